@@ -1,0 +1,217 @@
+"""The native core: OTLP bytes in, columns out. No I/O, no clock, no thread; the GIL is released."""
+
+from collections.abc import Sequence
+from typing import Final, Protocol, final
+
+__all__: list[str]
+
+# Reasons that the core itself gives; the guard's own start at 100 (see blackhole.records.Reason).
+SERIES_LIMIT: Final[int]  # 1  the table of series is full
+METRIC_SERIES_LIMIT: Final[int]  # 2  this metric has reached its series limit
+TOO_OLD: Final[int]  # 3  time before the oldest accepted
+TOO_NEW: Final[int]  # 4  time after the newest accepted
+MALFORMED_POINT: Final[int]  # 5  e.g. bucket_counts do not fit explicit_bounds, no value, NaN count
+NO_TEMPORALITY: Final[int]  # 6  aggregation_temporality 0
+EMPTY_METRIC: Final[int]  # 7  a metric without a name or without data
+
+# Kinds of stream, as sent.
+GAUGE: Final[int]  # 0
+COUNTER: Final[int]  # 1  monotonic sum
+UPDOWNCOUNTER: Final[int]  # 2  non-monotonic sum
+HISTOGRAM: Final[int]  # 3
+EXPONENTIAL_HISTOGRAM: Final[int]  # 4
+SUMMARY: Final[int]  # 5
+
+class DecodeError(ValueError):
+    """The body is not a request of this signal and encoding; the text never quotes the body."""
+
+@final
+class Batch:
+    """The decoded, unguarded points of one request. Its repr gives counts only."""
+
+    @property
+    def points(self) -> int:
+        """Data points (metrics), spans (traces) or log records (logs) in the request."""
+
+@final
+class Decoder:
+    """Walks request bodies. `key`: 16 bytes, keys the 128-bit hash of raw series."""
+
+    def __init__(self, key: bytes) -> None: ...
+    def metrics(self, body: bytes, encoding: str) -> Batch:
+        """ExportMetricsServiceRequest; encoding is "protobuf" or "json". Raises DecodeError."""
+
+    def traces(self, body: bytes, encoding: str, received_ns: int) -> Batch:
+        """Spans, distilled into delta points of traces.span.metrics.calls and .duration."""
+
+    def logs(self, body: bytes, encoding: str, received_ns: int) -> Batch:
+        """Log records, distilled into delta points of log.record.count."""
+
+@final
+class Rule:
+    """What is to happen with one metric (name, unit, kind). `guarded` rules have a window."""
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        series_limit: int,
+        guarded: bool = False,
+        k: int = 0,
+        lower: float = 0.0,
+        upper: float = 0.0,
+        max_groups: int = 0,
+        by_event: bool = False,
+        boundaries: Sequence[float] | None = None,
+        snap: Sequence[float] | None = None,
+    ) -> None:
+        """`boundaries`: declared histogram buckets (upper-inclusive); `snap`: values a window's sum goes to."""
+
+@final
+class Recall:
+    """The last state of a cumulative stream that the store remembers (or only its time, for others)."""
+
+    def __init__(
+        self,
+        time_ns: int,
+        *,
+        value: float | None = None,
+        count: int | None = None,
+        total: float | None = None,
+        bounds: Sequence[float] | None = None,
+        buckets: Sequence[int] | None = None,
+    ) -> None: ...
+
+@final
+class Treatment:
+    """What is to happen with one raw series."""
+
+    @staticmethod
+    def drop(reason: int) -> Treatment: ...
+    @staticmethod
+    def open(series: int, stream: int, recall: Recall | None = None) -> Treatment: ...
+    @staticmethod
+    def window(group: int, unit: bytes | None = None) -> Treatment:
+        """`group`: number of the output group (0 is `other`); `unit`: the raw id of the privacy unit, hashed at once."""
+
+@final
+class NewSeries:
+    """A raw series that the table has not seen. Its repr shows no attribute."""
+
+    @property
+    def rule(self) -> int: ...
+    @property
+    def metric(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def kind(self) -> int: ...
+    @property
+    def cumulative(self) -> bool: ...
+    @property
+    def key(self) -> bytes:
+        """16 bytes: keyed hash of resource, scope, metric identity, sorted attributes, and start time if cumulative."""
+
+    @property
+    def resource(self) -> dict[str, object]:
+        """Attribute values: str, bool, int, float, bytes, list, dict or None."""
+
+    @property
+    def scope(self) -> tuple[str, str]:
+        """Scope name and version."""
+
+    @property
+    def attributes(self) -> dict[str, object]: ...
+
+class Resolver(Protocol):
+    def metric(self, name: str, unit: str, kind: int, description: str) -> Rule | int:
+        """A rule, or the reason (>= 100) why the metric is refused. Asked once for each (name, unit, kind)."""
+
+    def series(self, new: Sequence[NewSeries]) -> Sequence[Treatment]:
+        """One treatment for each new series of a request, in order."""
+
+@final
+class Columns:
+    """Rows for the store, in Arrow form."""
+
+    @property
+    def points(self) -> int:
+        """Rows of number points."""
+
+    @property
+    def histograms(self) -> int:
+        """Rows of histogram points."""
+
+    def merge(self, others: Sequence[Columns]) -> Columns:
+        """These rows followed by the others'."""
+
+    def point_stream(self) -> ArrowStream:
+        """series UINT32, stream UINT32, time TIMESTAMP_NS, value DOUBLE, cumulative DOUBLE (null if not cumulative)."""
+
+    def histogram_stream(self) -> ArrowStream:
+        """series UINT32, stream UINT32, time TIMESTAMP_NS, count UINT64, sum, min, max DOUBLE (nullable),
+        bounds LIST<DOUBLE>, buckets LIST<UINT64>, cumulative_count UINT64, cumulative_sum DOUBLE,
+        cumulative_bounds LIST<DOUBLE>, cumulative_buckets LIST<UINT64> (null if not cumulative)."""
+
+@final
+class ArrowStream:
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+@final
+class Outcome:
+    """What `SeriesTable.apply` did."""
+
+    @property
+    def accepted(self) -> int:
+        """Points taken on the open path, duplicates and late ones included."""
+
+    @property
+    def guarded(self) -> int:
+        """Points taken into the open window."""
+
+    @property
+    def rejected(self) -> int: ...
+    @property
+    def refusals(self) -> list[tuple[str, int, int]]:
+        """(metric name as sent, reason, points), at most 64 different ones; `rejected` counts all."""
+
+    @property
+    def columns(self) -> Columns: ...
+
+@final
+class WindowValue:
+    """One value of a closed window. `group` 0 is `other`. For histograms `buckets` has len(boundaries) + 1 counts."""
+
+    @property
+    def rule(self) -> int: ...
+    @property
+    def group(self) -> int: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def buckets(self) -> list[int] | None: ...
+
+@final
+class SeriesTable:
+    """Known raw series, their treatments, their cumulative state, and the open window."""
+
+    def __init__(self, *, max_series: int, created_ns: int, started_ns: int) -> None:
+        """`created_ns`: when the database was created; a first cumulative value that started later counts in full.
+        `started_ns`: the same for guarded series, whose state begins anew with each run."""
+
+    def apply(
+        self, batch: Batch, resolver: Resolver, *, now_ns: int, oldest_ns: int, newest_ns: int
+    ) -> Outcome: ...
+    def close_window(self) -> list[WindowValue]:
+        """Closes the open window: clamps, folds groups under k into `other`, and forgets what was in it."""
+
+    def window_columns(self, values: Sequence[tuple[int, int, WindowValue]]) -> Columns:
+        """(series, time_ns, value) of a closed window as rows with stream 0."""
+
+    def evict(self, idle_before_ns: int) -> int:
+        """Forgets series not seen since then; returns how many."""
+
+    def forget_rules(self) -> None:
+        """Asks the resolver again for every metric and series (the catalogue has changed); keeps cumulative state."""
+
+    def __len__(self) -> int: ...

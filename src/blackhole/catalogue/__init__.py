@@ -1,0 +1,1 @@
+"""The published catalogue: what may be collected, and how it is protected."""

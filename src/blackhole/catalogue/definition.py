@@ -1,0 +1,56 @@
+"""One catalogue entry, as checked data."""
+
+from datetime import date
+from typing import Literal
+
+import msgspec
+
+from blackhole.records import MetricType, PrivacyLevel
+
+Aggregation = Literal["by_type", "by_region", "by_time_window", "by_content_type", "by_operation_type"]
+
+
+class PrivacyUnit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose contribution is bounded: the first of `keys` that is present names the unit."""
+
+    name: str
+    keys: tuple[str, ...] = ()
+
+
+class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A metric that may be collected. `name` is exact, `prefix.*`, or `*.suffix`.
+
+    `keep`: the attributes that survive (None: those of `aggregation`). `values`: the declared values of a
+    key. `bounds`: what one privacy unit's sum in one group and window is clamped to. `buckets`: values that
+    a window's sum goes to; for histograms the upper-inclusive boundaries that are kept.
+    """
+
+    name: str
+    description: str
+    type: MetricType
+    unit: str
+    privacy: Literal["public", "internal", "sensitive", "highly_sensitive"]
+    purpose: str
+    category: Literal["infrastructure", "p2p", "business"] = "infrastructure"
+    review_after: date | None = None
+    keep: tuple[str, ...] | None = None
+    values: dict[str, tuple[str, ...]] = {}
+    aggregation: str | None = None
+    buckets: tuple[float, ...] | None = None
+    bounds: tuple[float, float] | None = None
+    privacy_unit: PrivacyUnit | Literal["event"] | None = None
+    max_groups_per_unit: int = 1
+    max_windows_per_unit: int | None = None
+    max_events_per_unit: int | None = None
+    noise: Literal["low", "medium", "high"] = "medium"
+    release: Literal["windows", "running_total"] = "windows"
+    same_events_ok: str | None = None
+    share: Literal["never", "dap"] = "never"
+
+    @property
+    def level(self) -> PrivacyLevel:
+        return PrivacyLevel[self.privacy.upper()]
+
+    @property
+    def is_pattern(self) -> bool:
+        return "*" in self.name

@@ -1,0 +1,141 @@
+"""The states that data passes through, each a type: Payload → Batch (of the core) → GuardedBatch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Protocol, Self
+
+
+class Signal(StrEnum):
+    METRICS = "metrics"
+    TRACES = "traces"
+    LOGS = "logs"
+
+
+class Encoding(StrEnum):
+    PROTOBUF = "protobuf"
+    JSON = "json"
+
+
+class PrivacyLevel(IntEnum):
+    PUBLIC = 0
+    INTERNAL = 1
+    SENSITIVE = 2
+    HIGHLY_SENSITIVE = 3
+
+    @property
+    def guarded(self) -> bool:
+        return self >= PrivacyLevel.SENSITIVE
+
+    @property
+    def word(self) -> str:
+        """The level as the catalogue and the API spell it."""
+        return self.name.lower()
+
+
+class MetricType(StrEnum):
+    COUNTER = "counter"
+    UPDOWNCOUNTER = "updowncounter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+    SUMMARY = "summary"
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The body of one export request, decompressed, as bytes of `encoding`."""
+
+    signal: Signal
+    encoding: Encoding
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the sender is told: `rejected` points, spans or records, and why (empty when nothing is to be said)."""
+
+    rejected: int = 0
+    message: str = ""
+
+
+class Intake(Protocol):
+    """What a receiver hands requests to. Returns when all that was accepted on the open path is committed.
+
+    Raises IntakeError, and nothing else.
+    """
+
+    async def accept(self, payload: Payload) -> Verdict: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRow:
+    """An output series: what the `series` table holds. `attributes` is canonical JSON (sorted keys)."""
+
+    id: int
+    metric: str
+    type: MetricType
+    unit: str
+    attributes: str
+    privacy_level: PrivacyLevel
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRow:
+    """A raw series as sent, known by the keyed hash `key` (16 bytes) only; its points go to `series`."""
+
+    id: int
+    key: bytes = field(repr=False)
+    series: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """The last committed state of a stream, so that a restart loses and repeats nothing.
+
+    `time_ns` 0 means that no point is left of it.
+    """
+
+    stream: int
+    series: int
+    time_ns: int
+    value: float | None = None
+    count: int | None = None
+    total: float | None = None
+    bounds: Sequence[float] | None = None
+    buckets: Sequence[int] | None = None
+
+
+class ArrowExporter(Protocol):
+    """Anything that exports an Arrow C stream."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+class Rows(Protocol):
+    """Columns ready for the store (`blackhole._core.Columns`)."""
+
+    @property
+    def points(self) -> int: ...
+    @property
+    def histograms(self) -> int: ...
+    def merge(self, others: Sequence[Self]) -> Self: ...
+    def point_stream(self) -> ArrowExporter:
+        """series, stream UINTEGER; time TIMESTAMP_NS; value, cumulative DOUBLE."""
+
+    def histogram_stream(self) -> ArrowExporter:
+        """As `histogram_points` in store/schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedBatch:
+    """What may be stored. Only `blackhole.guard` makes one (a test holds it to that)."""
+
+    rows: Rows
+    series: tuple[SeriesRow, ...] = ()
+    streams: tuple[StreamRow, ...] = ()
+
+
+class Recaller(Protocol):
+    """Finds the last state of known streams by their keys; unknown keys are absent from the answer."""
+
+    def __call__(self, keys: Sequence[bytes], /) -> Mapping[bytes, StreamState]: ...
