@@ -1,0 +1,278 @@
+"""Turns defaults, a YAML file, the environment and flags into one checked `Config`."""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from blackhole.errors import ConfigError
+
+ENV_PREFIX = "BLACKHOLE_ANALYTICS__"
+_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+class Duration(float):
+    """Seconds, written `250ms 10s 5m 1h 30d`."""
+
+    __slots__ = ()
+
+
+class Size(int):
+    """Bytes, written `256MiB 1GiB`."""
+
+    __slots__ = ()
+
+
+class ApiConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    token_file: str = ""
+    allowed_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    tls_cert: str = ""
+    tls_key: str = ""
+
+
+class OtlpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    token_file: str = ""
+    allowed_origins: tuple[str, ...] = ()
+    tls_cert: str = ""
+    tls_key: str = ""
+    max_request_size: Size = Size(16 * 2**20)
+    max_concurrency: int = 16
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings, with the defaults of docs/configuration.md."""
+
+    collection_interval: Duration = Duration(10)
+    commit_wait: Duration = Duration(0.020)
+    push_interval: Duration = Duration(0.250)
+    batch_size: int = 8192
+    differential_privacy: bool = True
+    privacy_budget: float = 1.0
+    privacy_delta: float = 1e-9
+    budget_period: Duration = Duration(86400)
+    sensitive_window: Duration = Duration(60)
+    release_window: Duration = Duration(3600)
+    k_anonymity: int = 5
+    min_region_population: int = 1000
+    region_populations: dict[str, int] = {}
+    sensitivity_factor: float = 1.0
+    retention_period: Duration = Duration(30 * 86400)
+    aggregate_retention_period: Duration = Duration(730 * 86400)
+    database_path: str = ""
+    max_database_size: Size = Size(2**30)
+    max_cpu_usage: float = 5.0
+    max_memory_usage: Size = Size(256 * 2**20)
+    max_disk_usage: Size = Size(2 * 2**30)
+    catalogue: tuple[str, ...] = ()
+    max_values_per_key: int = 1000
+    max_series_per_metric: int = 20000
+    max_series: int = 200000
+    keep_spans: Duration = Duration(0)
+    keep_logs: Duration = Duration(0)
+    network_sharing: bool = False
+    federation_endpoint: str = ""
+    api: ApiConfig = ApiConfig()
+    otlp: OtlpConfig = OtlpConfig()
+    plugins: dict[str, dict[str, Any]] = {}
+    alerts: tuple[dict[str, Any], ...] = ()
+
+
+def parse_duration(text: str) -> Duration:
+    """Seconds of `250ms`, `10s`, `1h30m`, `30d`. Raises ConfigError."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text)
+    if not parts or "".join(n + u for n, u in parts) != text.strip():
+        raise ConfigError(f"{text!r} is not a duration: write it like 250ms, 10s, 5m, 1h or 30d")
+    return Duration(sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts))
+
+
+def parse_size(text: str) -> Size:
+    """Bytes of `256MiB`, `1GiB`, `1048576`. Raises ConfigError."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMG]i?B|B|)\s*", text)
+    if match is None:
+        raise ConfigError(f"{text!r} is not a size: write it like 64KiB, 256MiB or 1GiB")
+    return Size(float(match[1]) * _SIZE_UNITS[match[2]])
+
+
+def load(
+    path: Path | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Config:
+    """Reads the configuration. Raises ConfigError, which names the place and the remedy.
+
+    `path` None: `$BLACKHOLE_CONFIG`, else `$XDG_CONFIG_HOME/blackhole/analytics.yaml` if it is there.
+    `overrides`: settings of flags, by key; they win.
+    """
+    environ = os.environ if environ is None else environ
+    source = path if path is not None else find(environ)
+    settings = _read_file(source) if source is not None else {}
+    _merge(settings, _from_environment(environ))
+    _merge(settings, dict(overrides or {}))
+    return check(settings, where=str(source) if source is not None else "configuration")
+
+
+def find(environ: Mapping[str, str]) -> Path | None:
+    """The configuration file that would be read without `--config`, or None."""
+    if named := environ.get("BLACKHOLE_CONFIG"):
+        return Path(named)
+    base = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".config")
+    default = Path(base) / "blackhole" / "analytics.yaml"
+    return default if default.exists() else None
+
+
+def data_dir(environ: Mapping[str, str] | None = None) -> Path:
+    """Where the database, keys and run file live by default."""
+    environ = os.environ if environ is None else environ
+    base = environ.get("XDG_DATA_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".local/share")
+    return Path(base) / "blackhole"
+
+
+def database_path(config: Config, directory: Path | None = None) -> Path:
+    """The database file: `database_path`, else `analytics.duckdb` in the data directory."""
+    if config.database_path:
+        return Path(config.database_path).expanduser()
+    return (directory or data_dir()) / "analytics.duckdb"
+
+
+def check(settings: Mapping[str, Any], *, where: str) -> Config:
+    """Turns plain settings into a `Config`. Raises ConfigError for the first thing that is wrong."""
+    _refuse_unknown(settings, Config, where, "analytics")
+    try:
+        config = msgspec.convert(settings, Config, strict=False, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {_plain(str(error))}") from None
+    _refuse_nonsense(config, where)
+    return config
+
+
+def to_settings(config: Config) -> dict[str, Any]:
+    """The configuration as plain data, durations in seconds and sizes in bytes."""
+    plain: dict[str, Any] = msgspec.to_builtins(config, enc_hook=_encode)
+    return plain
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    import yaml  # noqa: PLC0415  (costs start-up time, and most runs have no file)
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise ConfigError(f"{path}: cannot be read ({reason}): name an existing file with --config") from None
+    try:
+        document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark is not None else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise ConfigError(f"{path}{line}: {problem}: mend the YAML") from None
+    if document is None:
+        return {}
+    if not isinstance(document, dict) or set(document) != {"analytics"}:
+        raise ConfigError(f"{path}: the file has one top key, `analytics:`; put every setting under it")
+    section = document["analytics"] or {}
+    if not isinstance(section, dict):
+        raise ConfigError(f"{path}: `analytics:` holds settings, one `key: value` a line")
+    return section
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    import yaml  # noqa: PLC0415
+
+    settings: dict[str, Any] = {}
+    for name, text in environ.items():
+        if not name.startswith(ENV_PREFIX):
+            continue
+        *outer, last = name.removeprefix(ENV_PREFIX).lower().split("__")
+        place = settings
+        for key in outer:
+            place = place.setdefault(key, {})
+        try:
+            place[last] = yaml.safe_load(text) if text else ""
+        except yaml.YAMLError:
+            raise ConfigError(f"environment variable {name}: the value is not YAML") from None
+    return settings
+
+
+def _merge(base: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, Mapping) and isinstance(base.get(key), dict):
+            _merge(base[key], value)
+        else:
+            base[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _refuse_unknown(settings: Mapping[str, Any], struct: type[msgspec.Struct], where: str, at: str) -> None:
+    fields = {f.name: f.type for f in msgspec.structs.fields(struct)}
+    for key, value in settings.items():
+        if key not in fields:
+            near = difflib.get_close_matches(str(key), fields, n=1)
+            hint = f"did you mean `{near[0]}`?" if near else "see docs/configuration.md for the known ones"
+            raise ConfigError(f"{where}: unknown key `{at}.{key}`: {hint}")
+        inner = fields[key]
+        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            if not isinstance(value, Mapping):
+                raise ConfigError(f"{where}: `{at}.{key}` holds settings, not one value")
+            _refuse_unknown(value, inner, where, f"{at}.{key}")
+
+
+def _decode(kind: type, value: object) -> object:
+    if kind is Duration:
+        if isinstance(value, str):
+            return parse_duration(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return Duration(value)
+        raise ValueError("expected a duration like 10s, 5m, 1h or 30d")
+    if kind is Size:
+        if isinstance(value, str):
+            return parse_size(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return Size(value)
+        raise ValueError("expected a size like 256MiB or 1GiB")
+    raise NotImplementedError(kind)
+
+
+def _encode(value: object) -> object:
+    if isinstance(value, Duration):
+        return float(value)
+    if isinstance(value, Size):
+        return int(value)
+    raise NotImplementedError(type(value))
+
+
+def _plain(message: str) -> str:
+    text, _, place = message.partition(" - at `$.")
+    return f"`analytics.{place.rstrip('`')}`: {text}" if place else text
+
+
+def _refuse_nonsense(config: Config, where: str) -> None:
+    rules = (
+        ("privacy_budget", config.privacy_budget > 0, "is epsilon and must be above 0"),
+        ("privacy_delta", 0 <= config.privacy_delta < 1, "must be at least 0 and below 1"),
+        ("k_anonymity", config.k_anonymity >= 1, "must be at least 1"),
+        ("batch_size", config.batch_size >= 1, "must be at least 1"),
+        ("push_interval", config.push_interval >= 0.05, "must be at least 50ms"),  # noqa: PLR2004
+        ("commit_wait", 0 <= config.commit_wait <= 5, "must be between 0s and 5s"),  # noqa: PLR2004
+        ("collection_interval", config.collection_interval >= 1, "must be at least 1s"),
+        ("sensitive_window", config.sensitive_window >= 1, "must be at least 1s"),
+        ("release_window", config.release_window >= 1, "must be at least 1s"),
+        ("budget_period", config.budget_period >= config.release_window, "must hold one release_window"),
+        ("retention_period", config.retention_period > 0, "must be above 0s"),
+        ("max_memory_usage", config.max_memory_usage >= 128 * 2**20, "must be at least 128MiB"),
+        ("max_cpu_usage", config.max_cpu_usage > 0, "must be above 0"),
+        ("max_series", config.max_series >= 1, "must be at least 1"),
+        ("max_series_per_metric", config.max_series_per_metric >= 1, "must be at least 1"),
+        ("max_values_per_key", config.max_values_per_key >= 1, "must be at least 1"),
+        ("otlp.max_concurrency", config.otlp.max_concurrency >= 1, "must be at least 1"),
+        ("otlp.max_request_size", config.otlp.max_request_size >= 1024, "must be at least 1KiB"),  # noqa: PLR2004
+    )
+    for key, holds, problem in rules:
+        if not holds:
+            raise ConfigError(f"{where}: `analytics.{key}` {problem}")
