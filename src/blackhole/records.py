@@ -52,7 +52,7 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the sender is told: `rejected` points, spans or records, and why (empty when nothing is to be said)."""
+    """What the sender is told: `rejected` points, spans or records, and why (empty: nothing to be said)."""
 
     rejected: int = 0
     message: str = ""

@@ -1,0 +1,1 @@
+"""Decides what may be kept: turns a decoded `Batch` into a `GuardedBatch`, or names why not."""

@@ -1,0 +1,101 @@
+"""Turns the attributes of a raw series into the few that its output series keeps."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+import msgspec
+
+from blackhole.catalogue.definition import Definition
+from blackhole.config import Config
+from blackhole.guard.scrub import clean_text, clean_value
+
+OTHER = "other"
+SERVICE = "service.name"
+REGION = "region"
+
+Scalar = str | int | float | bool
+Attributes = dict[str, Scalar]
+
+AGGREGATION_KEYS: Mapping[str, tuple[str, ...]] = {
+    "by_type": ("type", "category", "region"),
+    "by_region": ("region",),
+    "by_time_window": (),
+    "by_content_type": ("content_type", "content.type", "type", "category"),
+    "by_operation_type": ("operation_type", "operation.type", "operation", "type"),
+}
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+def kept_keys(definition: Definition) -> tuple[str, ...]:
+    """The attributes that survive besides `service.name`; an unknown aggregation keeps nothing."""
+    if definition.keep is not None:
+        return definition.keep
+    if definition.aggregation is None:
+        return ()
+    named = AGGREGATION_KEYS.get(definition.aggregation)
+    return () if named is None else (*named, *(key for key in definition.values if key not in named))
+
+
+def canonical(attributes: Mapping[str, Scalar]) -> str:
+    """Canonical JSON: sorted keys, no spaces."""
+    return _encode(attributes).decode()
+
+
+class Reducer:
+    """Applies allow-lists, declared values, region populations, the cap on values, and the scrubber."""
+
+    def __init__(self, config: Config) -> None:
+        self._cap = config.max_values_per_key
+        self._populations = config.region_populations
+        self._smallest_region = config.min_region_population
+        self._seen: defaultdict[tuple[str, str], set[Scalar]] = defaultdict(set)
+
+    def reduce(
+        self, definition: Definition, metric: str, resource: Mapping[str, object], point: Mapping[str, object]
+    ) -> Attributes:
+        """Point attributes win over resource attributes; what is not a scalar is dropped."""
+        kept: Attributes = {}
+        for key in kept_keys(definition):
+            raw = point[key] if key in point else resource.get(key)
+            value = self._value(definition, metric, key, raw)
+            if value is not None:
+                kept[key] = value
+        service = point.get(SERVICE, resource.get(SERVICE))
+        if isinstance(service, str) and service and self._service_survives(definition):
+            kept[SERVICE] = self._capped("", SERVICE, clean_text(service))
+        return kept
+
+    def other(self, definition: Definition) -> Attributes:
+        """The attributes of the group that small groups are folded into."""
+        keys = dict.fromkeys(kept_keys(definition), OTHER)
+        return {**keys, SERVICE: OTHER} if self._service_survives(definition) else {**keys}
+
+    def _value(self, definition: Definition, metric: str, key: str, raw: object) -> Scalar | None:
+        if raw is None:
+            return None
+        declared = definition.values.get(key)
+        if declared is not None:
+            text = str(raw).lower() if isinstance(raw, bool) else str(raw)
+            return text if text in declared else OTHER
+        if key == REGION and (definition.aggregation == "by_region" or definition.level.guarded):
+            return self._region(raw)
+        value = clean_value(raw)
+        return None if value is None else self._capped(metric, key, value)
+
+    def _region(self, raw: object) -> str:
+        populous = isinstance(raw, str) and self._populations.get(raw, 0) >= self._smallest_region
+        return str(raw) if populous else OTHER
+
+    def _capped(self, metric: str, key: str, value: Scalar) -> Scalar:
+        seen = self._seen[metric, key]
+        if value in seen:
+            return value
+        if len(seen) >= self._cap:
+            return OTHER
+        seen.add(value)
+        return value
+
+    def _service_survives(self, definition: Definition) -> bool:
+        """Groups that are released with noise must be declared, so an undeclared name cannot be one."""
+        return definition.privacy != "highly_sensitive" or SERVICE in definition.values

@@ -1,0 +1,70 @@
+"""Why points are refused: each reason in words, with what to do about it."""
+
+from enum import IntEnum
+
+from blackhole import _core
+
+
+class Reason(IntEnum):
+    """Below 100: found by the core. From 100: decided by the guard."""
+
+    SERIES_LIMIT = _core.SERIES_LIMIT
+    METRIC_SERIES_LIMIT = _core.METRIC_SERIES_LIMIT
+    TOO_OLD = _core.TOO_OLD
+    TOO_NEW = _core.TOO_NEW
+    MALFORMED_POINT = _core.MALFORMED_POINT
+    NO_TEMPORALITY = _core.NO_TEMPORALITY
+    EMPTY_METRIC = _core.EMPTY_METRIC
+    NOT_IN_CATALOGUE = 100
+    TYPE_MISMATCH = 101
+    NEEDS_PRIVACY_ENGINE = 102
+    UNSUITABLE_NAME = 103
+    TOO_MANY_NAMES = 104
+
+    @property
+    def words(self) -> str:
+        return _WORDS[self][0]
+
+    @property
+    def remedy(self) -> str:
+        return _WORDS[self][1]
+
+
+_WORDS = {
+    Reason.SERIES_LIMIT: (
+        "the service holds as many series as it may",
+        "send fewer attribute combinations, or raise max_series",
+    ),
+    Reason.METRIC_SERIES_LIMIT: (
+        "this metric has as many series as it may",
+        "drop high-cardinality attributes at the source, or raise max_series_per_metric",
+    ),
+    Reason.TOO_OLD: ("older than the retention period", "check the sender's clock"),
+    Reason.TOO_NEW: ("more than 10 minutes ahead of this clock", "check the sender's clock"),
+    Reason.MALFORMED_POINT: ("a point is malformed", "check it against the OTLP data model"),
+    Reason.NO_TEMPORALITY: (
+        "aggregation temporality is unspecified",
+        "send delta or cumulative temporality",
+    ),
+    Reason.EMPTY_METRIC: ("a metric has no name or no data", "send a name and data points"),
+    Reason.NOT_IN_CATALOGUE: (
+        "not in the catalogue",
+        "add an entry to a file named in analytics.catalogue (docs/catalogue.md), or stop sending it",
+    ),
+    Reason.TYPE_MISMATCH: (
+        "the catalogue has another type for it",
+        "send the type that `blackhole catalogue show` names",
+    ),
+    Reason.NEEDS_PRIVACY_ENGINE: (
+        "highly sensitive, and releases with differential privacy are not built yet",
+        "nothing to do: no part of it is kept",
+    ),
+    Reason.UNSUITABLE_NAME: (
+        "the name holds what looks like an identity",
+        "put identities nowhere in metric names",
+    ),
+    Reason.TOO_MANY_NAMES: (
+        "the catalogue's pattern has matched as many names as it may",
+        "name the metric in a catalogue file of your own, or raise max_values_per_key",
+    ),
+}

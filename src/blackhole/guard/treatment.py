@@ -1,0 +1,216 @@
+"""Answers the core's questions, once for each metric and once for each series: what is to happen with it."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from blackhole import _core
+from blackhole.catalogue.definition import Definition, PrivacyUnit
+from blackhole.catalogue.load import Catalogue
+from blackhole.config import Config
+from blackhole.guard.attributes import Attributes, Reducer, canonical
+from blackhole.guard.reasons import Reason
+from blackhole.guard.scrub import names_somebody
+from blackhole.guard.units import same_unit
+from blackhole.records import MetricType, Recaller, SeriesRow, StreamRow, StreamState
+
+TYPE_OF_KIND: Mapping[int, MetricType] = {
+    _core.GAUGE: MetricType.GAUGE,
+    _core.COUNTER: MetricType.COUNTER,
+    _core.UPDOWNCOUNTER: MetricType.UPDOWNCOUNTER,
+    _core.HISTOGRAM: MetricType.HISTOGRAM,
+    _core.EXPONENTIAL_HISTOGRAM: MetricType.HISTOGRAM,
+    _core.SUMMARY: MetricType.SUMMARY,
+}
+_SUMS = {MetricType.COUNTER, MetricType.UPDOWNCOUNTER}
+_DISTRIBUTIONS = {MetricType.HISTOGRAM, MetricType.SUMMARY}
+OTHER_GROUP = 0
+
+SeriesIdentity = tuple[str, MetricType, str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric as it is sent, joined with its catalogue entry."""
+
+    name: str
+    type: MetricType
+    unit: str
+    definition: Definition
+
+
+@dataclass(slots=True)
+class Registry:
+    """The output series that exist, and the rows that the next batch has to bring to the store."""
+
+    series: dict[SeriesIdentity, int]
+    next_series: int
+    next_stream: int
+    new_series: list[SeriesRow] = field(default_factory=list)
+    new_streams: list[StreamRow] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, rows: Sequence[SeriesRow], next_stream: int) -> "Registry":
+        known = {(r.metric, r.type, r.unit, r.attributes, int(r.privacy_level)): r.id for r in rows}
+        return cls(known, max((r.id for r in rows), default=0) + 1, max(next_stream, 1))
+
+    def series_for(self, metric: Metric, attributes: str) -> int:
+        level = metric.definition.level
+        identity = (metric.name, metric.type, metric.unit, attributes, int(level))
+        number = self.series.get(identity)
+        if number is None:
+            number = self.next_series
+            self.next_series += 1
+            self.series[identity] = number
+            self.new_series.append(
+                SeriesRow(number, metric.name, metric.type, metric.unit, attributes, level)
+            )
+        return number
+
+    def stream_for(self, key: bytes, series: int) -> int:
+        number = self.next_stream
+        self.next_stream += 1
+        self.new_streams.append(StreamRow(number, key, series))
+        return number
+
+    def take_new(self) -> tuple[tuple[SeriesRow, ...], tuple[StreamRow, ...]]:
+        taken = tuple(self.new_series), tuple(self.new_streams)
+        self.new_series.clear()
+        self.new_streams.clear()
+        return taken
+
+
+class Resolver:
+    """The core's `Resolver`. Keeps no raw attribute beyond the question it came with."""
+
+    def __init__(self, catalogue: Catalogue, config: Config, registry: Registry, recall: Recaller) -> None:
+        self._catalogue = catalogue
+        self._config = config
+        self._registry = registry
+        self._recall = recall
+        self._reducer = Reducer(config)
+        self._names_of_pattern: defaultdict[str, set[str]] = defaultdict(set)
+        self._groups: dict[tuple[int, str], int] = {}
+        self._group_attributes: list[str] = [""]
+        self.metrics: list[Metric] = []
+        self.warnings: list[str] = []
+
+    def metric(self, name: str, unit: str, kind: int, description: str) -> _core.Rule | int:
+        del description
+        definition = self._catalogue.match(name)
+        if definition is None:
+            return Reason.NOT_IN_CATALOGUE
+        metric = Metric(name, TYPE_OF_KIND[kind], unit or definition.unit, definition)
+        reason = self._why_refused(metric)
+        if reason is not None:
+            return reason
+        if not same_unit(unit or definition.unit, definition.unit) and not definition.level.guarded:
+            self.warnings.append(f"{name} came in another unit than the catalogue's `{definition.unit}`")
+        self.metrics.append(metric)
+        return self._rule(len(self.metrics) - 1, metric)
+
+    def series(self, new: Sequence[_core.NewSeries]) -> Sequence[_core.Treatment]:
+        open_keys = [n.key for n in new if not self.metrics[n.rule].definition.level.guarded]
+        states = self._recall(open_keys) if open_keys else {}
+        return [self._treat(one, states) for one in new]
+
+    def window_series(self, rule: int, group: int) -> int:
+        """The output series of one group of a closed window."""
+        metric = self.metrics[rule]
+        if group == OTHER_GROUP:
+            return self._registry.series_for(metric, canonical(self._reducer.other(metric.definition)))
+        return self._registry.series_for(metric, self._group_attributes[group])
+
+    def _why_refused(self, metric: Metric) -> Reason | None:
+        definition = metric.definition
+        wanted, sent = definition.type, metric.type
+        fits = (
+            sent == wanted
+            or (sent in _SUMS and wanted in _SUMS)
+            or (sent in _DISTRIBUTIONS and wanted in _DISTRIBUTIONS)
+        )
+        if not fits:
+            return Reason.TYPE_MISMATCH
+        if definition.privacy == "highly_sensitive" and self._config.differential_privacy:
+            return Reason.NEEDS_PRIVACY_ENGINE
+        if definition.is_pattern:
+            return self._why_name_refused(metric)
+        return None
+
+    def _why_name_refused(self, metric: Metric) -> Reason | None:
+        if names_somebody(metric.name):
+            return Reason.UNSUITABLE_NAME
+        names = self._names_of_pattern[metric.definition.name]
+        if metric.name not in names and len(names) >= self._config.max_values_per_key:
+            return Reason.TOO_MANY_NAMES
+        names.add(metric.name)
+        return None
+
+    def _rule(self, number: int, metric: Metric) -> _core.Rule:
+        definition = metric.definition
+        limit = self._config.max_series_per_metric
+        if not definition.level.guarded:
+            return _core.Rule(number, series_limit=limit)
+        lower, upper = definition.bounds or (0.0, self._config.sensitivity_factor)
+        is_histogram = definition.type == MetricType.HISTOGRAM
+        return _core.Rule(
+            number,
+            series_limit=limit,
+            guarded=True,
+            k=self._config.k_anonymity,
+            lower=lower,
+            upper=upper,
+            max_groups=definition.max_groups_per_unit,
+            by_event=not isinstance(definition.privacy_unit, PrivacyUnit),
+            boundaries=definition.buckets if is_histogram else None,
+            snap=None if is_histogram else definition.buckets,
+        )
+
+    def _treat(self, new: _core.NewSeries, states: Mapping[bytes, StreamState]) -> _core.Treatment:
+        metric = self.metrics[new.rule]
+        attributes = self._reducer.reduce(metric.definition, metric.name, new.resource, new.attributes)
+        if metric.definition.level.guarded:
+            group = self._group(new.rule, metric.definition, attributes)
+            return _core.Treatment.window(group, _unit_of(metric.definition, new))
+        series = self._registry.series_for(metric, canonical(attributes))
+        state = states.get(new.key)
+        if state is None:
+            return _core.Treatment.open(series, self._registry.stream_for(new.key, series))
+        stream = state.stream
+        if state.series != series:  # the catalogue keeps other attributes now: a new stream, a known state
+            stream = self._registry.stream_for(new.key, series)
+        return _core.Treatment.open(series, stream, _recalled(state))
+
+    def _group(self, rule: int, definition: Definition, attributes: Attributes) -> int:
+        if attributes and attributes == self._reducer.other(definition):
+            return OTHER_GROUP
+        text = canonical(attributes)
+        group = self._groups.get((rule, text))
+        if group is None:
+            group = len(self._group_attributes)
+            self._groups[rule, text] = group
+            self._group_attributes.append(text)
+        return group
+
+
+def _recalled(state: StreamState) -> _core.Recall:
+    return _core.Recall(
+        state.time_ns,
+        value=state.value,
+        count=state.count,
+        total=state.total,
+        bounds=state.bounds,
+        buckets=state.buckets,
+    )
+
+
+def _unit_of(definition: Definition, new: _core.NewSeries) -> bytes | None:
+    """The raw id of the privacy unit, for the core to hash: the first listed key that is present."""
+    if not isinstance(definition.privacy_unit, PrivacyUnit):
+        return None
+    resource, attributes = new.resource, new.attributes
+    for key in definition.privacy_unit.keys:
+        value = attributes.get(key, resource.get(key))
+        if value is not None and value not in ("", b""):
+            return f"{value}".encode("utf-8", "surrogatepass")
+    return None
