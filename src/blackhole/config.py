@@ -1,9 +1,12 @@
 """Turns defaults, a YAML file, the environment and flags into one checked `Config`."""
 
 import difflib
+import ipaddress
+import math
 import os
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,14 @@ import msgspec
 from blackhole.errors import ConfigError
 
 ENV_PREFIX = "BLACKHOLE_ANALYTICS__"
-_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION_UNITS = {
+    "d": Fraction(86400),
+    "h": Fraction(3600),
+    "m": Fraction(60),
+    "s": Fraction(1),
+    "ms": Fraction(1, 1000),
+}
+_LONGEST_NUMBER = 64
 _SIZE_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
@@ -85,18 +95,38 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def parse_duration(text: str) -> Duration:
     """Seconds of `250ms`, `10s`, `1h30m`, `30d`. Raises ConfigError."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text)
-    if not parts or "".join(n + u for n, u in parts) != text.strip():
-        raise ConfigError(f"{text!r} is not a duration: write it like 250ms, 10s, 5m, 1h or 30d")
-    return Duration(sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts))
+    parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", text[:_LONGEST_NUMBER])
+    if not parts or "".join(number + unit for number, unit in parts) != text.strip():
+        raise ConfigError(f"{_short(text)} is not a duration: write it like 250ms, 10s, 5m, 1h or 30d")
+    return Duration(sum(Fraction(number) * _DURATION_UNITS[unit] for number, unit in parts))
 
 
 def parse_size(text: str) -> Size:
     """Bytes of `256MiB`, `1GiB`, `1048576`. Raises ConfigError."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMG]i?B|B|)\s*", text)
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMG]i?B|B|)\s*", text[:_LONGEST_NUMBER])
     if match is None:
-        raise ConfigError(f"{text!r} is not a size: write it like 64KiB, 256MiB or 1GiB")
-    return Size(float(match[1]) * _SIZE_UNITS[match[2]])
+        raise ConfigError(f"{_short(text)} is not a size: write it like 64KiB, 256MiB or 1GiB")
+    return Size(Fraction(match[1]) * _SIZE_UNITS[match[2]])
+
+
+def duration_words(seconds: float) -> str:
+    """A duration as the configuration spells it: `1h30m`, `250ms`, `0s`. The inverse of `parse_duration`."""
+    rest, words = Fraction(seconds).limit_denominator(10**9), ""
+    for unit, size in _DURATION_UNITS.items():
+        whole = rest // size
+        if whole:
+            words, rest = f"{words}{whole}{unit}", rest - whole * size
+    if rest:
+        return f"{seconds:.9f}".rstrip("0") + "s"
+    return words or "0s"
+
+
+def size_words(size: int) -> str:
+    """A size as the configuration spells it: `256MiB`, `1000`. The inverse of `parse_size`."""
+    for unit in ("GiB", "MiB", "KiB"):
+        if size and size % _SIZE_UNITS[unit] == 0:
+            return f"{size // _SIZE_UNITS[unit]}{unit}"
+    return str(size)
 
 
 def load(
@@ -112,8 +142,11 @@ def load(
     """
     environ = os.environ if environ is None else environ
     source = path if path is not None else find(environ)
-    settings = _read_file(source) if source is not None else {}
-    _merge(settings, _from_environment(environ))
+    settings = read_file(source) if source is not None else {}
+    from_environment = _from_environment(environ)
+    if from_environment:
+        check(from_environment, where=f"environment ({ENV_PREFIX}*)")
+        _merge(settings, from_environment)
     _merge(settings, dict(overrides or {}))
     return check(settings, where=str(source) if source is not None else "configuration")
 
@@ -154,11 +187,54 @@ def check(settings: Mapping[str, Any], *, where: str) -> Config:
 
 def to_settings(config: Config) -> dict[str, Any]:
     """The configuration as plain data, durations in seconds and sizes in bytes."""
-    plain: dict[str, Any] = msgspec.to_builtins(config, enc_hook=_encode)
-    return plain
+    return _plain_data(config, in_words=False)
 
 
-def _read_file(path: Path) -> dict[str, Any]:
+def to_words(config: Config) -> dict[str, Any]:
+    """The configuration as its file would spell it: durations `10s`, sizes `256MiB`."""
+    return _plain_data(config, in_words=True)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only programs on this machine reach `host`. Names other than `localhost` count as open."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def refuse_open_bind(config: Config, hosts: Mapping[str, str]) -> None:
+    """Raises ConfigError when a host beyond loopback is to be bound without a token file.
+
+    `hosts`: what `--listen`, `--otlp-grpc` and `--otlp-http` name, by flag.
+    """
+    for flag, host in hosts.items():
+        key = "api" if flag == "--listen" else "otlp"
+        token_file = config.api.token_file if key == "api" else config.otlp.token_file
+        if not is_loopback(host) and not token_file:
+            raise ConfigError(
+                f"{flag} {host}: everyone on the network could reach it: "
+                f"set `analytics.{key}.token_file: FILE` (a secret on its first line), or bind 127.0.0.1"
+            )
+
+
+def read_token(path: str, *, key: str) -> str:
+    """The secret on the first line of the file that `analytics.KEY.token_file` names. Raises ConfigError."""
+    try:
+        lines = Path(path).expanduser().read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise ConfigError(f"{path}: cannot be read ({reason}): mend `analytics.{key}.token_file`") from None
+    token = lines[0].strip() if lines else ""
+    if not token.isascii() or not token.isprintable() or not token:
+        raise ConfigError(f"{path}: holds no token: put a secret of plain characters on its first line")
+    return token
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The settings that one file makes, unchecked. Raises ConfigError when it is no configuration file."""
     import yaml  # noqa: PLC0415  (costs start-up time, and most runs have no file)
 
     try:
@@ -184,21 +260,38 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    import yaml  # noqa: PLC0415
-
     settings: dict[str, Any] = {}
-    for name, text in environ.items():
-        if not name.startswith(ENV_PREFIX):
-            continue
+    for name in sorted(n for n in environ if n.startswith(ENV_PREFIX)):
         *outer, last = name.removeprefix(ENV_PREFIX).lower().split("__")
         place = settings
         for key in outer:
             place = place.setdefault(key, {})
-        try:
-            place[last] = yaml.safe_load(text) if text else ""
-        except yaml.YAMLError:
-            raise ConfigError(f"environment variable {name}: the value is not YAML") from None
+            if not isinstance(place, dict):
+                raise ConfigError(
+                    f"environment variable {name}: `{key}` is already one value: unset one of them"
+                )
+        place[last] = _environment_value(name, (*outer, last), environ[name])
     return settings
+
+
+def _environment_value(name: str, path: tuple[str, ...], text: str) -> object:
+    import yaml  # noqa: PLC0415
+
+    if _type_at(path) is str:
+        return text
+    try:
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    except yaml.YAMLError:
+        raise ConfigError(f"environment variable {name}: the value is not YAML: mend or unset it") from None
+
+
+def _type_at(path: tuple[str, ...]) -> object:
+    struct: Any = Config
+    for key in path:
+        if not (isinstance(struct, type) and issubclass(struct, msgspec.Struct)):
+            return None
+        struct = {field.name: field.type for field in msgspec.structs.fields(struct)}.get(key)
+    return struct
 
 
 def _merge(base: dict[str, Any], more: Mapping[str, Any]) -> None:
@@ -224,27 +317,47 @@ def _refuse_unknown(settings: Mapping[str, Any], struct: type[msgspec.Struct], w
 
 
 def _decode(kind: type, value: object) -> object:
-    if kind is Duration:
-        if isinstance(value, str):
-            return parse_duration(value)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return Duration(value)
-        raise ValueError("expected a duration like 10s, 5m, 1h or 30d")
-    if kind is Size:
-        if isinstance(value, str):
-            return parse_size(value)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return Size(value)
-        raise ValueError("expected a size like 256MiB or 1GiB")
+    try:
+        if kind is Duration:
+            return _decode_duration(value)
+        if kind is Size:
+            return _decode_size(value)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None  # msgspec adds the place to a ValueError
     raise NotImplementedError(kind)
 
 
-def _encode(value: object) -> object:
-    if isinstance(value, Duration):
-        return float(value)
-    if isinstance(value, Size):
-        return int(value)
-    raise NotImplementedError(type(value))
+def _decode_duration(value: object) -> Duration:
+    if isinstance(value, str):
+        return parse_duration(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ConfigError(f"{_short(value)} is not a duration: write it like 250ms, 10s, 5m, 1h or 30d")
+    return Duration(value)
+
+
+def _decode_size(value: object) -> Size:
+    if isinstance(value, str):
+        return parse_size(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ConfigError(f"{_short(value)} is not a size: write it like 64KiB, 256MiB or 1GiB")
+    return Size(value)
+
+
+def _plain_data(config: Config, *, in_words: bool) -> dict[str, Any]:
+    def encode(value: object) -> object:
+        if isinstance(value, Duration):
+            return duration_words(value) if in_words else float(value)
+        if isinstance(value, Size):
+            return size_words(value) if in_words else int(value)
+        raise NotImplementedError(type(value))
+
+    plain: dict[str, Any] = msgspec.to_builtins(config, enc_hook=encode)
+    return plain
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_NUMBER else text[:_LONGEST_NUMBER] + "…"
 
 
 def _plain(message: str) -> str:
@@ -253,9 +366,15 @@ def _plain(message: str) -> str:
 
 
 def _refuse_nonsense(config: Config, where: str) -> None:
+    for field in msgspec.structs.fields(Config):
+        value = getattr(config, field.name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"{where}: `analytics.{field.name}` must be a finite number, not {value}")
     rules = (
         ("privacy_budget", config.privacy_budget > 0, "is epsilon and must be above 0"),
         ("privacy_delta", 0 <= config.privacy_delta < 1, "must be at least 0 and below 1"),
+        ("sensitivity_factor", config.sensitivity_factor > 0, "must be above 0"),
+        ("min_region_population", config.min_region_population >= 0, "must be at least 0"),
         ("k_anonymity", config.k_anonymity >= 1, "must be at least 1"),
         ("batch_size", config.batch_size >= 1, "must be at least 1"),
         ("push_interval", config.push_interval >= 0.05, "must be at least 50ms"),  # noqa: PLR2004
