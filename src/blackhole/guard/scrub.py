@@ -97,12 +97,12 @@ def _has_ipv6(text: str) -> bool:
 def _has_random_run(text: str) -> bool:
     """Whether a long run changes between capitals, small letters and digits as often as chance does.
 
-    Random base64 or base58 changes class at 6 of 10 characters, words in CamelCase at 3 of 10.
+    Random base64 or base58 changes class at 5 to 6 of 10 characters, words in CamelCase at 3.
     """
     for run in _BASE64_LIKE.findall(text):
         classes = [_character_class(c) for c in run if c.isalnum()]
         changes = sum(a != b for a, b in pairwise(classes))
-        if classes and changes / len(classes) > 0.4:  # noqa: PLR2004  (see the docstring)
+        if classes and changes / len(classes) > 0.38:  # noqa: PLR2004  (see the docstring)
             return True
     return False
 
