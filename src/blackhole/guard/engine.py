@@ -43,7 +43,7 @@ class Judgement:
 
 
 class Guard:
-    """One per service. Not thread-safe: batches are judged one after another, in the order of their commit."""
+    """One per service. Not thread-safe: batches are judged one by one, in the order of their commit."""
 
     def __init__(
         self,
