@@ -1,0 +1,1 @@
+"""The database: guarded batches in, committed rows in one DuckDB file; questions in, rows out."""

@@ -1,0 +1,318 @@
+"""Turns guarded batches into committed rows: many batches a commit, in order, nothing dropped."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import duckdb
+
+from blackhole.errors import OverloadedError
+from blackhole.records import ArrowExporter, GuardedBatch, Rows, SeriesRow, StreamRow
+from blackhole.store.database import Database
+
+RETRY_MIN_S = 0.1
+RETRY_MAX_S = 5.0
+# More than this many batches' worth of rows in one transaction gains nothing and holds the memory longer.
+_GROUP_BATCHES = 8
+
+log = logging.getLogger(__name__)
+
+_INSERT_POINTS = """
+INSERT INTO points
+SELECT series, stream, time, value, cumulative, make_timestamp($1::BIGINT) FROM incoming
+"""
+
+_INSERT_HISTOGRAMS = """
+INSERT INTO histogram_points
+SELECT series, stream, time, count, sum, min, max, bounds, buckets,
+    cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets, make_timestamp($1::BIGINT)
+FROM incoming
+"""
+
+_INSERT_SERIES = """
+INSERT INTO series
+SELECT unnest($1::UINTEGER[]), unnest($2::VARCHAR[]), unnest($3::VARCHAR[]), unnest($4::VARCHAR[]),
+    unnest($5::VARCHAR[]), unnest($6::INTEGER[]), NULL, make_timestamp($7::BIGINT)
+"""
+
+_INSERT_STREAMS = """
+INSERT INTO streams
+SELECT unnest($1::UINTEGER[]), unnest($2::BLOB[]), unnest($3::UINTEGER[]), make_timestamp($4::BIGINT)
+"""
+
+_STORED = """
+SELECT EXISTS (FROM points WHERE created_at = make_timestamp($1::BIGINT))
+    OR EXISTS (FROM histogram_points WHERE created_at = make_timestamp($1::BIGINT))
+    OR EXISTS (FROM streams WHERE created_at = make_timestamp($1::BIGINT))
+    OR EXISTS (FROM series WHERE created_at = make_timestamp($1::BIGINT))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitReport:
+    """One commit: its rows, the seconds it took, and how many series were new."""
+
+    rows: int
+    seconds: float
+    series: int
+
+
+@dataclass(slots=True)
+class _Waiting:
+    batch: GuardedBatch
+    rows: int
+    arrived: float
+    done: Future[None] = field(default_factory=Future)
+
+
+@dataclass(slots=True)
+class _Group:
+    """What goes into one commit. `created_us`, unique in the run, tells whether it is in the file."""
+
+    created_us: int
+    rows: Rows
+    count: int
+    series: list[SeriesRow]
+    streams: list[StreamRow]
+    waiting: list[_Waiting]
+    failures: int = 0
+
+
+class Writer:
+    """One thread that commits. Rows that it has taken are kept until they are in the file.
+
+    `commit_wait`: seconds a commit waits for company; `batch_size`: rows that end the wait.
+    `max_pending_rows`: from here on `admit` refuses, and `submit` from twice as many.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        commit_wait: float,
+        batch_size: int,
+        max_pending_rows: int,
+        on_commit: Callable[[CommitReport], None] = lambda _: None,
+    ) -> None:
+        self._database = database
+        self._commit_wait = commit_wait
+        self._batch_size = batch_size
+        self._max_pending_rows = max_pending_rows
+        self._on_commit = on_commit
+        self._queue: deque[_Waiting] = deque()
+        self._queued_rows = 0
+        self._head: _Group | None = None
+        self._last_created_us = 0
+        self._changed = threading.Condition()
+        self._closing = False
+        self._deadline = float("inf")
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+
+    @property
+    def pending_rows(self) -> int:
+        """Rows taken and not yet committed."""
+        with self._changed:
+            return self._pending()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def admit(self) -> None:
+        """Raises OverloadedError when no more should be taken.
+
+        Ask before a request is applied: after that its points count as seen, and refusing them loses them.
+        """
+        with self._changed:
+            self._refuse_from(self._max_pending_rows)
+
+    def submit(self, batch: GuardedBatch) -> Future[None]:
+        """Queues the batch. The future is done after the commit of it and of everything before it.
+
+        It fails with OverloadedError when a commit fails; the rows stay, and a later attempt commits them.
+        """
+        waiting = _Waiting(batch, batch.rows.points + batch.rows.histograms, time.monotonic())
+        waiting.done.set_running_or_notify_cancel()
+        with self._changed:
+            self._refuse_from(2 * self._max_pending_rows)
+            self._queue.append(waiting)
+            self._queued_rows += waiting.rows
+            self._changed.notify_all()
+        return waiting.done
+
+    def close(self, timeout: float) -> None:
+        """Commits what is queued and stops; what is not committed after `timeout` seconds is given up."""
+        with self._changed:
+            self._closing = True
+            self._deadline = time.monotonic() + timeout
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(timeout + RETRY_MAX_S)
+        with self._changed:
+            lost = self._pending()
+            self._fail_all(OverloadedError("the service is stopping: send again", retry_after=1.0))
+        if lost:
+            log.error("%d rows were not committed before the service stopped", lost)
+
+    def _pending(self) -> int:
+        return self._queued_rows + (self._head.count if self._head is not None else 0)
+
+    def _refuse_from(self, limit: int) -> None:
+        if self._closing:
+            raise OverloadedError("the service is stopping: send again in a moment", retry_after=1.0)
+        if self._pending() >= limit:
+            raise OverloadedError(
+                "too many points wait to be stored: send again in a moment", retry_after=1.0
+            )
+
+    def _run(self) -> None:
+        while self._take():
+            self._settle()
+
+    def _take(self) -> bool:
+        """Waits for a group and makes it the head. False when there is nothing left and the writer closes."""
+        with self._changed:
+            if self._head is not None:
+                return self._wait_to_retry(self._head)
+            while not self._queue:
+                if self._closing:
+                    return False
+                self._changed.wait()
+            self._wait_for_company()
+            self._head = self._next_group()
+            return True
+
+    def _wait_to_retry(self, head: _Group) -> bool:
+        until = time.monotonic() + min(RETRY_MIN_S * 2 ** (head.failures - 1), RETRY_MAX_S)
+        while (left := min(until, self._deadline) - time.monotonic()) > 0:
+            self._changed.wait(left)
+        return time.monotonic() < self._deadline
+
+    def _wait_for_company(self) -> None:
+        until = self._queue[0].arrived + self._commit_wait
+        while not self._closing and 0 < self._queued_rows < self._batch_size:
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            self._changed.wait(left)
+
+    def _next_group(self) -> _Group:
+        taken: list[_Waiting] = []
+        rows = 0
+        while self._queue and (not taken or rows + self._queue[0].rows <= _GROUP_BATCHES * self._batch_size):
+            taken.append(self._queue.popleft())
+            rows += taken[-1].rows
+        self._queued_rows -= rows
+        self._last_created_us = max(self._database.now_ns() // 1000, self._last_created_us + 1)
+        first, *others = [one.batch.rows for one in taken if one.rows] or [taken[0].batch.rows]
+        return _Group(
+            created_us=self._last_created_us,
+            rows=first.merge(others) if others else first,
+            count=rows,
+            series=[row for one in taken for row in one.batch.series],
+            streams=[row for one in taken for row in one.batch.streams],
+            waiting=taken,
+        )
+
+    def _settle(self) -> None:
+        """Commits the head, or leaves it there for the next attempt and tells everybody who waits."""
+        head = self._head
+        if head is None:
+            return
+        began = time.perf_counter()
+        try:
+            self._commit(head)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the rows are kept and tried again
+            self._failed(head, error)
+            return
+        report = CommitReport(rows=head.count, seconds=time.perf_counter() - began, series=len(head.series))
+        with self._changed:
+            self._head = None
+        for one in head.waiting:
+            if not one.done.done():
+                one.done.set_result(None)
+        if head.count or head.series or head.streams:
+            self._report(report)
+
+    def _report(self, report: CommitReport) -> None:
+        try:
+            self._on_commit(report)
+        except Exception:
+            log.exception("a commit could not be reported")
+
+    def _failed(self, head: _Group, error: Exception) -> None:
+        with self._changed:
+            head.failures += 1
+            log.warning("a commit of %d rows failed and will be tried again: %s", head.count, error)
+            self._fail_all(OverloadedError("the points are not stored yet: send again", retry_after=1.0))
+
+    def _fail_all(self, error: OverloadedError) -> None:
+        """Answers all who wait; their rows stay."""
+        for one in (*(self._head.waiting if self._head is not None else ()), *self._queue):
+            if not one.done.done():
+                one.done.set_exception(error)
+
+    def _commit(self, group: _Group) -> None:
+        if not (group.count or group.series or group.streams):
+            return
+        with self._database.write() as connection:
+            # A commit that reported a failure may still have reached the file.
+            if group.failures and _is_stored(connection, group.created_us):
+                return
+            insert(connection, group.rows, group.series, group.streams, created_us=group.created_us)
+
+
+class _Once:
+    """Asks an exporter for its stream once: DuckDB asks for the schema, the plan and the data."""
+
+    def __init__(self, exporter: ArrowExporter) -> None:
+        self._stream = exporter.__arrow_c_stream__()
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self._stream
+
+
+def insert(
+    connection: duckdb.DuckDBPyConnection,
+    rows: Rows,
+    series: Sequence[SeriesRow],
+    streams: Sequence[StreamRow],
+    *,
+    created_us: int,
+) -> None:
+    """Adds rows and their new series and streams within the open transaction."""
+    if series:
+        columns = [
+            [row.id for row in series],
+            [row.metric for row in series],
+            [row.type.value for row in series],
+            [row.unit for row in series],
+            [row.attributes for row in series],
+            [int(row.privacy_level) for row in series],
+        ]
+        connection.execute(_INSERT_SERIES, [*columns, created_us])
+    if streams:
+        numbers = [row.id for row in streams]
+        keys = [row.key for row in streams]
+        connection.execute(_INSERT_STREAMS, [numbers, keys, [row.series for row in streams], created_us])
+    if rows.points:
+        _insert_stream(connection, _INSERT_POINTS, rows.point_stream(), created_us)
+    if rows.histograms:
+        _insert_stream(connection, _INSERT_HISTOGRAMS, rows.histogram_stream(), created_us)
+
+
+def _insert_stream(
+    connection: duckdb.DuckDBPyConnection, sql: str, exporter: ArrowExporter, created_us: int
+) -> None:
+    connection.register("incoming", _Once(exporter))
+    try:
+        connection.execute(sql, [created_us])
+    finally:
+        connection.unregister("incoming")
+
+
+def _is_stored(connection: duckdb.DuckDBPyConnection, created_us: int) -> bool:
+    return connection.execute(_STORED, [created_us]).fetchone() == (True,)

@@ -1,0 +1,292 @@
+"""Opens the one DuckDB file and hands out reading and writing, never the handle."""
+
+import logging
+import re
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+
+from blackhole.errors import QueryError, StoreError
+from blackhole.records import MetricType, PrivacyLevel, SeriesRow, StreamState
+from blackhole.store import migrate, secret
+from blackhole.store.reader import Reader, one_line
+from blackhole.store.recall import recall
+
+MEMORY_LIMIT = 64 * 2**20
+MAX_READERS = 2
+# A checkpoint of 16 MiB takes about 50 ms on a slow core and happens once in 400,000 rows.
+CHECKPOINT_THRESHOLD = "16MiB"
+MAX_TEMPORARY = "256MiB"
+READER_WAIT_S = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class Database:
+    """One open database file: one writer at a time, at most two readers."""
+
+    def __init__(self, path: Path, *, memory_limit: int, clock: Callable[[], int], read_only: bool) -> None:
+        """Use `open`."""
+        self.path = path
+        self.read_only = read_only
+        self.created_ns = 0
+        self.key = b""
+        self._memory_limit = memory_limit
+        self._clock = clock
+        self._root: duckdb.DuckDBPyConnection | None = None
+        self._handles = threading.Lock()
+        self._write_lock = threading.RLock()
+        self._readers = threading.BoundedSemaphore(MAX_READERS)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        memory_limit: int = MEMORY_LIMIT,
+        clock: Callable[[], int] = time.time_ns,
+        read_only: bool = False,
+    ) -> Self:
+        """Opens, creates or migrates the file. Raises StoreError: unwritable, foreign, newer, or in use.
+
+        `clock`: nanoseconds since the epoch. `read_only` never creates a file and needs no key.
+        """
+        database = cls(path, memory_limit=memory_limit, clock=clock, read_only=read_only)
+        if read_only:
+            database._open_to_read()
+        else:
+            database._open_to_write()
+        return database
+
+    def series(self) -> list[SeriesRow]:
+        """All output series, oldest first."""
+        with self.reader() as reader:
+            rows = reader.rows(
+                "SELECT id, metric, type, unit, attributes, privacy_level FROM series ORDER BY id"
+            ).rows
+        return [
+            SeriesRow(number, metric, MetricType(kind), unit, attributes, PrivacyLevel(level))
+            for number, metric, kind, unit, attributes, level in rows
+        ]
+
+    @property
+    def next_stream(self) -> int:
+        """The first unused stream number; 0 is reserved for window values."""
+        with self.reader() as reader:
+            return int(reader.rows("SELECT coalesce(max(id), 0) + 1 FROM streams").rows[0][0])
+
+    def recall(self, keys: Sequence[bytes]) -> dict[bytes, StreamState]:
+        """The last committed state of known streams (a `blackhole.records.Recaller`)."""
+        with self.reader() as reader:
+            return recall(reader, keys, now_ns=self._clock())
+
+    def size(self) -> int:
+        """Bytes on disk: the file and its write-ahead log."""
+        return sum(_file_size(path) for path in (self.path, self.path.with_name(self.path.name + ".wal")))
+
+    def now_ns(self) -> int:
+        return self._clock()
+
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        """A read-only snapshot. Raises QueryError when two queries are running and do not end."""
+        if not self._readers.acquire(timeout=READER_WAIT_S):
+            raise QueryError(f"{MAX_READERS} queries are already running: ask again when they have ended")
+        try:
+            cursor = self._cursor()
+            try:
+                cursor.execute("BEGIN TRANSACTION READ ONLY")
+                yield Reader(cursor)
+            finally:
+                cursor.close()
+        finally:
+            self._readers.release()
+
+    @contextmanager
+    def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One transaction: committed at the end, undone when anything is raised. Raises StoreError.
+
+        When DuckDB has given the file up (FATAL), the file is opened anew for the next writer.
+        """
+        with self._write_lock:
+            try:
+                cursor = self._cursor()
+            except QueryError:
+                self._reopen()
+                cursor = self._cursor()
+            try:
+                cursor.execute("BEGIN")
+                yield cursor
+                cursor.execute("COMMIT")
+            except duckdb.FatalException as error:
+                cursor.close()
+                self._reopen()
+                raise StoreError(f"{self.path}: DuckDB gave up: {one_line(error)}") from None
+            except duckdb.Error as error:
+                raise StoreError(f"{self.path}: not written: {one_line(error)}") from None
+            finally:
+                cursor.close()
+
+    def checkpoint(self) -> None:
+        """Moves the write-ahead log into the file and frees what was deleted. Raises StoreError."""
+        with self._write_lock:
+            cursor = self._cursor()
+            try:
+                cursor.execute("CHECKPOINT")
+            except duckdb.Error as error:
+                raise StoreError(f"{self.path}: no checkpoint: {one_line(error)}") from None
+            finally:
+                cursor.close()
+
+    def used_bytes(self) -> int:
+        """Bytes of the file that hold data; the rest is free for what comes next."""
+        with self.reader() as reader:
+            row = reader.rows("SELECT block_size, used_blocks FROM pragma_database_size()").rows[0]
+        return int(row[0]) * int(row[1]) + _file_size(self.path.with_name(self.path.name + ".wal"))
+
+    def close(self) -> None:
+        """Checkpoints and closes the file."""
+        with self._write_lock, self._handles:
+            if self._root is not None:
+                self._root.close()
+                self._root = None
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        with self._handles:
+            if self._root is None:
+                raise QueryError("the database is closed: ask again when it is open")
+            return self._root.cursor()
+
+    def _reopen(self) -> None:
+        log.warning("%s: opening the database anew", self.path)
+        permits = [self._readers.acquire(timeout=READER_WAIT_S) for _ in range(MAX_READERS)]
+        try:
+            with self._handles:
+                if self._root is not None:
+                    self._root.close()
+                self._root = None
+                self._root = self._connect()
+        finally:
+            for held in permits:
+                if held:
+                    self._readers.release()
+
+    def _open_to_read(self) -> None:
+        if not self.path.exists():
+            raise StoreError(f"{self.path}: no such database: start the service first, or name --data-dir")
+        self._root = self._connect()
+        self._close_on_error(lambda: self._take_over(migrate.version_of(self._connection, self.path)))
+
+    def _take_over(self, version: int) -> None:
+        if version < len(migrate.steps()):
+            raise StoreError(f"{self.path}: schema {version} is old: start the service once to migrate it")
+        self._read_created()
+
+    def _open_to_write(self) -> None:
+        fresh = not self.path.exists()
+        self._make_directory()
+        self._root = self._connect()
+        self._close_on_error(self._prepare)
+        if fresh:
+            self.path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+
+    def _prepare(self) -> None:
+        version = migrate.version_of(self._connection, self.path)
+        if 0 < version < len(migrate.steps()):
+            self.close()
+            copy = migrate.back_up(self.path, version)
+            log.warning("%s: migrating from schema %d; the old file is kept as %s", self.path, version, copy)
+            self._root = self._connect()
+        if version < len(migrate.steps()):
+            migrate.migrate(self._connection, version, self._clock())
+        key = secret.read_key(self.path)
+        if key is None:
+            self._forget_streams()
+            key = secret.create_key(self.path)
+        self.key = key
+        self._read_created()
+
+    def _forget_streams(self) -> None:
+        """Without the key no stream is known again: what runs on must begin with a baseline, not in full."""
+        if self._connection.execute("SELECT count(*) FROM streams").fetchall() == [(0,)]:
+            return
+        log.warning("%s: the key file is gone: every cumulative series begins anew", self.path)
+        self._connection.execute("BEGIN")
+        self._connection.execute("UPDATE streams SET key = ''::BLOB")
+        self._connection.execute("UPDATE schema_version SET created_ns = ?", [self._clock()])
+        self._connection.execute("COMMIT")
+
+    def _read_created(self) -> None:
+        row = self._connection.execute("SELECT min(created_ns) FROM schema_version").fetchone()
+        self.created_ns = int(row[0]) if row else 0
+
+    @property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        if self._root is None:
+            raise StoreError(f"{self.path}: the database is closed")
+        return self._root
+
+    def _close_on_error(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except duckdb.Error as error:
+            self.close()
+            raise StoreError(f"{self.path}: {one_line(error)}: restore a copy or name another file") from None
+        except BaseException:
+            self.close()
+            raise
+
+    def _make_directory(self) -> None:
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self.path.parent}: {error.strerror}: choose a writable --data-dir") from None
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        try:
+            connection = duckdb.connect(str(self.path), read_only=self.read_only, config=self._settings())
+        except duckdb.Error as error:
+            raise _refusal(self.path, error) from None
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        connection.execute("SET lock_configuration = true")
+        return connection
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "memory_limit": f"{self._memory_limit}B",
+            # Queries and commits run on their callers' threads: a pool beside them only costs memory and CPU.
+            "threads": 1,
+            "temp_directory": str(self.path.with_name(self.path.name + ".tmp")),
+            "max_temp_directory_size": MAX_TEMPORARY,
+            "checkpoint_threshold": CHECKPOINT_THRESHOLD,
+            "python_enable_replacements": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "allow_community_extensions": False,
+        }
+
+
+def _file_size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _refusal(path: Path, error: duckdb.Error) -> StoreError:
+    text = str(error)
+    if "lock" in text.lower() and "conflicting" in text.lower():
+        holder = re.search(r"PID (\d+)", text)
+        who = f"process {holder[1]}" if holder else "another process"
+        return StoreError(
+            f"{path}: {who} is using it, probably a running service: stop it, or ask it with --url"
+        )
+    if "not a valid DuckDB database" in text:
+        return StoreError(f"{path}: not a database of Blackhole: name another file with database_path")
+    return StoreError(f"{path}: cannot be opened: {one_line(error)}: choose a writable --data-dir")

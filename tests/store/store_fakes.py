@@ -1,0 +1,133 @@
+"""Rows for the store that a second DuckDB exports as Arrow, as the native core does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import duckdb
+
+from blackhole.records import (
+    ArrowExporter,
+    GuardedBatch,
+    MetricType,
+    PrivacyLevel,
+    SeriesRow,
+    StreamRow,
+)
+
+SECOND = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    series: int
+    time_ns: int
+    value: float
+    stream: int = 0
+    cumulative: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    series: int
+    time_ns: int
+    count: int
+    sum: float | None
+    bounds: tuple[float, ...] = ()
+    buckets: tuple[int, ...] = ()
+    min: float | None = None
+    max: float | None = None
+    stream: int = 0
+    cumulative: tuple[int, float, tuple[float, ...], tuple[int, ...]] | None = None
+
+
+class Exporter:
+    def __init__(self, sql: str, columns: Sequence[Sequence[object]]) -> None:
+        self._sql = sql
+        self._columns = columns
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        with duckdb.connect() as connection:
+            connection.execute(f"CREATE TABLE rows AS {self._sql}", list(self._columns))
+            return connection.sql("FROM rows").__arrow_c_stream__(requested_schema)
+
+
+class FakeRows:
+    """Implements `blackhole.records.Rows`."""
+
+    def __init__(self, points: Sequence[Point] = (), histograms: Sequence[Histogram] = ()) -> None:
+        self._points = list(points)
+        self._histograms = list(histograms)
+
+    @property
+    def points(self) -> int:
+        return len(self._points)
+
+    @property
+    def histograms(self) -> int:
+        return len(self._histograms)
+
+    def merge(self, others: Sequence[Self]) -> Self:
+        return type(self)(
+            [point for rows in (self, *others) for point in rows._points],
+            [histogram for rows in (self, *others) for histogram in rows._histograms],
+        )
+
+    def point_stream(self) -> ArrowExporter:
+        return Exporter(
+            """SELECT unnest($1::UINTEGER[]) AS series, unnest($2::UINTEGER[]) AS stream,
+            make_timestamp_ns(unnest($3::BIGINT[])) AS time, unnest($4::DOUBLE[]) AS value,
+            unnest($5::DOUBLE[]) AS cumulative""",
+            list(
+                zip(
+                    *((p.series, p.stream, p.time_ns, p.value, p.cumulative) for p in self._points),
+                    strict=True,
+                )
+            ),
+        )
+
+    def histogram_stream(self) -> ArrowExporter:
+        rows = [
+            (h.series, h.stream, h.time_ns, h.count, h.sum, h.min, h.max, list(h.bounds), list(h.buckets))
+            + ((None, None, None, None) if h.cumulative is None else tuple(map(_plain, h.cumulative)))
+            for h in self._histograms
+        ]
+        return Exporter(
+            """SELECT unnest($1::UINTEGER[]) AS series, unnest($2::UINTEGER[]) AS stream,
+            make_timestamp_ns(unnest($3::BIGINT[])) AS time, unnest($4::UBIGINT[]) AS count,
+            unnest($5::DOUBLE[]) AS sum, unnest($6::DOUBLE[]) AS min, unnest($7::DOUBLE[]) AS max,
+            unnest($8::DOUBLE[][]) AS bounds, unnest($9::UBIGINT[][]) AS buckets,
+            unnest($10::UBIGINT[]) AS cumulative_count, unnest($11::DOUBLE[]) AS cumulative_sum,
+            unnest($12::DOUBLE[][]) AS cumulative_bounds, unnest($13::UBIGINT[][]) AS cumulative_buckets""",
+            list(zip(*rows, strict=True)),
+        )
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def series(
+    number: int,
+    metric: str = "process.cpu.usage",
+    kind: MetricType = MetricType.GAUGE,
+    *,
+    unit: str = "%",
+    attributes: str = "{}",
+    level: PrivacyLevel = PrivacyLevel.PUBLIC,
+) -> SeriesRow:
+    return SeriesRow(number, metric, kind, unit, attributes, level)
+
+
+def stream(number: int, series: int) -> StreamRow:
+    return StreamRow(number, number.to_bytes(16, "big"), series)
+
+
+def batch(
+    points: Sequence[Point] = (),
+    histograms: Sequence[Histogram] = (),
+    *,
+    series: Sequence[SeriesRow] = (),
+    streams: Sequence[StreamRow] = (),
+) -> GuardedBatch:
+    return GuardedBatch(FakeRows(points, histograms), tuple(series), tuple(streams))
