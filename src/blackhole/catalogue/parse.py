@@ -84,12 +84,14 @@ def _convert(entry: Mapping[str, Any], place: str) -> Definition:
     except msgspec.ValidationError as error:
         problem, _, at = str(error).partition(" - at `$.")
         key = at.rstrip("`") or "entry"
-        raise CatalogueError(f"{place}: `{key}`: {problem[:1].lower()}{problem[1:]}{_allowed(key)}") from None
+        hint = _remedy(key, problem)
+        raise CatalogueError(f"{place}: `{key}`: {problem[:1].lower()}{problem[1:]}: {hint}") from None
 
 
-def _allowed(key: str) -> str:
-    words = _WORDS.get(key)
-    return f": write one of {', '.join(words)}" if words else ": see docs/catalogue.md"
+def _remedy(key: str, problem: str) -> str:
+    if key in _WORDS:
+        return f"write one of {', '.join(_WORDS[key])}"
+    return "put the value in quotes" if problem.startswith("Expected `str`") else "see docs/catalogue.md"
 
 
 _WORDS = {

@@ -35,7 +35,7 @@ def unit_is_bounded(entry: Definition) -> Problems:
     if entry.privacy_unit is None:
         yield (
             "privacy_unit",
-            f"is missing: whose share is bounded, `{{name: user, keys: [user.id]}}` or `event`",
+            "is missing: whose share is bounded, `{name: user, keys: [user.id]}` or `event`",
         )
     if entry.bounds is None:
         yield "bounds", "are missing: what one unit may add in a window, e.g. [0, 1]"
