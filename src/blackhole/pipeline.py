@@ -9,12 +9,11 @@ from concurrent.futures import Future
 from typing import Any, Protocol
 
 from blackhole.decode import Batch, Decoder
-from blackhole.errors import IntakeError, OverloadedError
+from blackhole.errors import IntakeError
 from blackhole.guard.engine import Guard, Judgement, Refusal
 from blackhole.guard.reasons import Reason
 from blackhole.records import Encoding, GuardedBatch, Payload, Signal, Verdict
 
-RETRY_AFTER = 1.0
 INLINE_BYTES = {Encoding.PROTOBUF: 256 * 1024, Encoding.JSON: 16 * 1024}
 MOST_REFUSED_METRICS = 500
 
@@ -24,10 +23,9 @@ _log = logging.getLogger(__name__)
 class Sink(Protocol):
     """Where guarded batches are committed, in the order in which they were submitted."""
 
-    @property
-    def pending_rows(self) -> int: ...
-    @property
-    def max_pending_rows(self) -> int: ...
+    def admit(self) -> None:
+        """Raises OverloadedError when no more should be taken."""
+
     def submit(self, batch: GuardedBatch) -> Future[None]: ...
 
 
@@ -89,8 +87,9 @@ class Pipeline:
         """See `blackhole.records.Intake`: returns when all of the open path is committed."""
         self._statistics.requests[payload.signal] += 1
         try:
+            self._sink.admit()
             batch = await self._decode(payload)
-            self._refuse_when_full(batch)
+            self._sink.admit()  # again: what is judged is counted, and must not be sent back
             judgement = self._guard.judge(batch)
             committed = None if judgement.is_empty else self._sink.submit(judgement.batch)
             self._statistics.count(payload.signal, judgement)
@@ -106,6 +105,10 @@ class Pipeline:
         batch = self._guard.close_window()
         return None if batch is None else self._sink.submit(batch)
 
+    def forget_idle(self) -> int:
+        """Lets go of series that were not heard of for an hour; returns how many."""
+        return self._guard.forget_idle()
+
     async def run_windows(self, clock_ns: Callable[[], int] = time.time_ns) -> None:
         """Closes every window when it is due, until cancelled."""
         while True:
@@ -117,10 +120,3 @@ class Pipeline:
         if len(payload.body) <= INLINE_BYTES[payload.encoding]:
             return self._decoder.decode(payload)
         return await asyncio.to_thread(self._decoder.decode, payload)
-
-    def _refuse_when_full(self, batch: Batch) -> None:
-        """Before anything is counted: a point that was judged is never sent back."""
-        if self._sink.pending_rows + batch.points > self._sink.max_pending_rows and self._sink.pending_rows:
-            raise OverloadedError(
-                "the queue to the database is full: send again later", retry_after=RETRY_AFTER
-            )

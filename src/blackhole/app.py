@@ -1,0 +1,211 @@
+"""Wires the stages into one service, and is the only place that names them all."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+import blackhole
+from blackhole import config as configuration
+from blackhole import process
+from blackhole.catalogue.load import Catalogue, load
+from blackhole.config import Config
+from blackhole.decode import Decoder
+from blackhole.guard.engine import Guard
+from blackhole.pipeline import Pipeline, Statistics
+from blackhole.query.run import Runner
+from blackhole.receive.grpc import GrpcReceiver
+from blackhole.receive.http import HttpReceiver
+from blackhole.serve.server import ApiServer
+from blackhole.serve.services import Services, Status
+from blackhole.store.append import Writer
+from blackhole.store.database import Database
+from blackhole.store.retention import Retention
+
+STOP_GRACE = 5.0
+EVICT_EVERY = 300.0
+RETAIN_EVERY = 3600.0
+PENDING_BATCHES = 32
+
+_log = logging.getLogger("blackhole")
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What flags say beside the configuration. Port 0 picks a free one."""
+
+    data_dir: Path
+    otlp_grpc: Address = ("127.0.0.1", 4317)
+    otlp_http: Address = ("127.0.0.1", 4318)
+    listen: Address = ("127.0.0.1", 8080)
+    log_format: str = "text"
+
+
+def serve(config: Config, options: Options) -> int:
+    """Runs the service until SIGTERM or Ctrl-C; a second signal forces. Returns the exit code."""
+    process.log_to_stderr(options.log_format)
+    process.keep_memory_private()
+    configuration.refuse_open_bind(
+        config,
+        {
+            "--otlp-grpc": options.otlp_grpc[0],
+            "--otlp-http": options.otlp_http[0],
+            "--listen": options.listen[0],
+        },
+    )
+    with asyncio.Runner(loop_factory=process.event_loop_factory()) as runner:
+        return runner.run(_serve(config, options))
+
+
+async def _serve(config: Config, options: Options) -> int:
+    stop = _stop_on_signals()
+    async with _service(config, options) as addresses:
+        with process.announced(process.run_file(options.data_dir), addresses):
+            gc.collect()
+            gc.freeze()
+            await stop.wait()
+            _log.info("stopping: what was accepted is being committed")
+    return 0
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """The first signal asks to stop, the second one ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            os._exit(1)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    return stop
+
+
+@contextlib.asynccontextmanager
+async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, object]]:
+    """Starts consumers before receivers, and stops them in the other order."""
+    async with contextlib.AsyncExitStack() as stack:
+        catalogue = _catalogue(config)
+        path = configuration.database_path(config, options.data_dir)
+        database = Database.open(path, memory_limit=_database_memory(config))
+        stack.callback(database.close)
+        statistics = Statistics()
+        writer = Writer(
+            database,
+            commit_wait=config.commit_wait,
+            batch_size=config.batch_size,
+            max_pending_rows=config.batch_size * PENDING_BATCHES,
+            on_commit=lambda report: statistics.count_commit(report.rows, report.seconds),
+        )
+        writer.start()
+        stack.callback(writer.close, STOP_GRACE)
+        pipeline = Pipeline(
+            Decoder(database.key, clock_ns=time.time_ns),
+            _guard(catalogue, config, database),
+            writer,
+            statistics,
+        )
+        stack.callback(pipeline.close_window)
+        runner = Runner(database, catalogue, windows=config, now=time.time)
+        addresses: dict[str, str] = {}
+        status = _status_reporter(database, writer, addresses)
+        api = ApiServer(Services(runner, statistics.snapshot, status, config))
+        port = await api.start(*options.listen)
+        stack.push_async_callback(api.stop, STOP_GRACE)
+        addresses["api"] = f"{api.scheme}://{_place(options.listen[0], port)}"
+        for name, receiver, address in (
+            ("otlp_grpc", GrpcReceiver(pipeline, config.otlp), options.otlp_grpc),
+            ("otlp_http", HttpReceiver(pipeline, config.otlp), options.otlp_http),
+        ):
+            port = await receiver.start(*address)
+            stack.push_async_callback(receiver.stop, STOP_GRACE)
+            addresses[name] = _place(address[0], port)
+        chores = (
+            pipeline.run_windows(),
+            _every(EVICT_EVERY, pipeline.forget_idle),
+            _every(RETAIN_EVERY, Retention(database, catalogue, config).apply, at_once=True),
+        )
+        tasks = [asyncio.create_task(chore) for chore in chores]
+        stack.push_async_callback(_cancel, tasks)
+        yield {
+            "otlp_grpc": addresses["otlp_grpc"],
+            "otlp_http": addresses["otlp_http"],
+            "api": addresses["api"],
+            "pid": os.getpid(),
+        }
+
+
+def _catalogue(config: Config) -> Catalogue:
+    return load([Path(file).expanduser() for file in config.catalogue])
+
+
+def _guard(catalogue: Catalogue, config: Config, database: Database) -> Guard:
+    return Guard(
+        catalogue,
+        config,
+        series=database.series(),
+        next_stream=database.next_stream,
+        created_ns=database.created_ns,
+        recall=database.recall,
+        clock_ns=time.time_ns,
+    )
+
+
+def _database_memory(config: Config) -> int:
+    """A quarter of the process's: DuckDB's limit does not cover all that it takes."""
+    return config.max_memory_usage // 4
+
+
+def _place(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
+
+
+def _status_reporter(database: Database, writer: Writer, addresses: dict[str, str]) -> Callable[[], Status]:
+    me = psutil.Process()
+    me.cpu_percent()
+    started = time.time()
+
+    def status() -> Status:
+        now = time.time()
+        return Status(
+            version=blackhole.__version__,
+            started_at=started,
+            uptime_seconds=now - started,
+            cpu_percent=me.cpu_percent(),
+            memory_bytes=me.memory_info().rss,
+            database_bytes=database.size(),
+            pending_rows=writer.pending_rows,
+            endpoints=dict(addresses),
+        )
+
+    return status
+
+
+async def _every(seconds: float, chore: Callable[[], object], *, at_once: bool = False) -> None:
+    """Runs a chore in a thread again and again; a failure is logged and the next turn comes all the same."""
+    if not at_once:
+        await asyncio.sleep(seconds)
+    while True:
+        try:
+            await asyncio.to_thread(chore)
+        except Exception as error:  # noqa: BLE001  (a chore must not end the service)
+            _log.warning("%s failed and will be tried again: %s", chore.__qualname__, type(error).__name__)
+        await asyncio.sleep(seconds)
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
