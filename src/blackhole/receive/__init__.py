@@ -1,0 +1,1 @@
+"""Turns OTLP requests on the wire into Payloads, and Verdicts or errors into answers."""
