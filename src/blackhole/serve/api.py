@@ -1,0 +1,209 @@
+"""Turns HTTP requests into calls of the query layer, and its answers into JSON."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from blackhole.errors import QueryError, TooLargeError, UnauthenticatedError, UnsupportedError
+from blackhole.query.language import Query
+from blackhole.serve import exposition
+from blackhole.serve.access import COOKIE, SESSION_SECONDS, Tokens
+from blackhole.serve.services import Services, Status
+from blackhole.serve.threads import Threads
+
+MAX_BODY = 64 * 1024
+_NO_STORE = {"cache-control": "no-store"}
+_FINDINGS = (
+    "SELECT id, insight_type, title, description, severity, metrics, generated_at, expires_at FROM insights"
+    " WHERE (insight_type = 'alert') = {alerts} ORDER BY generated_at DESC, id DESC LIMIT 200"
+)
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class SqlQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    sql: str
+    max_rows: int = 1000
+
+
+class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    token: str
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """What was not taken: `count` is null where the metric is guarded."""
+
+    metric: str
+    reason: str
+    remedy: str
+    count: int | None = None
+
+
+class PrivacySettings(msgspec.Struct, frozen=True):
+    """What the owner set; durations in seconds."""
+
+    differential_privacy: bool
+    k_anonymity: int
+    sensitive_window: float
+    retention_period: float
+    network_sharing: bool
+
+
+class StatusAnswer(Status, frozen=True, kw_only=True):
+    """`accepted` counts points, spans and log records; `requests` export requests; both by signal."""
+
+    ready: bool
+    accepted: dict[str, int]
+    requests: dict[str, int]
+    commits: int
+    commit_seconds: float
+    refused: list[Refused]
+    privacy: PrivacySettings
+
+
+class MetricsAnswer(msgspec.Struct, frozen=True):
+    metrics: list[Any]
+    refused: list[Refused]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """A row of the `insights` table."""
+
+    id: int
+    insight_type: str
+    title: str
+    description: str | None
+    severity: str | None
+    metrics: Any
+    generated_at: Any
+    expires_at: Any
+
+
+class InsightsAnswer(msgspec.Struct, frozen=True):
+    insights: list[Finding]
+
+
+class AlertsAnswer(msgspec.Struct, frozen=True):
+    alerts: list[Finding]
+
+
+class State(msgspec.Struct, frozen=True):
+    status: str
+
+
+class Api:
+    """The handlers. Questions run in threads, at most two at once, since the store takes no more."""
+
+    def __init__(self, services: Services, tokens: Tokens, readers: Callable[[], int]) -> None:
+        self._services = services
+        self._tokens = tokens
+        self._readers = readers
+        self._threads = Threads(running=2, waiting=16)
+
+    async def query(self, request: Request) -> Response:
+        question = await _read(request, Query)
+        return _json(await self._threads.call(lambda: self._services.runner.query(question)))
+
+    async def sql(self, request: Request) -> Response:
+        question = await _read(request, SqlQuestion)
+        ask = self._services.runner.sql
+        return _json(await self._threads.call(lambda: ask(question.sql, question.max_rows)))
+
+    async def health(self, _request: Request) -> Response:
+        return _json(await self._threads.call(self._services.runner.health))
+
+    async def metrics(self, _request: Request) -> Response:
+        known = await self._threads.call(self._services.runner.metrics)
+        return _json(MetricsAnswer(list(known), self._refused()))
+
+    async def status(self, _request: Request) -> Response:
+        status = self._services.status()
+        statistics = self._services.statistics()
+        config = self._services.config
+        answer = StatusAnswer(
+            **msgspec.structs.asdict(status),
+            ready=self._services.ready(),
+            accepted=dict(statistics["accepted"]),
+            requests=dict(statistics["requests"]),
+            commits=statistics["commits"],
+            commit_seconds=statistics["commit_seconds"],
+            refused=self._refused(),
+            privacy=PrivacySettings(
+                config.differential_privacy,
+                config.k_anonymity,
+                float(config.sensitive_window),
+                float(config.retention_period),
+                config.network_sharing,
+            ),
+        )
+        return _json(answer)
+
+    async def insights(self, _request: Request) -> Response:
+        return _json(InsightsAnswer(await self._findings("false")))
+
+    async def alerts(self, _request: Request) -> Response:
+        return _json(AlertsAnswer(await self._findings("true")))
+
+    async def alive(self, _request: Request) -> Response:
+        return _json(State("alive"))
+
+    async def ready(self, _request: Request) -> Response:
+        if not self._services.ready():
+            raise HTTPException(503, "not accepting data yet, or no longer", {"retry-after": "1"})
+        return _json(State("ready"))
+
+    async def prometheus(self, _request: Request) -> Response:
+        runner = self._services.runner
+        public = await self._threads.call(lambda: (runner.network(), runner.performance()))
+        entries = [entry for report in public for entry in msgspec.to_builtins(report)["series"]]
+        statistics = self._services.statistics()
+        text = exposition.render(self._services.status(), statistics, self._readers(), entries)
+        return Response(text, headers={**_NO_STORE, "content-type": exposition.CONTENT_TYPE})
+
+    async def login(self, request: Request) -> Response:
+        """Exchanges a token for a cookie, which the dashboard's page cannot read."""
+        given = await _read(request, Login)
+        if self._tokens.asked_for and not self._tokens.accepts(given.token.strip()):
+            raise UnauthenticatedError("not a token of this service: look into the file api.token_file")
+        response = Response(status_code=204, headers=_NO_STORE)
+        response.set_cookie(
+            COOKIE,
+            self._tokens.cookie(),
+            max_age=SESSION_SECONDS,
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+        return response
+
+    def _refused(self) -> list[Refused]:
+        return [Refused(**entry) for entry in self._services.statistics()["refused"]]
+
+    async def _findings(self, alerts: str) -> list[Finding]:
+        sql = _FINDINGS.format(alerts=alerts)
+        answer = await self._threads.call(lambda: self._services.runner.sql(sql))
+        return [Finding(*row) for row in answer.rows]
+
+
+async def _read(request: Request, kind: type[S]) -> S:
+    """The body as `kind`. Raises UnsupportedError, TooLargeError or QueryError."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise UnsupportedError("POST takes JSON: send `Content-Type: application/json`")
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise TooLargeError(f"the body is over {MAX_BODY} bytes: ask for less at once")
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise QueryError(f"the body is not as /openapi.json says: {error}") from None
+
+
+def _json(answer: msgspec.Struct) -> Response:
+    return Response(msgspec.json.encode(answer), headers=_NO_STORE, media_type="application/json")

@@ -1,0 +1,91 @@
+"""Turns the state of the service and the newest public values into the Prometheus text format."""
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from blackhole.serve.services import Status
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_MAX_PUBLIC_SERIES = 2000
+
+Sample = tuple[Mapping[str, str], float]
+
+
+def render(
+    status: Status, statistics: Mapping[str, Any], readers: int, public: Iterable[Mapping[str, Any]]
+) -> str:
+    """`public`: entries of the `p2p_metrics` and `performance` reports; what is not public is left out."""
+    families = (*_service(status, statistics, readers), *_public(public))
+    return "".join(line for family in families for line in _family(*family))
+
+
+def _service(
+    status: Status, statistics: Mapping[str, Any], readers: int
+) -> Iterator[tuple[str, str, str, list[Sample]]]:
+    yield "blackhole_build_info", "gauge", "The version that runs", [({"version": status.version}, 1)]
+    for name, text in (
+        ("accepted", "Data points, spans and log records that were accepted"),
+        ("requests", "Export requests that were answered"),
+    ):
+        samples = [({"signal": str(signal)}, n) for signal, n in sorted(statistics.get(name, {}).items())]
+        yield f"blackhole_{name}_total", "counter", text, samples
+    refused: dict[str, float] = defaultdict(float)
+    for entry in statistics.get("refused", ()):
+        # A count of null belongs to a guarded metric.
+        refused[str(entry["reason"])] += entry["count"] or 0
+    samples = [({"reason": reason}, count) for reason, count in sorted(refused.items()) if count]
+    yield "blackhole_refused_total", "counter", "What was refused, by reason", samples
+    for name, kind, text, value in (
+        ("commits_total", "counter", "Group commits to the database", statistics.get("commits", 0)),
+        ("pending_rows", "gauge", "Rows that wait for their commit", status.pending_rows),
+        ("memory_bytes", "gauge", "Resident memory of the process", status.memory_bytes),
+        ("cpu_percent", "gauge", "Use of one core", status.cpu_percent),
+        ("database_bytes", "gauge", "Size of the database on disk", status.database_bytes),
+        ("uptime_seconds", "gauge", "Time since the start", status.uptime_seconds),
+        ("sampling_rate", "gauge", "Share of the data that is kept", status.sampling_rate),
+        ("stream_readers", "gauge", "Open readers of the live stream", readers),
+    ):
+        yield f"blackhole_{name}", kind, text, [({}, value)]
+
+
+def _public(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str, str, list[Sample]]]:
+    by_metric: dict[str, list[Sample]] = defaultdict(list)
+    left = _MAX_PUBLIC_SERIES
+    for entry in entries:
+        if entry["privacy_level"] != "public" or entry["value"] is None or left == 0:
+            continue
+        left -= 1
+        labels = {str(key): str(value) for key, value in entry["attributes"].items()}
+        by_metric[entry["metric"]].append((labels, entry["value"]))
+    for metric, samples in sorted(by_metric.items()):
+        yield _name(metric), "gauge", f"Newest value of the public metric {metric}", samples
+
+
+def _family(name: str, kind: str, text: str, samples: list[Sample]) -> Iterator[str]:
+    if not samples:
+        return
+    yield f"# HELP {name} {_escape(text)}\n# TYPE {name} {kind}\n"
+    for labels, value in samples:
+        inner = ",".join(f'{_name(key)}="{_escape(label, quote=True)}"' for key, label in labels.items())
+        yield f"{name}{{{inner}}} {_number(value)}\n" if inner else f"{name} {_number(value)}\n"
+
+
+def _name(text: str) -> str:
+    name = re.sub(r"[^a-zA-Z0-9_]", "_", text)
+    return f"_{name}" if name[:1].isdigit() else name
+
+
+def _escape(text: str, *, quote: bool = False) -> str:
+    text = text.replace("\\", "\\\\").replace("\n", "\\n")
+    return text.replace('"', '\\"') if quote else text
+
+
+def _number(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    return repr(value)

@@ -1,0 +1,65 @@
+"""Keeps the newest stream messages, numbered, bounded in count and bytes, so that readers can resume."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+_MAX_MESSAGES = 512
+_MAX_BYTES = 4 * 2**20
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """One message of the stream; `timestamp` is RFC 3339 UTC."""
+
+    type: str
+    sequence: int
+    timestamp: str
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A message as it is sent."""
+
+    sequence: int
+    kind: str
+    text: str
+
+
+class Ring:
+    """Sequences count from 1; `first` is the oldest that is still here, `latest` the newest (0: none yet)."""
+
+    def __init__(self, max_messages: int = _MAX_MESSAGES, max_bytes: int = _MAX_BYTES) -> None:
+        self._max_messages = max_messages
+        self._max_bytes = max_bytes
+        self._kept: deque[Kept] = deque()
+        self._bytes = 0
+        self.latest = 0
+
+    @property
+    def first(self) -> int:
+        return self._kept[0].sequence if self._kept else self.latest + 1
+
+    def append(self, kind: str, timestamp: str, data: msgspec.Raw) -> Kept:
+        """Numbers and keeps a message; the oldest leave when it gets too much (the newest always stays)."""
+        self.latest += 1
+        text = msgspec.json.encode(Envelope(kind, self.latest, timestamp, data)).decode()
+        kept = Kept(self.latest, kind, text)
+        self._kept.append(kept)
+        self._bytes += len(text)
+        while len(self._kept) > 1 and (len(self._kept) > self._max_messages or self._bytes > self._max_bytes):
+            self._bytes -= len(self._kept.popleft().text)
+        return kept
+
+    def next(self, sequence: int) -> Kept | None:
+        """The oldest message here that is newer than `sequence`."""
+        if sequence >= self.latest or not self._kept:
+            return None
+        return self._kept[max(0, sequence + 1 - self.first)]
+
+    def newest(self) -> list[Kept]:
+        """The newest message of each kind, oldest first: what a new reader needs to be up to date."""
+        by_kind = {kept.kind: kept for kept in self._kept}
+        return sorted(by_kind.values(), key=lambda kept: kept.sequence)

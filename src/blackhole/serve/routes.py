@@ -1,0 +1,86 @@
+"""Puts the HTTP side together: one table of endpoints makes both the routes and their description."""
+
+from collections.abc import Sequence
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+
+from blackhole.errors import BlackholeError
+from blackhole.query.language import Answer, Query, SqlAnswer
+from blackhole.query.reports import HealthReport
+from blackhole.serve import exposition, openapi, problems
+from blackhole.serve.access import Place, Tokens
+from blackhole.serve.api import (
+    AlertsAnswer,
+    Api,
+    InsightsAnswer,
+    Login,
+    MetricsAnswer,
+    SqlQuestion,
+    State,
+    StatusAnswer,
+)
+from blackhole.serve.door import Door
+from blackhole.serve.live import Live
+from blackhole.serve.openapi import Endpoint
+from blackhole.serve.page import Page
+from blackhole.serve.services import Services
+
+STREAM = "/analytics/stream"
+DESCRIPTION = "/openapi.json"
+_BASE = "/api/analytics"
+_HANDLED: tuple[type[Exception], ...] = (BlackholeError, HTTPException, Exception)
+
+
+def build(services: Services, live: Live | None = None, page: Page | None = None) -> Starlette:
+    """The ASGI application. Raises ConfigError when the token file cannot be used."""
+    live = live or Live(services)
+    page = page or Page()
+    tokens = Tokens.read(services.config.api.token_file)
+    table = endpoints(Api(services, tokens, lambda: live.readers), page)
+    version = services.status().version
+    description = openapi.document(table, version=version, token_needed=tokens.asked_for)
+    return Starlette(
+        routes=_routes(table, description, live, page),
+        middleware=[Middleware(Door, place=Place(services.config.api), tokens=tokens)],
+        exception_handlers=dict.fromkeys(_HANDLED, problems.handle),
+    )
+
+
+def endpoints(api: Api, page: Page) -> tuple[Endpoint, ...]:
+    """Every operation, in the order in which the description lists them."""
+    return (
+        Endpoint("POST", f"{_BASE}/query", "Values of one metric over time", api.query, Query, Answer),
+        Endpoint("POST", f"{_BASE}/sql", "A read-only SQL question", api.sql, SqlQuestion, SqlAnswer),
+        Endpoint("GET", f"{_BASE}/metrics", "What is known and what came", api.metrics, None, MetricsAnswer),
+        Endpoint("GET", f"{_BASE}/health", "How each service is doing", api.health, None, HealthReport),
+        Endpoint("GET", f"{_BASE}/status", "How this process is doing", api.status, None, StatusAnswer),
+        Endpoint("GET", f"{_BASE}/insights", "What was found", api.insights, None, InsightsAnswer),
+        Endpoint("GET", f"{_BASE}/alerts", "Alerts that were raised", api.alerts, None, AlertsAnswer),
+        Endpoint("POST", "/login", "Exchange a token for a session cookie", api.login, Login),
+        Endpoint("GET", "/healthz", "The process is alive", api.alive, None, State),
+        Endpoint("GET", "/readyz", "Data is accepted", api.ready, None, State),
+        Endpoint("GET", "/metrics", "Prometheus text", api.prometheus, None, exposition.CONTENT_TYPE),
+        Endpoint("GET", "/", "The dashboard", page.index, None, "text/html"),
+    )
+
+
+def _routes(
+    table: Sequence[Endpoint], description: openapi.Schema, live: Live, page: Page
+) -> list[BaseRoute]:
+    encoded = msgspec.json.encode(description)
+
+    async def describe(_request: Request) -> Response:
+        return Response(encoded, headers={"cache-control": "no-cache"}, media_type="application/json")
+
+    return [
+        *(Route(e.path, e.handler, methods=[e.method]) for e in table),
+        Route(DESCRIPTION, describe, methods=["GET"]),
+        WebSocketRoute(STREAM, live.serve),
+        Mount("/assets", page.assets),
+    ]

@@ -1,0 +1,47 @@
+"""Names what the HTTP side needs from the rest of the service, so that it can be built and tested alone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+
+from blackhole.config import Config
+from blackhole.query.language import Answer, Query, SqlAnswer
+from blackhole.query.reports import HealthReport, SeriesReport
+
+
+class Runner(Protocol):
+    """Answers questions from the database; blocking, thread-safe. Raises BlackholeError."""
+
+    def query(self, query: Query, /) -> Answer: ...
+    def sql(self, text: str, max_rows: int = 1000) -> SqlAnswer: ...
+    def health(self) -> HealthReport: ...
+    def network(self) -> SeriesReport: ...
+    def performance(self) -> SeriesReport: ...
+    def metrics(self) -> Sequence[Any]: ...
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """How the process is: `started_at` in Unix seconds, `cpu_percent` of one core."""
+
+    version: str
+    started_at: float
+    uptime_seconds: float
+    cpu_percent: float
+    memory_bytes: int
+    database_bytes: int
+    pending_rows: int
+    sampling_rate: float = 1.0
+    endpoints: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """`statistics` is `pipeline.Statistics.snapshot`; `ready` says whether data is accepted."""
+
+    runner: Runner
+    statistics: Callable[[], Mapping[str, Any]]
+    status: Callable[[], Status]
+    config: Config
+    ready: Callable[[], bool] = field(default=lambda: True)
