@@ -1,0 +1,145 @@
+"""Tries what the service needs, one thing after the other, and says how to mend what fails."""
+
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from blackhole.cli.options import Place, reading
+from blackhole.cli.render import size
+from blackhole.config import Config, database_path, find
+from blackhole.errors import BlackholeError
+
+PORTS = {
+    "OTLP over gRPC": ("--otlp-grpc", 4317),
+    "OTLP over HTTP": ("--otlp-http", 4318),
+    "page": ("--listen", 8080),
+}
+_PARTS = ("duckdb", "grpc", "msgspec", "psutil", "starlette", "uvicorn", "blackhole._core")
+_LOW_DISK = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was tried, whether it works, and in words what was seen or what to do."""
+
+    check: str
+    ok: bool
+    words: str
+
+
+@click.command("doctor")
+@reading
+def command(place: Place) -> int:
+    """Say what is wrong here and how to mend it; exit 1 when something is."""
+    findings = list(examine(place))
+    if place.as_json:
+        import json  # noqa: PLC0415
+
+        click.echo(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        for finding in findings:
+            click.echo(f"{'ok ' if finding.ok else 'BAD'}  {finding.check + ':':<15} {finding.words}")
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+def examine(place: Place) -> Iterator[Finding]:
+    """All checks, each also when an earlier one failed."""
+    yield _try("installation", _installation)
+    config = Config()
+
+    def configuration() -> str:
+        nonlocal config
+        config = place.config()
+        source = place.config_file or find(os.environ)
+        return str(source) if source else "defaults, no file"
+
+    yield _try("configuration", configuration)
+    yield _try("catalogue", lambda: _catalogue(config))
+    yield _try("data directory", lambda: _directory(place.data_dir))
+    running: list[str] = []
+    yield _try("service", lambda: _service(place, config, running))
+    if not running:
+        yield _try("database", lambda: _database(database_path(config, place.data_dir)))
+        for name, (flag, port) in PORTS.items():
+            yield _try(f"port {port}", partial(_port, flag, port, name))
+
+
+def _try(check: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(check, True, look())
+    except BlackholeError as error:
+        return Finding(check, False, str(error))
+
+
+def _installation() -> str:
+    for part in _PARTS:
+        try:
+            import_module(part)
+        except ImportError as error:
+            raise BlackholeError(
+                f"{part} cannot be loaded ({error}): install blackhole-analytics anew"
+            ) from None
+    return f"Python {sys.version.split()[0]}, all parts load"
+
+
+def _catalogue(config: Config) -> str:
+    from blackhole.catalogue.load import load  # noqa: PLC0415
+
+    return f"{len(load([Path(name).expanduser() for name in config.catalogue]))} entries"
+
+
+def _directory(directory: Path) -> str:
+    existing = next(path for path in (directory, *directory.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise BlackholeError(
+            f"{existing}: cannot be written: name another with --data-dir, or mend its permissions"
+        )
+    free = shutil.disk_usage(existing).free
+    if free < _LOW_DISK:
+        raise BlackholeError(
+            f"{existing}: only {size(free)} are free: make room, or name another with --data-dir"
+        )
+    return f"{directory}, {size(free)} free"
+
+
+def _service(place: Place, config: Config, running: list[str]) -> str:
+    from blackhole.cli.source import find_service  # noqa: PLC0415
+
+    service = find_service(place, config)
+    if service is None:
+        return "none runs (start one with `blackhole serve`)"
+    service.status()
+    running.append(service.name)
+    return f"answers at {service.name}"
+
+
+def _database(path: Path) -> str:
+    if not path.exists():
+        return f"{path}: not there yet, `blackhole serve` creates it"
+    from blackhole.store.database import Database  # noqa: PLC0415
+
+    database = Database.open(path, read_only=True)
+    try:
+        return f"{path}, {size(database.size())}"
+    finally:
+        database.close()
+
+
+def _port(flag: str, port: int, name: str) -> str:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise BlackholeError(
+                f"127.0.0.1:{port}: {error.strerror}: stop what uses it, or serve with {flag} 127.0.0.1:0"
+            ) from None
+    return f"free for {name}"

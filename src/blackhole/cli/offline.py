@@ -1,0 +1,56 @@
+"""Answers reading commands from the database file, opened read-only, when no service runs."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from blackhole.catalogue.load import load
+from blackhole.config import Config
+from blackhole.errors import UsageError
+from blackhole.query.language import Query
+from blackhole.query.run import Runner
+from blackhole.store.database import Database
+
+_COUNTS = """
+SELECT (SELECT count(*) FROM metrics), (SELECT count(DISTINCT metric) FROM series)
+"""
+
+
+class File:
+    """The database file at `path`. Raises StoreError when it cannot be read."""
+
+    def __init__(self, path: Path, config: Config) -> None:
+        self.name = str(path)
+        self._path = path
+        self._database = Database.open(path, read_only=True)
+        catalogue = load([Path(name).expanduser() for name in config.catalogue])
+        self._runner = Runner(self._database, catalogue, windows=config, now=time.time)
+
+    def query(self, question: Mapping[str, Any]) -> bytes:
+        try:
+            query = msgspec.convert(question, Query)
+        except msgspec.ValidationError as error:
+            raise UsageError(f"the query is not understood: {error}") from None
+        return msgspec.json.encode(self._runner.query(query))
+
+    def sql(self, text: str, max_rows: int) -> bytes:
+        return msgspec.json.encode(self._runner.sql(text, max_rows=max_rows))
+
+    def status(self) -> bytes:
+        with self._database.reader() as reader:
+            points, metrics = reader.rows(_COUNTS).rows[0]
+        return msgspec.json.encode(
+            {
+                "running": False,
+                "database": str(self._path),
+                "database_bytes": self._database.size(),
+                "points": points,
+                "metrics": metrics,
+            }
+        )
+
+    def close(self) -> None:
+        self._database.close()

@@ -1,0 +1,111 @@
+"""Turns the options of `blackhole query` into the API's question, and prints the answer."""
+
+import json
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from blackhole.cli.options import Place, reading
+from blackhole.cli.render import Form, form_option
+from blackhole.errors import UsageError
+
+AGGREGATIONS = ("avg", "max", "min", "sum", "count", "rate", "last", "p50", "p90", "p95", "p99")
+
+
+@click.command("query")
+@click.argument("metric")
+@click.option("--last", metavar="DURATION", help="From that long ago until now, as 1h or 30m (default 1h).")
+@click.option("--start", metavar="TIME", help="RFC 3339, local unless it says otherwise, or Unix seconds.")
+@click.option("--end", metavar="TIME", help="As --start; not included.")
+@click.option(
+    "--agg", type=click.Choice(AGGREGATIONS), help="Default: counter rate, gauge avg, histogram p95."
+)
+@click.option("--interval", metavar="DURATION", help="Length of a bucket, as 1m.")
+@click.option("--by", "keys", multiple=True, metavar="KEY", help="One series a value of this attribute.")
+@click.option("--where", "where", multiple=True, metavar="KEY=VALUE", help="Only points with this attribute.")
+@form_option
+@click.option("--plot", is_flag=True, help="Draw a chart.")
+@click.option("--utc", is_flag=True, help="Print times in UTC.")
+@reading
+def command(
+    *,
+    place: Place,
+    metric: str,
+    last: str | None,
+    start: str | None,
+    end: str | None,
+    agg: str | None,
+    interval: str | None,
+    keys: tuple[str, ...],
+    where: tuple[str, ...],
+    form: str | None,
+    plot: bool,
+    utc: bool,
+) -> None:
+    """Ask for METRIC over time, as `blackhole query process.cpu.usage --last 1h`."""
+    from blackhole.cli.source import opened  # noqa: PLC0415
+
+    chosen = Form.JSON if place.as_json else Form(form or Form.TABLE)
+    if plot and chosen is not Form.TABLE:
+        raise UsageError("--plot draws for people: leave --json and --format away")
+    question: dict[str, Any] = {"metric": metric, **_range(last, start, end, utc=utc)}
+    question |= {"filters": _filters(where), "group_by": list(keys)}
+    question |= {name: value for name, value in (("aggregation", agg), ("interval", interval)) if value}
+    with opened(place) as source:
+        body = source.query(question)
+    if chosen is Form.JSON:
+        click.echo(body.decode())
+        return
+    from blackhole.cli import answer  # noqa: PLC0415
+
+    document: answer.Answer = json.loads(body)
+    if chosen is Form.CSV:
+        click.echo(answer.as_csv(document))
+        return
+    click.echo(answer.heading(document))
+    click.echo(answer.as_charts(document, utc=utc) if plot else answer.as_table(document, utc=utc))
+    for note in answer.notes(document):
+        click.echo(f"note: {note}", err=True)
+
+
+def _range(last: str | None, start: str | None, end: str | None, *, utc: bool) -> dict[str, Any]:
+    if last is None:
+        given = (("start_time", start, "--start"), ("end_time", end, "--end"))
+        return {key: moment(text, flag, utc=utc) for key, text, flag in given if text is not None}
+    from blackhole.config import parse_duration  # noqa: PLC0415
+
+    if start is not None:
+        raise UsageError("--last and --start both say where to begin: give one of them")
+    until = time.time() if end is None else moment(end, "--end", utc=utc)
+    return {"start_time": until - parse_duration(last), "end_time": until}
+
+
+def moment(text: str, flag: str, *, utc: bool) -> float:
+    """Unix seconds of an RFC 3339 time (local, or UTC, where it names no zone) or of Unix seconds."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        when = datetime.fromisoformat(text)
+        return (when.replace(tzinfo=UTC) if utc and when.tzinfo is None else when).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(
+            f"{flag} {text}: is not a time: write 2026-05-01T12:00:00Z or Unix seconds"
+        ) from None
+
+
+def _filters(pairs: Sequence[str]) -> dict[str, str]:
+    filters: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise UsageError(f"--where {pair}: write it as KEY=VALUE")
+        if filters.setdefault(key, value) != value:
+            raise UsageError(
+                f"--where {key}: names two values, and no point has both: ask once for each, or use --by"
+            )
+    return filters

@@ -1,0 +1,80 @@
+"""Finds who answers a reading command: the running service, else the database file opened read-only."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from blackhole.cli.client import DEFAULT_URL, Service, is_alive
+from blackhole.cli.options import Place
+from blackhole.config import Config, database_path, read_token
+from blackhole.errors import UnavailableError
+
+RUN_FILE = "blackhole.run"
+
+
+class Source(Protocol):
+    """Answers in the JSON of the HTTP API, whoever answers."""
+
+    @property
+    def name(self) -> str: ...
+    def query(self, question: Mapping[str, Any]) -> bytes: ...
+    def sql(self, text: str, max_rows: int) -> bytes: ...
+    def status(self) -> bytes: ...
+
+
+@contextmanager
+def opened(place: Place) -> Iterator[Source]:
+    """The source that `place` leads to. Raises UnavailableError when there is neither service nor file."""
+    config = place.config()
+    service = find_service(place, config)
+    if service is not None:
+        yield service
+        return
+    file = database_path(config, place.data_dir)
+    if not file.exists():
+        raise UnavailableError(
+            f"no service answers and {file} does not exist: start `blackhole serve`, "
+            "or name one with --url or --data-dir"
+        )
+    from blackhole.cli.offline import File  # noqa: PLC0415  (loads the database engine)
+
+    with closing(File(file, config)) as source:
+        yield source
+
+
+def find_service(place: Place, config: Config) -> Service | None:
+    """The running service, or None. Raises UnavailableError when one was named and does not answer."""
+    token, trust = _token(config), config.api.tls_cert
+    if place.url:
+        if not is_alive(place.url, trust):
+            raise UnavailableError(f"{place.url}: no Blackhole answers there: mend --url or $BLACKHOLE_URL")
+        return Service(place.url, token, trust)
+    for url in (run_file_url(place.data_dir), _default_url(place, config)):
+        if url and is_alive(url, trust):
+            return Service(url, token, trust)
+    return None
+
+
+def run_file_url(directory: Path) -> str | None:
+    """Where the service of this data directory said it listens, or None."""
+    try:
+        ready = json.loads((directory / RUN_FILE).read_text(encoding="utf-8"))
+        url = ready["api"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return url if isinstance(url, str) else None
+
+
+def _default_url(place: Place, config: Config) -> str | None:
+    """The default port, unless a database was named: another's service would answer about other data."""
+    named = place.directory is not None and database_path(config, place.directory).exists()
+    return None if named else DEFAULT_URL
+
+
+def _token(config: Config) -> str:
+    if token := os.environ.get("BLACKHOLE_TOKEN"):
+        return token
+    return read_token(config.api.token_file, key="api") if config.api.token_file else ""

@@ -1,0 +1,88 @@
+"""Says in words how the service fares, or, when none runs, what the file holds."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from blackhole.cli.options import Place, reading
+from blackhole.cli.render import clock, number, size, table
+
+MOST_REFUSALS = 20
+_ENDPOINTS = {"otlp_grpc": "OTLP over gRPC", "otlp_http": "OTLP over HTTP", "api": "page and API"}
+_SIGNALS = {"metrics": "data points", "traces": "spans", "logs": "log records"}
+
+
+@click.command("status")
+@click.option("--utc", is_flag=True, help="Print times in UTC.")
+@reading
+def command(place: Place, utc: bool) -> None:
+    """Say how the service fares: since when, where, what it took and refused, and what it costs."""
+    from blackhole.cli.source import opened  # noqa: PLC0415
+
+    with opened(place) as source:
+        body = source.status()
+    if place.as_json:
+        click.echo(body.decode())
+        return
+    status = json.loads(body)
+    words = running(status, utc=utc) if status.get("running", True) else stopped(status)
+    click.echo("\n".join(f"{name + ':':<16}{text}" for name, text in words))
+    refused = status.get("statistics", status).get("refused", [])
+    if refused:
+        click.echo("\n" + refusals(refused))
+
+
+def running(status: Mapping[str, Any], *, utc: bool) -> Iterator[tuple[str, str]]:
+    """What a running service says, as name and words."""
+    counts = status.get("statistics", status)
+    began = datetime.fromtimestamp(status["started_at"], UTC).isoformat()
+    yield (
+        "running",
+        f"version {status['version']}, since {clock(began, utc=utc)} ({_span(status['uptime_seconds'])})",
+    )
+    for key, address in status.get("endpoints", {}).items():
+        yield _ENDPOINTS.get(key, key), str(address)
+    yield "accepted", _counted(counts.get("accepted", {}))
+    failed = sum(counts.get("failed_requests", {}).values())
+    if failed:
+        yield "failed", f"{number(failed)} requests that were not taken: see the log"
+    yield "commits", f"{number(counts.get('commits', 0))}, {number(status['pending_rows'])} rows waiting"
+    yield (
+        "sampling",
+        "everything is kept" if status["sampling_rate"] >= 1 else f"rate {status['sampling_rate']:g}",
+    )
+    yield "memory", size(status["memory_bytes"])
+    yield "processor", f"{status['cpu_percent']:.1f} % of one core"
+    yield "database", size(status["database_bytes"])
+
+
+def stopped(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the file says, as name and words."""
+    yield "stopped", "no service answers: start one with `blackhole serve`"
+    yield "database", f"{status['database']}, {size(status['database_bytes'])}"
+    yield "stored", f"{number(status['points'])} points of {number(status['metrics'])} metrics"
+
+
+def refusals(refused: list[Mapping[str, Any]]) -> str:
+    """The refused metrics as a table, with what mends each."""
+    rows = (
+        [r["metric"], number(r["count"]), f"{r['reason']}: {r['remedy']}"] for r in refused[:MOST_REFUSALS]
+    )
+    text = table(["refused metric", "points", "why, and what to do"], rows, right={"points"})
+    more = len(refused) - MOST_REFUSALS
+    return f"{text}\n… and {more} more: see --json" if more > 0 else text
+
+
+def _counted(accepted: Mapping[str, int]) -> str:
+    parts = [f"{number(count)} {_SIGNALS.get(signal, signal)}" for signal, count in accepted.items() if count]
+    return ", ".join(parts) or "nothing yet: point a service at the address above"
+
+
+def _span(seconds: float) -> str:
+    from blackhole.config import duration_words  # noqa: PLC0415
+
+    whole = int(seconds)
+    return duration_words(whole if whole < 3600 else whole // 60 * 60)  # noqa: PLR2004
