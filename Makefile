@@ -1,0 +1,86 @@
+# Every check is defined here once; CI and hooks call these targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11
+
+.PHONY: help
+help: ## show this
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | \
+	  while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
+
+.PHONY: build
+build: ## install what is needed and build everything (a second run takes a second)
+	@$(PYTHON) -m tools.prepare
+
+.PHONY: build-demo
+build-demo: ## the same, with the demo's own environment (libp2p)
+	@$(PYTHON) -m tools.prepare --demo
+
+.PHONY: demo
+demo: build-demo ## run the service with a real libp2p network beside it
+	@exec $(BIN)/blackhole demo $(ARGS)
+
+.PHONY: serve
+serve: build ## run the service (ARGS="--data-dir DIR")
+	@exec $(BIN)/blackhole serve $(ARGS)
+
+.PHONY: test test-rust test-web test-python
+test: build-demo wheel test-rust test-web test-python ## build everything and run every test
+
+test-rust: build
+	cargo test --manifest-path rust/Cargo.toml --locked --no-default-features
+
+test-web: build
+	npm --prefix web run test
+
+test-python: build-demo wheel
+	BLACKHOLE_WHEEL=$$(ls -t dist/*.whl | head -1) $(BIN)/pytest -n auto $(ARGS)
+
+.PHONY: bench
+bench: build ## measure cost a data point, start-up and memory
+	$(BIN)/python -m bench $(ARGS)
+
+.PHONY: lint lint-python lint-rust lint-web
+lint: lint-python lint-rust lint-web ## every static check
+
+lint-python: build
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/stubtest blackhole._core
+
+lint-rust:
+	cargo fmt --manifest-path rust/Cargo.toml --check
+	cargo clippy --manifest-path rust/Cargo.toml --locked --all-targets -- -D warnings
+
+lint-web: build
+	npm --prefix web run check
+
+.PHONY: fmt
+fmt: build ## format everything
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+	cargo fmt --manifest-path rust/Cargo.toml
+	npm --prefix web run format
+
+.PHONY: wheel
+wheel: build ## build the wheel: core, dashboard and catalogue in one file
+	@rm -rf dist && $(BIN)/maturin build --release --locked --quiet --out dist && ls dist/*.whl
+
+.PHONY: lock
+lock: build ## renew the hashed requirement locks
+	$(LOCK) --upgrade pyproject.toml --extra sdk requirements/dev.in -o requirements/dev.txt
+	$(LOCK) --upgrade requirements/build.in -c requirements/dev.txt -o requirements/build.txt
+	$(LOCK) --upgrade pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
+	$(LOCK) --upgrade pyproject.toml --extra sdk -c requirements/dev.txt -o requirements/sdk.txt
+	$(LOCK) --upgrade requirements/demo.in -o requirements/demo.txt
+
+.PHONY: clean
+clean: ## remove what was built and installed
+	rm -rf .build .venv .venv-demo dist rust/target web/node_modules src/blackhole/serve/static \
+	  src/blackhole/_core*.so src/blackhole/catalogue/builtin/compiled.json

@@ -1,0 +1,315 @@
+"""Turns a clean clone into one that runs: finds tools, installs side by side, builds (`python3 -m tools.prepare`).
+
+Needs nothing but Python. What is done already is not done again: every step remembers a hash of what it read.
+"""
+
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+import time
+import venv
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tools.needs import MissingError, require
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / ".build"
+VENV = ROOT / ".venv"
+VENV_DEMO = ROOT / ".venv-demo"
+TAIL = 25  # lines of a log that are shown when a step fails
+QUIET = 15  # seconds without a line, where the line cannot be rewritten
+SKIPPED_DIRECTORIES = {"node_modules", "target", "dist", "__pycache__"}
+
+
+@dataclass
+class Step:
+    """One piece of work. `reads`: what it depends on; `makes`: what must be there when it is done."""
+
+    name: str
+    run: Callable[["Step"], None]
+    reads: Sequence[Path]
+    makes: Sequence[Path]
+    after: Sequence[str] = ()
+    state: str = "waiting"
+    begun: float = 0.0
+    ended: float = 0.0
+    done: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def log(self) -> Path:
+        return BUILD / "log" / f"{self.slug}.log"
+
+    @property
+    def stamp(self) -> Path:
+        return BUILD / "stamps" / self.slug
+
+    @property
+    def slug(self) -> str:
+        return self.name.replace(" ", "-")
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256()
+        for path in files(self.reads):
+            digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+        digest.update(str(ROOT).encode() + sys.version.encode())
+        return digest.hexdigest()
+
+    def is_fresh(self) -> bool:
+        made = all(path.exists() for path in self.makes)
+        return made and self.stamp.exists() and self.stamp.read_text() == self.fingerprint()
+
+    def call(self, *command: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> None:
+        """Runs a command, its output in the log. Raises CalledProcessError."""
+        with self.log.open("ab") as log:
+            log.write(f"$ {' '.join(map(str, command))}\n".encode())
+            log.flush()
+            subprocess.run(
+                [str(part) for part in command],
+                cwd=cwd,
+                env={**os.environ, **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                check=True,
+            )
+
+
+def files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_file():
+            yield path
+        elif path.is_dir():
+            for folder, directories, names in os.walk(path):
+                directories[:] = sorted(d for d in directories if d not in SKIPPED_DIRECTORIES)
+                yield from (Path(folder) / name for name in sorted(names))
+
+
+def environment(directory: Path) -> Callable[[Step], None]:
+    def run(_: Step) -> None:
+        if _version_of(directory / "bin" / "python") != sys.version:
+            venv.EnvBuilder(with_pip=True, clear=directory.exists()).create(directory)
+
+    return run
+
+
+def _version_of(python: Path) -> str:
+    if not python.exists():
+        return ""
+    asked = subprocess.run(
+        [python, "-c", "import sys; print(sys.version, end='')"], capture_output=True, text=True, check=False
+    )
+    return asked.stdout
+
+
+def pip(directory: Path, lock: str) -> Callable[[Step], None]:
+    def run(step: Step) -> None:
+        python = directory / "bin" / "python"
+        step.call(
+            python, "-m", "pip", "install", "--no-input", "--require-hashes", "-r", f"requirements/{lock}.txt"
+        )
+
+    return run
+
+
+def compile_core(step: Step) -> None:
+    maturin = VENV / "bin" / "maturin"
+    step.call(maturin, "develop", "--release", "--locked", "--skip-install", env={"VIRTUAL_ENV": str(VENV)})
+
+
+def install_package(step: Step) -> None:
+    maturin = VENV / "bin" / "maturin"
+    step.call(maturin, "develop", "--release", "--locked", env={"VIRTUAL_ENV": str(VENV)})
+
+
+def compile_catalogue(step: Step) -> None:
+    step.call(VENV / "bin" / "python", "-m", "blackhole.catalogue.compile")
+
+
+def install_web(step: Step) -> None:
+    step.call("npm", "ci", "--no-audit", "--no-fund", cwd=ROOT / "web")
+
+
+def build_web(step: Step) -> None:
+    step.call("npm", "run", "build", cwd=ROOT / "web")
+
+
+def steps(*, demo: bool) -> list[Step]:
+    catalogue = ROOT / "src" / "blackhole" / "catalogue"
+    locks = ROOT / "requirements"
+    rust = [ROOT / "rust", ROOT / "pyproject.toml", locks / "build.txt"]
+    web = ROOT / "web"
+    core = ROOT / "src" / "blackhole" / "_core.abi3.so"
+    product = [
+        Step("environment", environment(VENV), [], [VENV / "bin" / "python"]),
+        Step(
+            "build tools",
+            pip(VENV, "build"),
+            [locks / "build.txt"],
+            [VENV / "bin" / "maturin"],
+            ["environment"],
+        ),
+        Step(
+            "python packages",
+            pip(VENV, "dev"),
+            [locks / "dev.txt"],
+            [VENV / "bin" / "pytest"],
+            ["build tools"],
+        ),
+        Step("rust core", compile_core, rust, [core], ["build tools"]),
+        Step(
+            "package",
+            install_package,
+            [*rust, locks / "dev.txt", ROOT / "README.md", ROOT / "LICENSE"],
+            [VENV / "bin" / "blackhole", core],
+            ["python packages", "rust core"],
+        ),
+        Step(
+            "catalogue",
+            compile_catalogue,
+            [p for p in sorted(catalogue.rglob("*")) if p.suffix in {".py", ".yaml"}],
+            [catalogue / "builtin" / "compiled.json"],
+            ["package"],
+        ),
+        Step("web packages", install_web, [web / "package-lock.json"], [web / "node_modules"]),
+        Step(
+            "dashboard",
+            build_web,
+            [web],
+            [ROOT / "src" / "blackhole" / "serve" / "static" / "index.html"],
+            ["web packages"],
+        ),
+    ]
+    if not demo:
+        return product
+    return [
+        *product,
+        Step("demo environment", environment(VENV_DEMO), [], [VENV_DEMO / "bin" / "python"]),
+        Step(
+            "demo packages (libp2p)",
+            pip(VENV_DEMO, "demo"),
+            [locks / "demo.txt"],
+            [VENV_DEMO / "bin" / "python"],
+            ["demo environment"],
+        ),
+    ]
+
+
+class Board:
+    """Shows what runs: a line when a step ends, and meanwhile what is running."""
+
+    def __init__(self, work: Sequence[Step]) -> None:
+        self._work = work
+        self._begun = time.monotonic()
+        self._lock = threading.Lock()
+        self._terminal = sys.stdout.isatty()
+        self._quiet_since = self._begun
+
+    def ended(self, step: Step, mark: str) -> None:
+        with self._lock:
+            self._clear()
+            took = step.ended - step.begun
+            print(f"[{self._elapsed():4.0f} s] {mark} {step.name} ({took:.0f} s)", flush=True)
+            self._quiet_since = time.monotonic()
+
+    def tick(self) -> None:
+        now = time.monotonic()
+        running = [f"{s.name} {now - s.begun:.0f} s" for s in self._work if s.state == "running"]
+        with self._lock:
+            if running and self._terminal:
+                self._clear()
+                print(f"[{self._elapsed():4.0f} s] … {' · '.join(running)}"[:110], end="", flush=True)
+            elif running and now - self._quiet_since > QUIET:
+                print(f"[{self._elapsed():4.0f} s] … {' · '.join(running)}", flush=True)
+                self._quiet_since = now
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._begun
+
+    def _clear(self) -> None:
+        if self._terminal:
+            print("\r\033[K", end="")
+
+
+def work_through(work: Sequence[Step]) -> bool:
+    """Runs the steps, each as soon as those before it are done. False when one failed."""
+    for folder in ("log", "stamps"):
+        (BUILD / folder).mkdir(parents=True, exist_ok=True)
+    board = Board(work)
+    known = {step.name: step for step in work}
+    threads = [threading.Thread(target=_perform, args=(step, known, board), daemon=True) for step in work]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        board.tick()
+        time.sleep(0.5)
+    return all(step.state == "done" for step in work)
+
+
+def _perform(step: Step, known: Mapping[str, Step], board: Board) -> None:
+    try:
+        before = [known[name] for name in step.after]
+        for other in before:
+            other.done.wait()
+        if any(other.state != "done" for other in before):
+            step.state = "skipped"
+        elif step.is_fresh():
+            step.state = "done"
+        else:
+            _run(step, board)
+    finally:
+        step.done.set()
+
+
+def _run(step: Step, board: Board) -> None:
+    step.log.write_bytes(b"")
+    step.state, step.begun = "running", time.monotonic()
+    read = step.fingerprint()
+    try:
+        step.run(step)
+    except (subprocess.CalledProcessError, OSError) as error:
+        with step.log.open("a", encoding="utf-8") as log:
+            log.write(f"{error}\n")
+        step.state = "failed"
+    else:
+        step.stamp.write_text(read)
+        step.state = "done"
+    step.ended = time.monotonic()
+    board.ended(step, "✓" if step.state == "done" else "✗")
+
+
+def report(work: Sequence[Step]) -> None:
+    for step in work:
+        if step.state == "failed":
+            tail = step.log.read_text(errors="replace").splitlines()[-TAIL:]
+            shown = step.log.relative_to(ROOT)
+            print(f"\n{step.name} failed; the end of {shown}:\n  " + "\n  ".join(tail), file=sys.stderr)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--demo", action="store_true", help="also prepare the demo's own environment (libp2p)"
+    )
+    options = parser.parse_args()
+    work = steps(demo=options.demo)
+    if all(step.is_fresh() for step in work):
+        return 0
+    try:
+        require(demo=options.demo)
+    except MissingError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print("Preparing the clone: pip, cargo and npm side by side; logs in .build/log")
+    if work_through(work):
+        return 0
+    report(work)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
