@@ -41,7 +41,7 @@ def test_the_version_starts_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_and_takes_the_common_options(name: str, run: Runner) -> None:
+def test_every_command_has_help_and_every_reading_one_the_common_options(name: str, run: Runner) -> None:
     outcome = run(name, "--help")
     assert outcome.code == 0
     context = click.Context(cli)

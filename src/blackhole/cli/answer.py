@@ -76,7 +76,7 @@ def as_csv(answer: Answer) -> str:
 
 
 def as_charts(answer: Answer, *, utc: bool) -> str:
-    drawn = [series for series in answer["series"] if series["points"]]
+    drawn = [s for s in answer["series"] if any(p["value"] is not None for p in s["points"])]
     if not drawn:
         return "no data in this range: try a longer --last"
     height = 16 if len(drawn) == 1 else 9
@@ -91,7 +91,9 @@ def as_charts(answer: Answer, *, utc: bool) -> str:
 def _chart(answer: Answer, series: Mapping[str, Any], height: int, *, utc: bool) -> str:
 
     points = [
-        (datetime.fromisoformat(p["timestamp"]).timestamp(), float(p["value"])) for p in series["points"]
+        (datetime.fromisoformat(p["timestamp"]).timestamp(), float(p["value"]))
+        for p in series["points"]
+        if p["value"] is not None
     ]
     steps = [b[0] - a[0] for a, b in pairwise(points)]
     frame = Frame(

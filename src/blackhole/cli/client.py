@@ -62,8 +62,8 @@ def is_alive(url: str, trust: str = "") -> bool:
     request = urllib.request.Request(url.rstrip("/") + "/healthz")  # noqa: S310 (scheme checked)
     try:
         with contextlib.closing(_opener(trust).open(request, timeout=3)) as answer:
-            return bool(answer.status == http.client.OK)
-    except (OSError, http.client.HTTPException):
+            return "status" in json.loads(answer.read(4096))
+    except (OSError, http.client.HTTPException, ValueError, TypeError):
         return False
 
 

@@ -25,7 +25,9 @@ AGGREGATIONS = ("avg", "max", "min", "sum", "count", "rate", "last", "p50", "p90
 )
 @click.option("--interval", metavar="DURATION", help="Length of a bucket, as 1m.")
 @click.option("--by", "keys", multiple=True, metavar="KEY", help="One series a value of this attribute.")
-@click.option("--where", "where", multiple=True, metavar="KEY=VALUE", help="Only points with this attribute.")
+@click.option(
+    "--where", "where", multiple=True, metavar="KEY=VALUE", help="Only these points; twice: any of both."
+)
 @form_option
 @click.option("--plot", is_flag=True, help="Draw a chart.")
 @click.option("--utc", is_flag=True, help="Print times in UTC.")
@@ -98,14 +100,12 @@ def moment(text: str, flag: str, *, utc: bool) -> float:
         ) from None
 
 
-def _filters(pairs: Sequence[str]) -> dict[str, str]:
-    filters: dict[str, str] = {}
+def _filters(pairs: Sequence[str]) -> dict[str, str | list[str]]:
+    """Key and value of each pair; a key that is given twice means any of its values."""
+    filters: dict[str, list[str]] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not key or not equals:
             raise UsageError(f"--where {pair}: write it as KEY=VALUE")
-        if filters.setdefault(key, value) != value:
-            raise UsageError(
-                f"--where {key}: names two values, and no point has both: ask once for each, or use --by"
-            )
-    return filters
+        filters.setdefault(key, []).append(value)
+    return {key: values[0] if len(values) == 1 else values for key, values in filters.items()}
