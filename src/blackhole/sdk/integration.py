@@ -17,8 +17,8 @@ _Kind = TypeVar("_Kind", bound=Instrument)
 class AnalyticsIntegration:
     """Counts a service's requests, errors and durations, as the specification names them.
 
-    These are `NAME.requests.total`, `NAME.errors.total` and `NAME.request.duration`. `custom` holds the service's
-    own instruments by name; `counter`, `updowncounter` and `histogram` make them.
+    These are `NAME.requests.total`, `NAME.errors.total` and `NAME.request.duration`. `custom` holds the
+    service's own instruments by name; `counter`, `updowncounter` and `histogram` make them.
     """
 
     def __init__(self, name: str, *, meter_provider: MeterProvider | None = None) -> None:

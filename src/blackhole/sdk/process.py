@@ -37,8 +37,8 @@ class AnalyticsProcess:
     """Runs the analytics beside a node. A context manager; `start` and `stop` do the same by hand.
 
     The service is restarted when it dies, after `backoff` seconds, doubled up to `max_backoff` while that
-    goes on; the ports of the first start are kept. `stop` sends SIGTERM and kills after `grace` seconds. The log
-    goes to `log_file`, or to this program's standard error. It does not outlive this program.
+    goes on; the ports of the first start are kept. `stop` sends SIGTERM, and kills after `grace` seconds.
+    The log goes to `log_file`, or to this program's standard error. It does not outlive this program.
     """
 
     def __init__(

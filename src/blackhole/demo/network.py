@@ -1,0 +1,99 @@
+"""Turns an order into a libp2p network on loopback: one bootstrap host that stays, others that come and go.
+
+Run as `python -m blackhole.demo.network` by `blackhole.demo.run`.
+"""
+
+import logging
+import random
+import secrets
+import sys
+from functools import partial
+
+import opentelemetry.metrics as otel
+import trio
+from libp2p.crypto.ed25519 import create_new_key_pair
+
+import blackhole.sdk as bh
+from blackhole.demo import child
+from blackhole.demo.meters import PeerMeters, count_online
+from blackhole.demo.peer import Peer
+
+SERVICE = "p2p-node"
+
+
+def main() -> None:
+    _silence()
+    try:
+        order = child.order()
+    except child.OrphanedError:
+        return
+    hosts: int = order["hosts"]
+    # Each host is a resource of its own; the process is measured once.
+    foundations = [
+        bh.setup(
+            SERVICE,
+            endpoint=order["endpoint"],
+            interval=order["interval"],
+            instance_id=f"{SERVICE}-{number}",
+            process_metrics=number == 1,
+            set_global=False,
+        )
+        for number in range(1, hosts + 1)
+    ]
+    try:
+        trio.run(partial(_run, foundations, order["stay"]))
+    finally:
+        for foundation in foundations:
+            foundation.shutdown()
+
+
+async def _run(foundations: list[bh.Foundation], stay: tuple[float, float]) -> None:
+    online = count_online(foundations[0])
+    token = trio.lowlevel.current_trio_token()
+    async with trio.open_nursery() as nursery:
+        child.when_left(partial(token.run_sync_soon, nursery.cancel_scope.cancel))
+        address = await nursery.start(_stay, foundations[0], online)
+        for foundation in foundations[1:]:
+            nursery.start_soon(_come_and_go, foundation, online, address, stay)
+        child.say(hosts=len(foundations))
+
+
+async def _stay(
+    foundation: bh.Foundation, online: otel.UpDownCounter, task_status: trio.TaskStatus[str]
+) -> None:
+    """The bootstrap host."""
+    peer = Peer(create_new_key_pair(secrets.token_bytes(32)), PeerMeters(foundation.meter), None)
+    async with peer.running():
+        online.add(1, {"peer_type": "bootstrap"})
+        task_status.started(peer.address)
+        await trio.sleep_forever()
+
+
+async def _come_and_go(
+    foundation: bh.Foundation, online: otel.UpDownCounter, bootstrap: str, stay: tuple[float, float]
+) -> None:
+    """A host that keeps its identity, but leaves now and then and comes back at another port."""
+    key, meters = create_new_key_pair(secrets.token_bytes(32)), PeerMeters(foundation.meter)
+    while True:
+        try:
+            async with Peer(key, meters, bootstrap).running():
+                online.add(1, {"peer_type": "local"})
+                try:
+                    await trio.sleep(random.uniform(*stay))
+                finally:
+                    online.add(-1, {"peer_type": "local"})
+        except Exception as error:  # noqa: BLE001  (a host that fell ill comes back like one that left)
+            sys.stderr.write(f"a libp2p host ended early: {type(error).__name__}\n")
+        await trio.sleep(random.uniform(2.0, 6.0))
+
+
+def _silence() -> None:
+    """libp2p logs peer ids, and warns about every host that leaves."""
+    logging.getLogger().addHandler(logging.NullHandler())
+    for name in ("libp2p", "async_service", "libp2p.pubsub", "multiaddr"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    logging.getLogger("blackhole").addHandler(logging.StreamHandler(sys.stderr))
+
+
+if __name__ == "__main__":
+    main()

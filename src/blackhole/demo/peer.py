@@ -1,0 +1,239 @@
+"""Turns a key into a libp2p host that discovers, connects, pings, fetches and publishes, and measures it."""
+
+import random
+import struct
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import trio
+from libp2p import new_host
+from libp2p.abc import INotifee
+from libp2p.crypto.keys import KeyPair
+from libp2p.host.ping import PingService
+from libp2p.kad_dht.kad_dht import DHTMode, KadDHT
+from libp2p.network.stream.exceptions import StreamError
+from libp2p.peer.peerinfo import PeerInfo, info_from_p2p_addr
+from libp2p.pubsub.gossipsub import GossipSub
+from libp2p.pubsub.pubsub import Pubsub
+from libp2p.rcmgr import Direction
+from libp2p.tools.anyio_service import background_trio_service
+from multiaddr import Multiaddr
+
+import blackhole.sdk as bh
+from blackhole.demo.meters import PeerMeters
+from blackhole.sdk.integration import Stopwatch
+
+TOPIC = "blackhole-demo-news"
+FETCH = "/blackhole-demo/fetch/1.0.0"
+ENOUGH_CONNECTIONS = 3
+_DIAL_TIMEOUT = 3.0
+_CHUNK = 16 * 1024
+_MAX_FETCH = 256 * 1024
+_STAMP = struct.Struct(">d")
+
+
+class Peer:
+    """One life of a host: from `running` to the end of that block."""
+
+    def __init__(self, key: KeyPair, meters: PeerMeters, bootstrap: str | None) -> None:
+        self._meters = meters
+        self._bootstrap = (bootstrap,) if bootstrap else ()
+        self._dialing: dict[Any, str] = {}
+        self._types: dict[Any, str] = {}
+        self.host = new_host(key_pair=key)
+        self._gossip = GossipSub(
+            protocols=["/meshsub/1.1.0"],
+            degree=3,
+            degree_low=2,
+            degree_high=5,
+            heartbeat_interval=1,
+            prune_back_off=5,
+            max_messages_per_topic_per_second=100.0,
+        )
+        self._pubsub = Pubsub(self.host, self._gossip)
+        self._dht = KadDHT(self.host, DHTMode.SERVER)
+        self._ping = PingService(self.host)
+        self.host.set_stream_handler(FETCH, self._serve_fetch)
+        self.host.get_network().register_notifee(_Watcher(self._on_connected, self._on_disconnected))
+
+    @property
+    def address(self) -> str:
+        return str(self.host.get_addrs()[0])
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Listens, joins through the bootstrap host, and works until the block ends."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.host.run([Multiaddr("/ip4/127.0.0.1/tcp/0")]))
+            for service in (self._pubsub, self._gossip, self._dht):
+                await stack.enter_async_context(background_trio_service(service))
+            await self._pubsub.wait_until_ready()
+            nursery = await stack.enter_async_context(trio.open_nursery())
+            for work in (self._read_news, self._write_news, self._look_around, self._exchange):
+                nursery.start_soon(work)
+            yield
+            nursery.cancel_scope.cancel()
+        for peer_id in list(self._types):
+            await self._forget(peer_id)
+
+    async def join(self) -> None:
+        """Dials the bootstrap hosts and makes them known to the routing table."""
+        for address in self._bootstrap:
+            info = info_from_p2p_addr(Multiaddr(address))
+            if await self._dial(info.peer_id, info, "bootstrap", Stopwatch()):
+                await self._dht.add_peer(info.peer_id)
+
+    async def _look_around(self) -> None:
+        """Discovers by a random walk of the DHT; lets go of a connection when it has more than enough."""
+        await self.join()
+        while True:
+            await trio.sleep(random.uniform(1.0, 4.0))
+            connected = self.host.get_connected_peers()
+            if not connected:
+                await self.join()
+            elif len(connected) > ENOUGH_CONNECTIONS:
+                await self._tolerate(self.host.disconnect, random.choice(connected))
+            else:
+                await self._discover()
+
+    async def _discover(self) -> None:
+        """The walk dials whom it finds. A known peer that is still not connected may be gone: dialled too."""
+        watch, before = Stopwatch(), set(self.host.get_connected_peers())
+        with trio.move_on_after(_DIAL_TIMEOUT * 2):
+            found = await self._dht.peer_routing.find_closest_peers_network(random.randbytes(32))
+            connected = set(self.host.get_connected_peers())
+            for peer_id in connected - before:
+                self._meters.discovered(watch.milliseconds, self._type(peer_id), success=True)
+            strangers = {*found, *self._dht.routing_table.get_peer_ids()} - connected - {self.host.get_id()}
+            if strangers:
+                target = random.choice(list(strangers))
+                await self._dial(target, await self._dht.find_peer(target), "discovery", watch)
+
+    async def _dial(self, peer_id: Any, info: Any, method: str, watch: Stopwatch) -> bool:
+        """Connects, and records how long it took since `watch` was started and whether it worked."""
+        success = False
+        self._dialing[peer_id] = method
+        try:
+            with trio.move_on_after(_DIAL_TIMEOUT):
+                success = info is not None and await self._tolerate(self.host.connect, info)
+        finally:
+            self._dialing.pop(peer_id, None)
+        kind = bh.classify_peer(info or PeerInfo(peer_id, []), bootstrap=self._bootstrap)
+        self._meters.discovered(watch.milliseconds, kind, success=success)
+        return success
+
+    async def _exchange(self) -> None:
+        """Pings a connected peer, or fetches some bytes from it."""
+        while True:
+            await trio.sleep(random.expovariate(1 / 0.6))
+            connected = self.host.get_connected_peers()
+            if connected:
+                work = random.choice((self._ping_peer, self._ping_peer, self._fetch))
+                with trio.move_on_after(_DIAL_TIMEOUT):
+                    await work(random.choice(connected))
+
+    async def _ping_peer(self, peer_id: Any) -> None:
+        watch = Stopwatch()
+        success = await self._tolerate(self._ping.ping, peer_id)
+        self._meters.pinged(watch.milliseconds, self._type(peer_id), success=success)
+
+    async def _fetch(self, peer_id: Any) -> None:
+        size = min(int(random.lognormvariate(9.0, 1.2)), _MAX_FETCH)
+        await self._tolerate(self._fetch_bytes, peer_id, size)
+
+    async def _fetch_bytes(self, peer_id: Any, size: int) -> None:
+        stream = await self.host.new_stream(peer_id, [FETCH])
+        await stream.write(size.to_bytes(4, "big"))
+        self._meters.moved(4, str(peer_id), outbound=True)
+        left = size
+        while left > 0:
+            piece = await stream.read(min(left, _CHUNK))
+            if not piece:
+                break
+            left -= len(piece)
+            self._meters.moved(len(piece), str(peer_id), outbound=False)
+        await stream.close()
+
+    async def _serve_fetch(self, stream: Any) -> None:
+        peer_id = str(stream.muxed_conn.peer_id)
+        try:
+            asked = min(int.from_bytes(await stream.read(4), "big"), _MAX_FETCH)
+            self._meters.moved(4, peer_id, outbound=False)
+            for start in range(0, asked, _CHUNK):
+                piece = random.randbytes(min(_CHUNK, asked - start))
+                await stream.write(piece)
+                self._meters.moved(len(piece), peer_id, outbound=True)
+            await stream.close()
+        except (StreamError, OSError):
+            await self._tolerate(stream.reset)
+
+    async def _write_news(self) -> None:
+        while True:
+            await trio.sleep(random.expovariate(1 / 0.8))
+            news = _STAMP.pack(time.monotonic()) + random.randbytes(int(random.lognormvariate(5.0, 0.8)))
+            if await self._tolerate(self._pubsub.publish, TOPIC, news):
+                self._meters.published()
+
+    async def _read_news(self) -> None:
+        own = self.host.get_id().to_bytes()
+        news = await self._pubsub.subscribe(TOPIC)
+        while True:
+            message = await news.get()
+            if message.from_id != own:
+                (sent,) = _STAMP.unpack_from(message.data)
+                self._meters.received((time.monotonic() - sent) * 1000.0)
+
+    async def _on_connected(self, connection: Any) -> None:
+        peer_id = connection.muxed_conn.peer_id
+        inbound = connection.direction == Direction.INBOUND
+        method = "inbound" if inbound else self._dialing.get(peer_id, "discovery")
+        if peer_id not in self._types:
+            info = PeerInfo(peer_id, connection.get_transport_addresses())
+            self._types[peer_id] = bh.classify_peer(info, bootstrap=self._bootstrap)
+            self._meters.connected(str(peer_id), self._types[peer_id], method)
+
+    async def _on_disconnected(self, connection: Any) -> None:
+        peer_id = connection.muxed_conn.peer_id
+        if peer_id not in self.host.get_connected_peers():
+            await self._forget(peer_id)
+
+    async def _forget(self, peer_id: Any) -> None:
+        kind = self._types.pop(peer_id, None)
+        if kind is not None:
+            self._meters.disconnected(str(peer_id), kind)
+
+    def _type(self, peer_id: Any) -> str:
+        return self._types.get(peer_id, "local")
+
+    async def _tolerate(self, action: Callable[..., Awaitable[Any]], *arguments: Any) -> bool:
+        """Whether `action` worked: peers leave in the middle of anything, with many kinds of error."""
+        try:
+            await action(*arguments)
+        except Exception:  # noqa: BLE001
+            return False
+        return True
+
+
+class _Watcher(INotifee):  # type: ignore[misc]
+    """Tells when connections open and close."""
+
+    def __init__(
+        self, opened: Callable[[Any], Awaitable[None]], closed: Callable[[Any], Awaitable[None]]
+    ) -> None:
+        self._opened, self._closed = opened, closed
+
+    async def connected(self, network: Any, conn: Any) -> None:  # noqa: ARG002
+        await self._opened(conn)
+
+    async def disconnected(self, network: Any, conn: Any) -> None:  # noqa: ARG002
+        await self._closed(conn)
+
+    async def opened_stream(self, network: Any, stream: Any) -> None: ...
+
+    async def closed_stream(self, network: Any, stream: Any) -> None: ...
+
+    async def listen(self, network: Any, multiaddr: Any) -> None: ...
+
+    async def listen_close(self, network: Any, multiaddr: Any) -> None: ...
