@@ -1,7 +1,7 @@
 """The native core: OTLP bytes in, columns out. No I/O, no clock, no thread; the GIL is released."""
 
 from collections.abc import Sequence
-from typing import Final, Protocol, final
+from typing import Final, Protocol, Self, final
 
 __all__: list[str]
 
@@ -37,7 +37,7 @@ class Batch:
 class Decoder:
     """Walks request bodies. `key`: 16 bytes, keys the 128-bit hash of raw series."""
 
-    def __init__(self, key: bytes) -> None: ...
+    def __new__(cls, key: bytes) -> Self: ...
     def metrics(self, body: bytes, encoding: str) -> Batch:
         """ExportMetricsServiceRequest; encoding is "protobuf" or "json". Raises DecodeError."""
 
@@ -51,8 +51,8 @@ class Decoder:
 class Rule:
     """What is to happen with one metric (name, unit, kind). `guarded` rules have a window."""
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         number: int,
         *,
         series_limit: int,
@@ -64,15 +64,15 @@ class Rule:
         by_event: bool = False,
         boundaries: Sequence[float] | None = None,
         snap: Sequence[float] | None = None,
-    ) -> None:
+    ) -> Self:
         """`boundaries`: declared histogram buckets (upper-inclusive); `snap`: values a window's sum goes to."""
 
 @final
 class Recall:
     """The last state of a cumulative stream that the store remembers (or only its time, for others)."""
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         time_ns: int,
         *,
         value: float | None = None,
@@ -80,7 +80,7 @@ class Recall:
         total: float | None = None,
         bounds: Sequence[float] | None = None,
         buckets: Sequence[int] | None = None,
-    ) -> None: ...
+    ) -> Self: ...
 
 @final
 class Treatment:
@@ -195,7 +195,7 @@ class WindowValue:
 class SeriesTable:
     """Known raw series, their treatments, their cumulative state, and the open window."""
 
-    def __init__(self, *, max_series: int, created_ns: int, started_ns: int) -> None:
+    def __new__(cls, *, max_series: int, created_ns: int, started_ns: int) -> Self:
         """`created_ns`: when the database was created; a first cumulative value that started later counts in full.
         `started_ns`: the same for guarded series, whose state begins anew with each run."""
 

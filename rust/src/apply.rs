@@ -1,0 +1,338 @@
+//! Applies the points of a request, in order, to the series that they belong to: rows, or sums of the window.
+
+use crate::batch::{
+    Batch, Header, MALFORMED_POINT, Number, Point, Reason, TOO_NEW, TOO_OLD, Value,
+};
+use crate::columns::{self, Columns, Distribution};
+use crate::delta::{self, Change, Order, Shape};
+use crate::exponential;
+use crate::histogram::{self, Spread};
+use crate::lookup::Place;
+use crate::table::{RuleState, Slot, Table};
+use crate::treatment::Path;
+use crate::window::{self, Update};
+
+const MOST_REFUSALS: usize = 64;
+
+/// The clock of one request, in nanoseconds.
+#[derive(Clone, Copy)]
+pub struct Times {
+    pub now: i64,
+    pub oldest: i64,
+    pub newest: i64,
+}
+
+/// Points refused of one metric for one reason.
+pub struct Refusal {
+    identity: u128,
+    pub name: String,
+    pub reason: Reason,
+    pub points: u64,
+}
+
+#[derive(Default)]
+pub struct Applied {
+    pub accepted: u64,
+    pub guarded: u64,
+    pub rejected: u64,
+    pub refusals: Vec<Refusal>,
+    pub columns: Columns,
+}
+
+impl Applied {
+    pub fn refuse(&mut self, batch: &Batch, header: &Header, reason: Reason, points: u64) {
+        self.rejected += points;
+        let same = |refusal: &&mut Refusal| {
+            refusal.identity == header.identity && refusal.reason == reason
+        };
+        if let Some(refusal) = self.refusals.iter_mut().rev().find(same) {
+            refusal.points += points;
+        } else if self.refusals.len() < MOST_REFUSALS {
+            self.refusals.push(Refusal {
+                identity: header.identity,
+                name: batch.text(header.name).to_owned(),
+                reason,
+                points,
+            });
+        }
+    }
+}
+
+/// One point with all that its value is judged by.
+struct Case<'a> {
+    batch: &'a Batch,
+    point: &'a Point,
+    header: &'a Header,
+    time: i64,
+    window: u64,
+    shape: Shape,
+}
+
+impl Table {
+    pub fn apply(&mut self, batch: &Batch, places: &[Place], times: Times) -> Applied {
+        let mut applied = Applied::default();
+        applied.columns.reserve(places.len());
+        for (point, place) in batch.contents.points.iter().zip(places) {
+            let header = &batch.contents.headers[point.metric as usize];
+            let weight = batch.weight(point);
+            let done = match place {
+                Place::Refused(reason) => Err(*reason),
+                Place::Slot(slot) => {
+                    self.point(batch, (point, header), *slot, times, &mut applied.columns)
+                }
+            };
+            match done {
+                Ok(true) => applied.guarded += weight,
+                Ok(false) => applied.accepted += weight,
+                Err(reason) => applied.refuse(batch, header, reason, weight),
+            }
+        }
+        applied
+    }
+
+    /// Whether the point was taken into the window rather than the rows.
+    #[inline]
+    fn point(
+        &mut self,
+        batch: &Batch,
+        (point, header): (&Point, &Header),
+        slot: u32,
+        times: Times,
+        rows: &mut Columns,
+    ) -> Result<bool, Reason> {
+        let slot = &mut self.slots[slot as usize];
+        slot.seen = slot.seen.max(times.now);
+        let (guarded, origin) = match slot.path {
+            Path::Drop(reason) => return Err(reason),
+            Path::Window { .. } => (true, self.started),
+            Path::Unasked | Path::Open { .. } => (false, self.created),
+        };
+        let case = Case {
+            batch,
+            point,
+            header,
+            time: times.of(point.time)?,
+            window: self.window_number,
+            shape: Shape {
+                kind: header.kind,
+                cumulative: header.cumulative,
+                from_start: point.start != 0
+                    && i64::try_from(point.start).is_ok_and(|start| start >= origin),
+            },
+        };
+        case.value(slot, &mut self.rules, rows)?;
+        Ok(guarded)
+    }
+}
+
+impl Times {
+    #[inline]
+    fn of(self, sent: u64) -> Result<i64, Reason> {
+        let time = i64::try_from(sent).map_err(|_| TOO_NEW)?;
+        match time {
+            0 => Ok(self.now),
+            _ if time > self.newest => Err(TOO_NEW),
+            _ if time < self.oldest => Err(TOO_OLD),
+            _ => Ok(time),
+        }
+    }
+}
+
+impl Case<'_> {
+    #[inline]
+    fn value(
+        &self,
+        slot: &mut Slot,
+        rules: &mut [RuleState],
+        rows: &mut Columns,
+    ) -> Result<(), Reason> {
+        match self.point.value {
+            Value::Number(number) => self.number(number, slot, rules, rows),
+            Value::Histogram(_) | Value::Exponential(_) => self.histogram(slot, rules, rows),
+            Value::NotRecorded => Ok(()),
+            Value::Missing => Err(MALFORMED_POINT),
+        }
+    }
+
+    #[inline]
+    fn order(&self, slot: &mut Slot) -> Order {
+        // What was distilled from different requests is never the same, even at the same moment.
+        if self.batch.distilled.is_some() {
+            return Order::New;
+        }
+        slot.history.admit(self.time)
+    }
+
+    #[inline]
+    fn number(
+        &self,
+        number: Number,
+        slot: &mut Slot,
+        rules: &mut [RuleState],
+        rows: &mut Columns,
+    ) -> Result<(), Reason> {
+        if !delta::plausible(self.shape, number) {
+            return Err(MALFORMED_POINT);
+        }
+        let order = self.order(slot);
+        let change = delta::number(self.shape, number, order, &mut slot.number);
+        match (slot.path, change) {
+            (_, Change::Malformed) => return Err(MALFORMED_POINT),
+            (Path::Open { series, stream }, Change::Baseline { cumulative }) => {
+                rows.point(self.row(series, stream), 0.0, Some(cumulative));
+            }
+            (Path::Open { series, stream }, Change::Value { value, cumulative }) => {
+                rows.point(self.row(series, stream), value, cumulative);
+            }
+            (Path::Window { group, unit }, Change::Value { value, .. }) => {
+                let rule = &mut rules[slot.rule as usize];
+                let place = window::Place { group, bucket: 0 };
+                self.sum(value, place, unit, &mut slot.level, rule);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Takes a number into the window.
+    fn sum(
+        &self,
+        value: f64,
+        place: window::Place,
+        unit: Option<u64>,
+        level: &mut (u64, f64),
+        rule: &mut RuleState,
+    ) {
+        use crate::batch::Kind::{Counter, Gauge, UpDownCounter};
+        let (update, events) = match self.header.kind {
+            // A counter that stands still is not a contribution, and must not help to reach k.
+            Counter if value == 0.0 => return,
+            Counter => (Update::Add(value), value),
+            UpDownCounter => {
+                let before = if level.0 == self.window { level.1 } else { 0.0 };
+                *level = (self.window, value);
+                (Update::Add(value - before), 1.0)
+            }
+            Gauge => (Update::Set(value), 1.0),
+            _ => return,
+        };
+        match (rule.config.by_event, update) {
+            (true, Update::Add(value) | Update::Set(value)) => {
+                rule.window.event(place, value, events)
+            }
+            (false, _) => rule
+                .window
+                .unit(&rule.config, unit.unwrap_or(NO_UNIT), place, update),
+        }
+    }
+
+    #[cold]
+    fn histogram(
+        &self,
+        slot: &mut Slot,
+        rules: &mut [RuleState],
+        rows: &mut Columns,
+    ) -> Result<(), Reason> {
+        let contents = &self.batch.contents;
+        let Shape {
+            cumulative,
+            from_start,
+            ..
+        } = self.shape;
+        let (spread, now, range) = match self.point.value {
+            Value::Exponential(index) => {
+                let point = &contents.exponentials[index as usize];
+                let state = exponential::read(point, contents).ok_or(MALFORMED_POINT)?;
+                let order = self.order(slot);
+                let (spread, explicit) =
+                    exponential::add(state, cumulative, from_start, order, &mut slot.exponential);
+                (spread, explicit, (point.plain.min, point.plain.max))
+            }
+            Value::Histogram(index) => {
+                let point = &contents.histograms[index as usize];
+                let now = histogram::read(point, contents).ok_or(MALFORMED_POINT)?;
+                let order = self.order(slot);
+                let spread =
+                    histogram::add(&now, cumulative, from_start, order, &mut slot.histogram);
+                (spread, now, (point.min, point.max))
+            }
+            _ => return Err(MALFORMED_POINT),
+        };
+        let (difference, range) = match spread {
+            Spread::Nothing => return Ok(()),
+            Spread::Baseline => (Some(histogram::empty(&now)), (None, None)),
+            Spread::Interval { difference, full } => {
+                (difference, if full { range } else { (None, None) })
+            }
+        };
+        let interval = difference.as_ref().unwrap_or(&now);
+        match slot.path {
+            Path::Open { series, stream } => {
+                // Exponential state is not recalled, so it is not stored either.
+                let kept = cumulative && matches!(self.point.value, Value::Histogram(_));
+                rows.histogram(
+                    self.row(series, stream),
+                    interval,
+                    range,
+                    kept.then_some(&now),
+                );
+            }
+            Path::Window { group, unit } => {
+                spread_out(interval, group, unit, &mut rules[slot.rule as usize])?
+            }
+            Path::Unasked | Path::Drop(_) => {}
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn row(&self, series: u32, stream: u32) -> columns::Place {
+        columns::Place {
+            series,
+            stream,
+            time: self.time,
+        }
+    }
+}
+
+/// Points without any id count together as one unit.
+const NO_UNIT: u64 = u64::MAX;
+
+/// Takes a distribution into the declared buckets of the window.
+#[expect(clippy::cast_precision_loss, reason = "sums of a window are doubles")]
+fn spread_out(
+    interval: &Distribution,
+    group: u32,
+    unit: Option<u64>,
+    rule: &mut RuleState,
+) -> Result<(), Reason> {
+    let boundaries = rule.config.boundaries.as_deref().unwrap_or_default();
+    let add = |window: &mut window::Window, value: f64, count: u64| {
+        let bucket = window::bucket(boundaries, value);
+        let place = window::Place { group, bucket };
+        if rule.config.by_event {
+            window.event(place, count as f64, count as f64);
+        } else {
+            window.unit(
+                &rule.config,
+                unit.unwrap_or(NO_UNIT),
+                place,
+                Update::Add(count as f64),
+            );
+        }
+    };
+    if interval.buckets.is_empty() && interval.count > 0 {
+        let mean = interval.sum.ok_or(MALFORMED_POINT)? / interval.count as f64;
+        add(&mut rule.window, mean, interval.count);
+    }
+    for (index, count) in interval
+        .buckets
+        .iter()
+        .enumerate()
+        .filter(|(_, count)| **count > 0)
+    {
+        let upper = interval.bounds.get(index).copied().unwrap_or(f64::INFINITY);
+        add(&mut rule.window, upper, *count);
+    }
+    Ok(())
+}

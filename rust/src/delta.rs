@@ -1,0 +1,238 @@
+//! Turns the values of one number stream, as sent, into what is stored: increments, levels, or the value itself.
+
+use crate::batch::{Kind, Number};
+
+const REMEMBERED_TIMES: usize = 8;
+
+/// The times of the latest points of a stream: tells late ones and duplicates from new ones.
+#[derive(Debug, Clone, Copy)]
+pub struct History {
+    last: i64,
+    earlier: [i64; REMEMBERED_TIMES],
+    next: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    New,
+    Late,
+    Duplicate,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self::since(i64::MIN)
+    }
+}
+
+impl History {
+    pub fn since(last: i64) -> Self {
+        Self {
+            last,
+            earlier: [i64::MIN; REMEMBERED_TIMES],
+            next: 0,
+        }
+    }
+
+    #[inline]
+    pub fn admit(&mut self, time: i64) -> Order {
+        if time > self.last {
+            self.remember(self.last);
+            self.last = time;
+            Order::New
+        } else if time == self.last || self.earlier.contains(&time) {
+            Order::Duplicate
+        } else {
+            self.remember(time);
+            Order::Late
+        }
+    }
+
+    #[inline]
+    fn remember(&mut self, time: i64) {
+        self.earlier[usize::from(self.next) % REMEMBERED_TIMES] = time;
+        self.next = self.next.wrapping_add(1);
+    }
+}
+
+/// What a point adds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Change {
+    Malformed,
+    Nothing,
+    /// The first value of a stream that began before anyone listened.
+    Baseline {
+        cumulative: f64,
+    },
+    Value {
+        value: f64,
+        cumulative: Option<f64>,
+    },
+}
+
+impl Number {
+    #[expect(clippy::cast_precision_loss, reason = "the store keeps doubles")]
+    pub fn as_f64(self) -> f64 {
+        match self {
+            Self::Int(value) => value as f64,
+            Self::Double(value) => value,
+        }
+    }
+
+    /// Exact where both are integers.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "the difference is exact, its double need not be"
+    )]
+    fn minus(self, earlier: Self) -> f64 {
+        match (self, earlier) {
+            (Self::Int(now), Self::Int(then)) => (i128::from(now) - i128::from(then)) as f64,
+            _ => self.as_f64() - earlier.as_f64(),
+        }
+    }
+}
+
+/// How a stream says what it says.
+#[derive(Clone, Copy)]
+pub struct Shape {
+    pub kind: Kind,
+    pub cumulative: bool,
+    /// Whether a first cumulative value counts in full: the stream began under our eyes.
+    pub from_start: bool,
+}
+
+/// Whether a number can be what such a stream says at all.
+#[inline]
+pub fn plausible(shape: Shape, number: Number) -> bool {
+    match shape.kind {
+        Kind::Gauge => true,
+        Kind::Counter => number.as_f64().is_finite() && number.as_f64() >= 0.0,
+        _ => number.as_f64().is_finite(),
+    }
+}
+
+/// What a plausible number adds; `last` is the stream's state.
+#[inline]
+pub fn number(shape: Shape, number: Number, order: Order, last: &mut Option<Number>) -> Change {
+    if order == Order::Duplicate || (shape.cumulative && order == Order::Late) {
+        return Change::Nothing;
+    }
+    let value = number.as_f64();
+    match (shape.kind, shape.cumulative) {
+        (Kind::Counter, true) => increment(shape, number, last),
+        (Kind::UpDownCounter, true) => {
+            *last = Some(number);
+            let cumulative = Some(value);
+            Change::Value { value, cumulative }
+        }
+        (Kind::UpDownCounter, false) => level(number, last),
+        (Kind::Gauge, _) if value.is_nan() => Change::Nothing,
+        _ => Change::Value {
+            value,
+            cumulative: None,
+        },
+    }
+}
+
+fn increment(shape: Shape, number: Number, last: &mut Option<Number>) -> Change {
+    let cumulative = number.as_f64();
+    let Some(earlier) = last.replace(number) else {
+        return if shape.from_start {
+            full(cumulative)
+        } else {
+            Change::Baseline { cumulative }
+        };
+    };
+    let value = number.minus(earlier);
+    if value < 0.0 {
+        return full(cumulative);
+    }
+    Change::Value {
+        value,
+        cumulative: Some(cumulative),
+    }
+}
+
+fn full(value: f64) -> Change {
+    Change::Value {
+        value,
+        cumulative: Some(value),
+    }
+}
+
+fn level(change: Number, last: &mut Option<Number>) -> Change {
+    let sum = match (*last, change) {
+        (None, change) => change,
+        (Some(Number::Int(level)), Number::Int(change)) if level.checked_add(change).is_some() => {
+            Number::Int(level.wrapping_add(change))
+        }
+        (Some(level), change) => Number::Double(level.as_f64() + change.as_f64()),
+    };
+    if !sum.as_f64().is_finite() {
+        return Change::Malformed;
+    }
+    *last = Some(sum);
+    full(sum.as_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COUNTER: Shape = Shape {
+        kind: Kind::Counter,
+        cumulative: true,
+        from_start: false,
+    };
+
+    #[test]
+    fn a_history_knows_its_latest_times() {
+        let mut history = History::default();
+        assert_eq!(history.admit(10), Order::New);
+        assert_eq!(history.admit(10), Order::Duplicate);
+        assert_eq!(history.admit(5), Order::Late);
+        assert_eq!(history.admit(5), Order::Duplicate);
+        assert_eq!(history.admit(20), Order::New);
+        assert_eq!(history.admit(10), Order::Duplicate);
+    }
+
+    #[test]
+    fn integers_are_subtracted_exactly() {
+        let mut last = None;
+        let big = (1 << 53) + 1;
+        number(COUNTER, Number::Int(big), Order::New, &mut last);
+        let change = number(COUNTER, Number::Int(big + 1), Order::New, &mut last);
+        assert!(matches!(change, Change::Value { value: 1.0, .. }));
+    }
+
+    #[test]
+    fn a_lower_value_is_a_reset() {
+        let mut last = Some(Number::Int(100));
+        let change = number(COUNTER, Number::Int(7), Order::New, &mut last);
+        assert_eq!(
+            change,
+            Change::Value {
+                value: 7.0,
+                cumulative: Some(7.0)
+            }
+        );
+    }
+
+    #[test]
+    fn changes_of_a_level_add_up() {
+        let shape = Shape {
+            kind: Kind::UpDownCounter,
+            cumulative: false,
+            from_start: false,
+        };
+        let mut last = Some(Number::Double(2.0));
+        let change = number(shape, Number::Int(-3), Order::Late, &mut last);
+        assert_eq!(
+            change,
+            Change::Value {
+                value: -1.0,
+                cumulative: Some(-1.0)
+            }
+        );
+    }
+}

@@ -1,0 +1,76 @@
+//! Turns bytes into keyed 128-bit hashes, and such hashes into places in a map.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+/// A keyed pseudo-random function (SipHash-1-3-128): without the key nobody can find colliding series.
+#[derive(Clone, Copy)]
+pub struct Keyed(SipHasher13);
+
+impl Keyed {
+    pub fn new(key: &[u8; 16]) -> Self {
+        Self(SipHasher13::new_with_key(key))
+    }
+
+    /// Appends a whole number of words, after which `digest` is at its fastest.
+    #[inline]
+    pub fn word(mut self, word: u64) -> Self {
+        self.0.write_u64(word);
+        self
+    }
+
+    pub fn words(self, digest: u128) -> Self {
+        let [low, high] = halves(digest);
+        self.word(low).word(high)
+    }
+
+    /// Appends bytes behind their length, so that no two lists of parts look alike.
+    pub fn part(mut self, bytes: &[u8]) -> Self {
+        self.0.write_u64(bytes.len() as u64);
+        self.0.write(bytes);
+        self
+    }
+
+    /// The hash of what was appended, followed by `bytes`.
+    #[inline]
+    pub fn digest(&self, bytes: &[u8]) -> u128 {
+        u128::from(self.0.hash(bytes))
+    }
+
+    pub fn finish(&self) -> u128 {
+        u128::from(self.0.finish128())
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the two halves")]
+fn halves(digest: u128) -> [u64; 2] {
+    [digest as u64, (digest >> 64) as u64]
+}
+
+/// Takes the low half of a keyed hash as it is: hashing it again would add nothing.
+#[derive(Default)]
+pub struct Identity(u64);
+
+impl Hasher for Identity {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+
+    fn write_u128(&mut self, value: u128) {
+        self.0 = halves(value)[0];
+    }
+}
+
+pub type KeyedMap<V> = HashMap<u128, V, BuildHasherDefault<Identity>>;

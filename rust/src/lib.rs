@@ -1,0 +1,60 @@
+//! The native core of Blackhole Analytics: OTLP bytes in, columns out.
+
+mod apply;
+mod batch;
+mod columns;
+mod decoder;
+mod delta;
+mod error;
+mod exponential;
+mod fold;
+mod hash;
+mod histogram;
+mod lookup;
+mod otlp;
+mod series;
+mod table;
+mod treatment;
+mod window;
+
+/// The module as Python imports it.
+#[pyo3::pymodule]
+mod _core {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::batch::Batch;
+    #[pymodule_export]
+    use crate::columns::{ArrowStream, Columns};
+    #[pymodule_export]
+    use crate::decoder::Decoder;
+    #[pymodule_export]
+    use crate::error::DecodeError;
+    #[pymodule_export]
+    use crate::series::{Outcome, SeriesTable, WindowValue};
+    #[pymodule_export]
+    use crate::treatment::{NewSeries, Recall, Rule, Treatment};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        use crate::batch;
+        for (name, reason) in [
+            ("SERIES_LIMIT", batch::SERIES_LIMIT),
+            ("METRIC_SERIES_LIMIT", batch::METRIC_SERIES_LIMIT),
+            ("TOO_OLD", batch::TOO_OLD),
+            ("TOO_NEW", batch::TOO_NEW),
+            ("MALFORMED_POINT", batch::MALFORMED_POINT),
+            ("NO_TEMPORALITY", batch::NO_TEMPORALITY),
+            ("EMPTY_METRIC", batch::EMPTY_METRIC),
+            ("GAUGE", batch::Kind::Gauge as u32),
+            ("COUNTER", batch::Kind::Counter as u32),
+            ("UPDOWNCOUNTER", batch::Kind::UpDownCounter as u32),
+            ("HISTOGRAM", batch::Kind::Histogram as u32),
+            ("EXPONENTIAL_HISTOGRAM", batch::Kind::Exponential as u32),
+            ("SUMMARY", batch::Kind::Summary as u32),
+        ] {
+            module.add(name, reason)?;
+        }
+        Ok(())
+    }
+}

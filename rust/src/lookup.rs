@@ -1,0 +1,220 @@
+//! Finds the slot of every point of a request, and collects the series that Python has to be asked about.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::batch::{
+    Batch, Header, MALFORMED_POINT, METRIC_SERIES_LIMIT, Point, Reason, SERIES_LIMIT,
+};
+use crate::error::Decoded;
+use crate::hash::{Keyed, KeyedMap};
+use crate::otlp::values::{Attributes, ScopeValues, text};
+use crate::table::{Table, Verdict};
+use crate::treatment::{Family, NewSeries, Path, Remembered};
+
+/// Where one point goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Slot(u32),
+    Refused(Reason),
+}
+
+/// What Python has answered during this request, by the key of the series.
+pub type Answers = KeyedMap<(Path, Option<Arc<Remembered>>)>;
+
+/// The places of all points, or the series to ask about first.
+pub struct Found {
+    pub places: Vec<Place>,
+    pub unknown: Vec<NewSeries>,
+}
+
+/// The metric at hand as Python sees it, and the hash of all that its series have in common.
+#[derive(Clone)]
+struct Known {
+    family: Arc<Family>,
+    prefix: Keyed,
+}
+
+pub struct Lookup<'a> {
+    batch: &'a Batch,
+    verdicts: &'a [Verdict],
+    answers: &'a Answers,
+    now: i64,
+    resources: HashMap<u32, Option<Arc<Attributes>>>,
+    scopes: HashMap<u32, Option<Arc<ScopeValues>>>,
+    known: HashMap<u32, Option<Known>>,
+    /// Raw forms met in this request that stay without a slot.
+    met: KeyedMap<Place>,
+    asked: KeyedMap<()>,
+    asked_of_rule: HashMap<u32, usize>,
+    unknown: Vec<NewSeries>,
+}
+
+/// Stands for a place until Python has answered.
+const PENDING: Place = Place::Slot(u32::MAX);
+
+impl<'a> Lookup<'a> {
+    pub fn new(batch: &'a Batch, verdicts: &'a [Verdict], answers: &'a Answers, now: i64) -> Self {
+        Self {
+            batch,
+            verdicts,
+            answers,
+            now,
+            resources: HashMap::new(),
+            scopes: HashMap::new(),
+            known: HashMap::new(),
+            met: KeyedMap::default(),
+            asked: KeyedMap::default(),
+            asked_of_rule: HashMap::new(),
+            unknown: Vec::new(),
+        }
+    }
+
+    pub fn run(mut self, table: &mut Table) -> Found {
+        let points = &self.batch.contents.points;
+        let mut places = Vec::with_capacity(points.len());
+        for point in points {
+            places.push(match self.verdicts[point.metric as usize] {
+                Verdict::Refused(reason) => Place::Refused(reason),
+                Verdict::Rule(rule) => match table.raw.get(&point.key) {
+                    Some(slot) if table.slots[*slot as usize].path != Path::Unasked => {
+                        Place::Slot(*slot)
+                    }
+                    _ => self.unmet(table, point, rule),
+                },
+            });
+        }
+        Found {
+            places,
+            unknown: self.unknown,
+        }
+    }
+
+    #[cold]
+    fn unmet(&mut self, table: &mut Table, point: &Point, rule: u32) -> Place {
+        if let Some(place) = self.met.get(&point.key) {
+            return *place;
+        }
+        let place = self
+            .resolve(table, point, rule)
+            .unwrap_or(Place::Refused(MALFORMED_POINT));
+        match place {
+            Place::Slot(slot) if place != PENDING => table.alias(point.key, slot),
+            _ => {}
+        }
+        self.met.insert(point.key, place);
+        place
+    }
+
+    /// `None`: the attributes of the point, or of its resource or scope, cannot be read.
+    fn resolve(&mut self, table: &mut Table, point: &Point, rule: u32) -> Option<Place> {
+        let header = &self.batch.contents.headers[point.metric as usize];
+        let known = self.family(point.metric, header, table, rule)?;
+        let attributes = self.attributes(point, header).ok()?;
+        let mut canonical = Vec::new();
+        attributes.canonical(&mut canonical);
+        let start = if header.cumulative { point.start } else { 0 };
+        let key = known.prefix.word(start).digest(&canonical);
+        let slot = table.slot(key);
+        if let Some(slot) = slot
+            && table.slots[slot as usize].path != Path::Unasked
+        {
+            return Some(Place::Slot(slot));
+        }
+        if let Some((path, recall)) = self.answers.get(&key) {
+            let slot = table.treat(key, rule, *path, recall.as_deref(), (header.kind, self.now));
+            return Some(Place::Slot(slot));
+        }
+        if self.asked.contains_key(&key) {
+            return Some(PENDING);
+        }
+        if let Some(reason) = self.over_limit(table, rule, slot.is_some()) {
+            return Some(Place::Refused(reason));
+        }
+        self.asked.insert(key, ());
+        *self.asked_of_rule.entry(rule).or_default() += 1;
+        self.unknown.push(NewSeries {
+            key,
+            family: known.family,
+            attributes,
+        });
+        Some(PENDING)
+    }
+
+    fn over_limit(&self, table: &Table, rule: u32, in_table: bool) -> Option<Reason> {
+        let state = &table.rules[rule as usize];
+        let asked = self.asked_of_rule.get(&rule).copied().unwrap_or_default();
+        if state.live + asked >= state.config.series_limit {
+            return Some(METRIC_SERIES_LIMIT);
+        }
+        let full = !in_table && table.len() + self.unknown.len() >= table.max_series;
+        full.then_some(SERIES_LIMIT)
+    }
+
+    fn attributes(&self, point: &Point, header: &Header) -> Decoded<Attributes> {
+        Attributes::read(
+            [self.batch.bytes(point.attributes)],
+            header.kind.attributes_field(),
+        )
+    }
+
+    fn family(&mut self, metric: u32, header: &Header, table: &Table, rule: u32) -> Option<Known> {
+        if let Some(known) = self.known.get(&metric) {
+            return known.clone();
+        }
+        let known = self.describe(header, table.rules[rule as usize].config.number);
+        self.known.insert(metric, known.clone());
+        known
+    }
+
+    fn describe(&mut self, header: &Header, rule: u32) -> Option<Known> {
+        let batch = self.batch;
+        let scope = &batch.contents.scopes[header.scope as usize];
+        let resource = &batch.contents.resources[scope.resource as usize];
+        let parts =
+            |spans: &[_]| -> Vec<&[u8]> { spans.iter().map(|span| batch.bytes(*span)).collect() };
+        let resource_values = self.resources.entry(scope.resource).or_insert_with(|| {
+            Attributes::read(parts(&resource.parts), 1)
+                .ok()
+                .map(Arc::new)
+        });
+        let resource_values = resource_values.clone()?;
+        let scope_values = self.scopes.entry(header.scope).or_insert_with(|| {
+            ScopeValues::read(&parts(&scope.pieces.parts))
+                .ok()
+                .map(Arc::new)
+        });
+        let scope_values = scope_values.clone()?;
+        let family = Family {
+            rule,
+            name: batch.text(header.name).to_owned(),
+            unit: batch.text(header.unit).to_owned(),
+            kind: header.kind,
+            cumulative: header.cumulative,
+            resource: resource_values,
+            scope: scope_values,
+        };
+        let urls = [resource.schema_url, scope.pieces.schema_url].map(|url| batch.bytes(url));
+        let mut canonical = Vec::new();
+        family.canonical(urls, &mut canonical);
+        let prefix = batch.key.words(batch.key.digest(&canonical));
+        Some(Known {
+            family: Arc::new(family),
+            prefix,
+        })
+    }
+}
+
+impl Family {
+    /// Appends all that makes the series of this metric differ from those of others.
+    fn canonical(&self, schema_urls: [&[u8]; 2], out: &mut Vec<u8>) {
+        text(self.name.as_bytes(), out);
+        text(self.unit.as_bytes(), out);
+        out.extend([self.kind as u8, u8::from(self.cumulative)]);
+        schema_urls.iter().for_each(|url| text(url, out));
+        self.resource.canonical(out);
+        text(self.scope.name.as_bytes(), out);
+        text(self.scope.version.as_bytes(), out);
+        self.scope.attributes.canonical(out);
+    }
+}

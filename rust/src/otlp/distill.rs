@@ -1,0 +1,215 @@
+//! Counts records of one request by what little is kept of them, and writes the counts as a metrics request.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::error::Decoded;
+use crate::otlp::wire::{Reader, Wire};
+use crate::otlp::write::Writer;
+
+/// Distinct groups of one request; further ones are one group with `other` for every value.
+const MOST_GROUPS: usize = 2_000;
+const OTHER: &str = "other";
+const DELTA: u64 = 1;
+
+pub type Labels<'a, const N: usize> = [Option<Cow<'a, str>>; N];
+
+/// Groups by the resource's `service.name` and `N` labels.
+pub struct Groups<'a, T, const N: usize>(HashMap<(Option<Cow<'a, str>>, Labels<'a, N>), T>);
+
+impl<'a, T: Default, const N: usize> Groups<'a, T, N> {
+    pub fn new() -> Self {
+        Self(HashMap::new())
+    }
+
+    pub fn group(&mut self, service: Option<&'a str>, labels: Labels<'a, N>) -> &mut T {
+        let mut key = (service.map(Cow::Borrowed), labels);
+        if self.0.len() >= MOST_GROUPS && !self.0.contains_key(&key) {
+            for value in key.1.iter_mut().chain([&mut key.0]).flatten() {
+                *value = Cow::Borrowed(OTHER);
+            }
+        }
+        self.0.entry(key).or_default()
+    }
+
+    /// Writes one `ResourceMetrics` for each group; `metrics` writes what stands in its `ScopeMetrics`.
+    pub fn write(&self, mut metrics: impl FnMut(&mut Writer, &Labels<'a, N>, &T)) -> Vec<u8> {
+        let mut out = Writer::default();
+        for ((service, labels), group) in &self.0 {
+            out.message(1, |resource_metrics| {
+                if let Some(service) = service {
+                    resource_metrics
+                        .message(1, |resource| resource.attribute(1, "service.name", service));
+                }
+                resource_metrics.message(2, |scope_metrics| metrics(scope_metrics, labels, group));
+            });
+        }
+        out.finish()
+    }
+}
+
+/// What the metrics of distilled records are called, and the keys of their labels.
+pub struct Form<'a> {
+    pub name: &'a str,
+    pub unit: &'a str,
+    pub keys: &'a [&'a str],
+    pub time: u64,
+}
+
+impl Form<'_> {
+    /// A delta counter with one point.
+    pub fn counter(&self, out: &mut Writer, labels: &[Option<Cow<'_, str>>], count: u64) {
+        self.metric(out, 7, |sum| {
+            sum.message(1, |point| {
+                self.attributes(point, 7, labels);
+                point.fixed64(3, self.time);
+                point.fixed64(6, count);
+            });
+            sum.varint(2, DELTA);
+            sum.varint(3, 1);
+        });
+    }
+
+    pub fn metric(&self, out: &mut Writer, data: u32, content: impl FnOnce(&mut Writer)) {
+        out.message(2, |metric| {
+            metric.bytes(1, self.name.as_bytes());
+            metric.bytes(3, self.unit.as_bytes());
+            metric.message(data, content);
+        });
+    }
+
+    pub fn attributes(&self, point: &mut Writer, number: u32, labels: &[Option<Cow<'_, str>>]) {
+        for (key, value) in self.keys.iter().zip(labels) {
+            if let Some(value) = value {
+                point.attribute(number, key, value);
+            }
+        }
+    }
+
+    /// A delta histogram with one point.
+    pub fn histogram(&self, out: &mut Writer, labels: &[Option<Cow<'_, str>>], spread: &Durations) {
+        self.metric(out, 9, |histogram| {
+            histogram.message(1, |point| {
+                self.attributes(point, 9, labels);
+                point.fixed64(3, self.time);
+                spread.write(point);
+            });
+            histogram.varint(2, DELTA);
+        });
+    }
+}
+
+/// Milliseconds, upper-inclusive; as the OpenTelemetry Collector's span metrics have them.
+const BOUNDARIES: [f64; 16] = [
+    2.0, 4.0, 6.0, 8.0, 10.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1000.0, 1400.0, 2000.0, 5000.0,
+    10000.0, 15000.0,
+];
+
+#[derive(Default)]
+pub struct Durations {
+    buckets: [u64; BOUNDARIES.len() + 1],
+    sum: f64,
+    range: Option<(f64, f64)>,
+}
+
+impl Durations {
+    #[expect(clippy::cast_precision_loss, reason = "a duration")]
+    pub fn add(&mut self, nanoseconds: u64) {
+        let value = nanoseconds as f64 / 1e6;
+        self.buckets[BOUNDARIES.partition_point(|bound| *bound < value)] += 1;
+        self.sum += value;
+        let (low, high) = self.range.unwrap_or((value, value));
+        self.range = Some((low.min(value), high.max(value)));
+    }
+
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    fn write(&self, point: &mut Writer) {
+        point.fixed64(4, self.count());
+        point.fixed64(5, self.sum.to_bits());
+        point.message(6, |packed| {
+            self.buckets
+                .iter()
+                .for_each(|count| packed.raw_fixed64(*count))
+        });
+        point.message(7, |packed| {
+            BOUNDARIES
+                .iter()
+                .for_each(|bound| packed.raw_fixed64(bound.to_bits()))
+        });
+        if let Some((low, high)) = self.range {
+            point.fixed64(11, low.to_bits());
+            point.fixed64(12, high.to_bits());
+        }
+    }
+}
+
+/// The key of a `KeyValue`, and its value if that is a string.
+pub fn text_attribute(mut pair: Reader<'_>) -> Decoded<(&[u8], Option<&str>)> {
+    let (mut key, mut text) = (&[][..], None);
+    while let Some(field) = pair.next()? {
+        match field {
+            (1, Wire::Len(name)) => key = name.bytes(),
+            (2, Wire::Len(mut value)) => {
+                while let Some(field) = value.next()? {
+                    text = match field {
+                        (1, Wire::Len(string)) => Some(string.text()?),
+                        (2..=7, _) => None,
+                        _ => text,
+                    };
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok((key, text))
+}
+
+/// The `service.name` of `ResourceSpans` or `ResourceLogs`.
+pub fn service(mut message: Reader<'_>) -> Decoded<Option<&str>> {
+    let mut service = None;
+    while let Some(field) = message.next()? {
+        let (1, Wire::Len(mut resource)) = field else {
+            continue;
+        };
+        while let Some(field) = resource.next()? {
+            if let (1, Wire::Len(pair)) = field
+                && let (b"service.name", Some(name)) = text_attribute(pair)?
+            {
+                service = Some(name);
+            }
+        }
+    }
+    Ok(service)
+}
+
+/// Calls `each` with every span or log record and the service it belongs to.
+pub fn records<'a>(
+    mut request: Reader<'a>,
+    mut each: impl FnMut(Option<&'a str>, Reader<'a>) -> Decoded<()>,
+) -> Decoded<()> {
+    while let Some(field) = request.next()? {
+        let (1, Wire::Len(mut resource)) = field else {
+            continue;
+        };
+        let service = service(resource)?;
+        while let Some(field) = resource.next()? {
+            let (2, Wire::Len(mut scope)) = field else {
+                continue;
+            };
+            while let Some(field) = scope.next()? {
+                if let (2, Wire::Len(record)) = field {
+                    each(service, record)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Ids are not kept, but a record with a broken one is not a record; an absent one is forgiven.
+pub fn valid_id(id: Reader<'_>, length: usize) -> bool {
+    id.bytes().is_empty() || id.bytes().len() == length
+}

@@ -1,0 +1,270 @@
+//! What Python says is to happen with metrics and raw series, and what it is shown to decide that.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, OnceLock};
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use crate::batch::{Kind, Reason};
+use crate::otlp::values::{Attributes, ScopeValues};
+
+/// What is to happen with one metric.
+#[derive(Debug, Clone, Default)]
+pub struct RuleConfig {
+    pub number: u32,
+    pub series_limit: usize,
+    pub guarded: bool,
+    pub k: usize,
+    pub lower: f64,
+    pub upper: f64,
+    pub max_groups: usize,
+    pub by_event: bool,
+    pub boundaries: Option<Vec<f64>>,
+    pub snap: Vec<f64>,
+}
+
+#[pyclass(frozen, module = "blackhole._core")]
+pub struct Rule(pub RuleConfig);
+
+#[pymethods]
+impl Rule {
+    #[new]
+    #[pyo3(signature = (number, *, series_limit, guarded=false, k=0, lower=0.0, upper=0.0, max_groups=0,
+                        by_event=false, boundaries=None, snap=None))]
+    #[expect(clippy::too_many_arguments, reason = "keywords")]
+    fn new(
+        number: u32,
+        series_limit: usize,
+        guarded: bool,
+        k: usize,
+        lower: f64,
+        upper: f64,
+        max_groups: usize,
+        by_event: bool,
+        boundaries: Option<Vec<f64>>,
+        snap: Option<Vec<f64>>,
+    ) -> PyResult<Self> {
+        // A NaN on either side makes the comparison false.
+        if !matches!(lower.partial_cmp(&upper), Some(order) if order.is_le()) {
+            return Err(PyValueError::new_err("lower must not be above upper"));
+        }
+        if !increasing(boundaries.as_deref().unwrap_or_default()) {
+            return Err(PyValueError::new_err(
+                "boundaries must be finite and increase",
+            ));
+        }
+        let mut snap = snap.unwrap_or_default();
+        if snap.iter().any(|value| !value.is_finite()) {
+            return Err(PyValueError::new_err("snap must be finite"));
+        }
+        snap.sort_by(f64::total_cmp);
+        Ok(Self(RuleConfig {
+            number,
+            series_limit,
+            guarded,
+            k,
+            lower,
+            upper,
+            max_groups,
+            by_event,
+            boundaries,
+            snap,
+        }))
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "Rule({}, guarded={})",
+            self.0.number,
+            if self.0.guarded { "True" } else { "False" }
+        )
+    }
+}
+
+/// Whether explicit bounds are what the data model asks for.
+pub fn increasing(bounds: &[f64]) -> bool {
+    bounds.iter().all(|bound| bound.is_finite()) && bounds.windows(2).all(|pair| pair[0] < pair[1])
+}
+
+/// The last state of a stream that the store remembers.
+#[derive(Debug, Clone, Default)]
+pub struct Remembered {
+    pub time: i64,
+    pub value: Option<f64>,
+    pub count: Option<u64>,
+    pub total: Option<f64>,
+    pub bounds: Vec<f64>,
+    pub buckets: Vec<u64>,
+}
+
+#[pyclass(frozen, module = "blackhole._core")]
+pub struct Recall(Arc<Remembered>);
+
+#[pymethods]
+impl Recall {
+    #[new]
+    #[pyo3(signature = (time_ns, *, value=None, count=None, total=None, bounds=None, buckets=None))]
+    fn new(
+        time_ns: i64,
+        value: Option<f64>,
+        count: Option<u64>,
+        total: Option<f64>,
+        bounds: Option<Vec<f64>>,
+        buckets: Option<Vec<u64>>,
+    ) -> Self {
+        Self(Arc::new(Remembered {
+            time: time_ns,
+            value,
+            count,
+            total,
+            bounds: bounds.unwrap_or_default(),
+            buckets: buckets.unwrap_or_default(),
+        }))
+    }
+
+    #[expect(clippy::unused_self, reason = "values never appear in a repr")]
+    fn __repr__(&self) -> &'static str {
+        "Recall(...)"
+    }
+}
+
+/// Where the points of a raw series go.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Path {
+    /// The catalogue has changed since the last answer.
+    Unasked,
+    Drop(Reason),
+    Open {
+        series: u32,
+        stream: u32,
+    },
+    Window {
+        group: u32,
+        unit: Option<u64>,
+    },
+}
+
+/// What is to happen with one raw series.
+#[pyclass(frozen, module = "blackhole._core")]
+pub struct Treatment {
+    pub path: Path,
+    pub recall: Option<Arc<Remembered>>,
+}
+
+#[pymethods]
+impl Treatment {
+    #[staticmethod]
+    fn drop(reason: Reason) -> Self {
+        Self {
+            path: Path::Drop(reason),
+            recall: None,
+        }
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (series, stream, recall=None))]
+    fn open(series: u32, stream: u32, recall: Option<Bound<'_, Recall>>) -> Self {
+        Self {
+            path: Path::Open { series, stream },
+            recall: recall.map(|recall| recall.get().0.clone()),
+        }
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (group, unit=None))]
+    fn window(group: u32, unit: Option<&[u8]>) -> Self {
+        let unit = unit.map(unit_hash);
+        Self {
+            path: Path::Window { group, unit },
+            recall: None,
+        }
+    }
+
+    fn __repr__(&self) -> &'static str {
+        match self.path {
+            Path::Unasked | Path::Drop(_) => "Treatment.drop(...)",
+            Path::Open { .. } => "Treatment.open(...)",
+            Path::Window { .. } => "Treatment.window(...)",
+        }
+    }
+}
+
+/// Units are known by this hash only; its key is drawn anew by every process and never leaves it.
+fn unit_hash(unit: &[u8]) -> u64 {
+    static KEY: OnceLock<RandomState> = OnceLock::new();
+    KEY.get_or_init(RandomState::new).hash_one(unit)
+}
+
+/// What the new series of one metric in one request have in common.
+#[derive(Debug)]
+pub struct Family {
+    pub rule: u32,
+    pub name: String,
+    pub unit: String,
+    pub kind: Kind,
+    pub cumulative: bool,
+    pub resource: Arc<Attributes>,
+    pub scope: Arc<ScopeValues>,
+}
+
+/// A raw series that the table has not seen. Its repr shows no attribute.
+#[pyclass(frozen, module = "blackhole._core")]
+pub struct NewSeries {
+    pub key: u128,
+    pub family: Arc<Family>,
+    pub attributes: Attributes,
+}
+
+#[pymethods]
+impl NewSeries {
+    #[getter]
+    fn rule(&self) -> u32 {
+        self.family.rule
+    }
+
+    #[getter]
+    fn metric(&self) -> &str {
+        &self.family.name
+    }
+
+    #[getter]
+    fn unit(&self) -> &str {
+        &self.family.unit
+    }
+
+    #[getter]
+    fn kind(&self) -> u8 {
+        self.family.kind as u8
+    }
+
+    #[getter]
+    fn cumulative(&self) -> bool {
+        self.family.cumulative
+    }
+
+    #[getter]
+    fn key<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.key.to_le_bytes())
+    }
+
+    #[getter]
+    fn resource<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.family.resource.to_python(py)
+    }
+
+    #[getter]
+    fn scope(&self) -> (&str, &str) {
+        (&self.family.scope.name, &self.family.scope.version)
+    }
+
+    #[getter]
+    fn attributes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.attributes.to_python(py)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("NewSeries(rule={})", self.family.rule)
+    }
+}
