@@ -4,8 +4,6 @@ from pathlib import Path
 
 import click
 
-from blackhole.errors import BlackholeError
-
 
 @click.command("demo")
 @click.option("--seconds", type=click.FloatRange(min=1), help="Stop after that long (default: at Ctrl-C).")
@@ -28,11 +26,7 @@ def command(
     p2p_python: Path | None,
 ) -> int:
     """Run the service beside a real libp2p network and three services, on a temporary directory."""
-    from blackhole.demo.children import DemoError  # noqa: PLC0415
     from blackhole.demo.run import Options, run  # noqa: PLC0415
 
     options = Options(seconds=seconds, p2p_python=p2p_python, port_base=port_base, listen=listen, hosts=hosts)
-    try:
-        return run(options)
-    except DemoError as error:
-        raise BlackholeError(str(error)) from None
+    return run(options)
