@@ -1,4 +1,4 @@
-"""Turns a clean clone into one that runs: finds tools, installs side by side, builds (`python3 -m tools.prepare`).
+"""Turns a clean clone into one that runs: finds tools, installs side by side, builds (`-m tools.prepare`).
 
 Needs nothing but Python. What is done already is not done again: every step remembers a hash of what it read.
 """
@@ -71,7 +71,7 @@ class Step:
             subprocess.run(
                 [str(part) for part in command],
                 cwd=cwd,
-                env={**os.environ, **(env or {})},
+                env={**os.environ, "NO_COLOR": "1", **(env or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
