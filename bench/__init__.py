@@ -1,0 +1,1 @@
+"""Measures what the service costs: CPU a data point, start-up and idle memory."""

@@ -1,0 +1,116 @@
+"""Runs the benchmarks and prints one table: what was measured, beside its bar. `make bench`."""
+
+import argparse
+import json
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import ingest, process_costs, rotel
+
+RESULT = Path(".build/bench.json")
+PARTS = ("core", "startup", "ingest", "idle")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`bar`: what is to be stayed under, in the same unit; None where there is none."""
+
+    what: str
+    measured: float
+    unit: str
+    bar: float | None = None
+    detail: Any = None
+
+
+def main() -> int:
+    options = _options()
+    lines: list[Line] = []
+    with tempfile.TemporaryDirectory(prefix="blackhole-bench-") as scratch:
+        for part in options.only or PARTS:
+            for line in _measure(part, Path(scratch), quick=options.quick):
+                lines.append(line)
+                print(_row(line), flush=True)
+    _save(lines, quick=options.quick)
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer rounds; idle for 10 s instead of 60")
+    parser.add_argument("--only", nargs="+", choices=PARTS)
+    return parser.parse_args()
+
+
+def _measure(part: str, scratch: Path, *, quick: bool) -> Iterator[Line]:
+    if part == "core":
+        yield from _core()
+    elif part == "startup":
+        result = process_costs.startup(scratch / "startup", 3 if quick else 10)
+        yield Line("start to ready line, median", result.median * 1e3, "ms", 600, result.runs)
+    elif part == "idle":
+        yield from _idle(process_costs.idle(scratch / "idle", 10 if quick else 60))
+    else:
+        yield from _ingest(scratch, 3 if quick else 5)
+
+
+def _core() -> Iterator[Line]:
+    from bench import core  # noqa: PLC0415  (needs the built core)
+    from blackhole import _core  # noqa: PLC0415
+
+    decoder = _core.Decoder(bytes(16))
+    resolver, known = core.OpenResolver(), core.table()
+    bodies = [core.metrics_request(number) for number in range(30)]
+    batches = [decoder.metrics(body, "protobuf") for body in bodies]
+    core.apply(known, batches[0], resolver)
+    decode = core.best(lambda n: decoder.metrics(bodies[n], "protobuf"), 30)
+    apply = core.best(lambda n: core.apply(known, batches[n + 1], resolver), 29)
+    yield Line("core alone: decode and intern, fastest run", decode / 1e3, "µs/point")
+    yield Line("core alone: apply known series, fastest run", apply / 1e3, "µs/point")
+
+
+def _idle(result: process_costs.Idle) -> Iterator[Line]:
+    when = f"idle for {result.seconds:.0f} s"
+    yield Line(f"{when}: resident memory", result.resident / 1e6, "MB", 130)
+    yield Line(f"{when}: proportional memory", result.proportional / 1e6, "MB")
+    yield Line(f"{when}: CPU", result.cpu_percent, "% of a core")
+
+
+def _ingest(scratch: Path, rounds: int) -> Iterator[Line]:
+    costs = {}
+    for number, cost in enumerate(ingest.blackhole_costs(scratch, rounds)):
+        costs[cost.case] = cost.median
+        bar = 1.0 if number == 0 else None
+        yield Line(f"{cost.case}: CPU to committed rows", cost.median, "µs/point", bar, asdict(cost))
+    try:
+        program = rotel.program()
+    except rotel.MissingError as missing:
+        print(f"rotel is not compared: {missing}")
+        return
+    for cost in ingest.rotel_costs(program, scratch, rounds):
+        yield Line(f"{cost.case}: rotel, receiving only", cost.median, "µs/point", None, asdict(cost))
+        yield Line(f"{cost.case}: ratio to rotel", costs[cost.case] / cost.median, "times")
+
+
+def _row(line: Line) -> str:
+    verdict = ""
+    if line.bar is not None:
+        verdict = f"bar {line.bar:g}: {'met' if line.measured < line.bar else 'MISSED'}"
+        verdict += f" ({line.measured / line.bar:.2f} of it)"
+    return f"{line.what:<58} {line.measured:>9.3f} {line.unit:<12} {verdict}".rstrip()
+
+
+def _save(lines: list[Line], *, quick: bool) -> None:
+    machine = {"python": platform.python_version(), "machine": platform.machine(), "quick": quick}
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(
+        json.dumps({"on": machine, "results": [asdict(line) for line in lines]}, indent=2) + "\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
