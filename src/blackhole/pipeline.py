@@ -9,11 +9,12 @@ from concurrent.futures import Future
 from typing import Any, Protocol
 
 from blackhole.decode import Batch, Decoder
-from blackhole.errors import IntakeError
+from blackhole.errors import IntakeError, OverloadedError
 from blackhole.guard.engine import Guard, Judgement, Refusal
 from blackhole.guard.reasons import Reason
 from blackhole.records import Encoding, GuardedBatch, Payload, Signal, Verdict
 
+RETRY_AFTER = 1.0
 INLINE_BYTES = {Encoding.PROTOBUF: 256 * 1024, Encoding.JSON: 16 * 1024}
 MOST_REFUSED_METRICS = 500
 
@@ -23,9 +24,10 @@ _log = logging.getLogger(__name__)
 class Sink(Protocol):
     """Where guarded batches are committed, in the order in which they were submitted."""
 
-    def admit(self) -> None:
-        """Raises OverloadedError when no more should be taken."""
-
+    @property
+    def pending_rows(self) -> int: ...
+    @property
+    def max_pending_rows(self) -> int: ...
     def submit(self, batch: GuardedBatch) -> Future[None]: ...
 
 
@@ -87,9 +89,9 @@ class Pipeline:
         """See `blackhole.records.Intake`: returns when all of the open path is committed."""
         self._statistics.requests[payload.signal] += 1
         try:
-            self._sink.admit()
+            self._refuse_when_full()
             batch = await self._decode(payload)
-            self._sink.admit()  # again: what is judged is counted, and must not be sent back
+            self._refuse_when_full()  # again: what is judged is counted, and must not be sent back
             judgement = self._guard.judge(batch)
             committed = None if judgement.is_empty else self._sink.submit(judgement.batch)
             self._statistics.count(payload.signal, judgement)
@@ -120,3 +122,9 @@ class Pipeline:
         if len(payload.body) <= INLINE_BYTES[payload.encoding]:
             return self._decoder.decode(payload)
         return await asyncio.to_thread(self._decoder.decode, payload)
+
+    def _refuse_when_full(self) -> None:
+        if self._sink.pending_rows > self._sink.max_pending_rows:
+            raise OverloadedError(
+                "too many points wait to be stored: send again in a moment", retry_after=RETRY_AFTER
+            )
