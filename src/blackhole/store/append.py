@@ -86,7 +86,8 @@ class Writer:
     """One thread that commits. Rows that it has taken are kept until they are in the file.
 
     `commit_wait`: seconds a commit waits for company; `batch_size`: rows that end the wait.
-    `max_pending_rows`: from here on `admit` refuses, and `submit` from twice as many.
+    `max_pending_rows`: with more than these waiting, ask nobody for more; a request that was applied already
+    would be lost if it were refused, so `submit` refuses from twice as many only.
     """
 
     def __init__(
@@ -113,6 +114,10 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     @property
+    def max_pending_rows(self) -> int:
+        return self._max_pending_rows
+
+    @property
     def pending_rows(self) -> int:
         """Rows taken and not yet committed."""
         with self._changed:
@@ -120,14 +125,6 @@ class Writer:
 
     def start(self) -> None:
         self._thread.start()
-
-    def admit(self) -> None:
-        """Raises OverloadedError when no more should be taken.
-
-        Ask before a request is applied: after that its points count as seen, and refusing them loses them.
-        """
-        with self._changed:
-            self._refuse_from(self._max_pending_rows)
 
     def submit(self, batch: GuardedBatch) -> Future[None]:
         """Queues the batch. The future is done after the commit of it and of everything before it.
@@ -137,7 +134,7 @@ class Writer:
         waiting = _Waiting(batch, batch.rows.points + batch.rows.histograms, time.monotonic())
         waiting.done.set_running_or_notify_cancel()
         with self._changed:
-            self._refuse_from(2 * self._max_pending_rows)
+            self._refuse_when_full()
             self._queue.append(waiting)
             self._queued_rows += waiting.rows
             self._changed.notify_all()
@@ -160,10 +157,10 @@ class Writer:
     def _pending(self) -> int:
         return self._queued_rows + (self._head.count if self._head is not None else 0)
 
-    def _refuse_from(self, limit: int) -> None:
+    def _refuse_when_full(self) -> None:
         if self._closing:
             raise OverloadedError("the service is stopping: send again in a moment", retry_after=1.0)
-        if self._pending() >= limit:
+        if self._pending() >= 2 * self._max_pending_rows:
             raise OverloadedError(
                 "too many points wait to be stored: send again in a moment", retry_after=1.0
             )

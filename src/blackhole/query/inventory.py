@@ -1,0 +1,86 @@
+"""Turns the catalogue and the file into the list of all metrics and of the services last heard of."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from blackhole.catalogue.definition import Definition
+from blackhole.query.reports import MetricInfo
+from blackhole.query.times import SECOND, format_time
+from blackhole.records import PrivacyLevel
+from blackhole.store.reader import Reader
+
+_DAY_NS = 86400 * SECOND
+
+_STORED = """
+WITH counted AS (
+    SELECT series, count(*) AS points, min(time) AS first, max(time) AS last FROM points GROUP BY series
+    UNION ALL
+    SELECT series, count(*), min(time), max(time) FROM histogram_points GROUP BY series
+)
+SELECT s.metric, arg_max(s.type, s.id), arg_max(s.unit, s.id), max(s.privacy_level), count(DISTINCT s.id),
+    coalesce(sum(c.points), 0)::BIGINT, epoch_ns(min(c.first)), epoch_ns(max(c.last))
+FROM series AS s LEFT JOIN counted AS c ON c.series = s.id
+GROUP BY s.metric
+"""
+
+_SERVICES = """
+WITH recent AS (
+    SELECT series, max(time) AS last FROM points WHERE time >= make_timestamp_ns($since) GROUP BY series
+    UNION ALL
+    SELECT series, max(time) FROM histogram_points WHERE time >= make_timestamp_ns($since) GROUP BY series
+)
+SELECT s.attributes->>'service.name' AS service, epoch_ns(max(r.last))
+FROM recent AS r JOIN series AS s ON s.id = r.series
+WHERE s.privacy_level < 2
+GROUP BY service
+"""
+
+
+class Catalogue(Protocol):
+    def match(self, name: str, /) -> Definition | None: ...
+    def __iter__(self) -> Iterator[Definition]: ...
+
+
+def last_heard(reader: Reader, now_ns: int) -> Iterator[tuple[str, int]]:
+    """Services of the last day, and the time of their newest point on an open metric."""
+    for service, last_ns in reader.rows(_SERVICES, {"since": now_ns - _DAY_NS}).rows:
+        if service:
+            yield service, last_ns
+
+
+def inventory(reader: Reader, catalogue: Catalogue, asked: Mapping[str, float]) -> list[MetricInfo]:
+    """`asked`: Unix seconds of the last question, by metric."""
+    stored = {row[0]: row[1:] for row in reader.rows(_STORED).rows}
+    found = {name: catalogue.match(name) for name in stored}
+    known = {definition.name: definition for definition in catalogue}
+    return [
+        _info(name, found.get(name) or known.get(name), stored.get(name), asked.get(name))
+        for name in sorted({*stored, *known})
+    ]
+
+
+def _info(
+    name: str, definition: Definition | None, row: tuple[Any, ...] | None, asked: float | None
+) -> MetricInfo:
+    kind, unit, level, *counts = row or (None, None, 0, None, None, None, None)
+    privacy = max(PrivacyLevel(level), definition.level if definition is not None else PrivacyLevel.PUBLIC)
+    series, points, first_ns, last_ns = (None,) * 4 if privacy.guarded else counts
+    return MetricInfo(
+        metric=name,
+        type=str(kind or (definition.type if definition is not None else "")),
+        unit=unit if unit is not None else (definition.unit if definition is not None else ""),
+        privacy=privacy.word,
+        category=definition.category if definition is not None else "",
+        description=definition.description if definition is not None else "",
+        purpose=definition.purpose if definition is not None else "",
+        in_catalogue=definition is not None,
+        stored=row is not None,
+        series=series,
+        points=points,
+        first_seen=None if first_ns is None else format_time(first_ns),
+        last_seen=None if last_ns is None else format_time(last_ns),
+        last_asked=None
+        if asked is None
+        else datetime.fromtimestamp(asked, UTC).isoformat(timespec="seconds"),
+    )

@@ -1,0 +1,154 @@
+"""The question and the answer of `POST query`, and what turns a question into a checked request."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from blackhole.config import duration_words
+from blackhole.errors import QueryError
+from blackhole.query.times import SECOND, nice_interval, parse_interval, parse_time
+from blackhole.records import MetricType, PrivacyLevel
+
+AGGREGATIONS = ("avg", "max", "min", "sum", "count", "rate", "last", "p50", "p90", "p95", "p99")
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+MAX_POINTS_A_SERIES = 11_000
+MAX_POINTS = 200_000
+MAX_KEYS = 32
+DEFAULT_RANGE = 3600 * SECOND
+
+_DEFAULTS = {MetricType.COUNTER: "rate", MetricType.HISTOGRAM: "p95"}
+_RATES = (MetricType.COUNTER, MetricType.HISTOGRAM)
+_SINGLE_VALUES = ("max", "min", "last")
+
+Scalar = str | int | float | bool
+
+
+class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Times are RFC 3339 or Unix seconds; the range is [start, end), by default the last hour."""
+
+    metric: str
+    start_time: str | float | int | None = None
+    end_time: str | float | int | None = None
+    aggregation: str | None = None
+    interval: str | float | int | None = None
+    filters: dict[str, Scalar | list[Scalar]] = {}
+    group_by: list[str] = []
+
+
+class Point(msgspec.Struct, frozen=True):
+    timestamp: str
+    value: float | None
+    sample_count: int | None
+    lower: float | None = None
+    upper: float | None = None
+
+
+class Series(msgspec.Struct, frozen=True):
+    attributes: dict[str, Any]
+    points: list[Point]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    metric: str
+    type: str
+    unit: str
+    privacy_level: str
+    aggregation: str
+    interval: str
+    series: list[Series]
+    sampling_rate: float = 1.0
+    notes: list[str] = []
+
+
+class SqlAnswer(msgspec.Struct, frozen=True):
+    columns: list[str]
+    types: list[str]
+    rows: list[list[Any]]
+    truncated: bool
+    elapsed_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is asked about: the metric as stored, or as the catalogue says when nothing is stored."""
+
+    metric: str
+    type: MetricType
+    unit: str
+    level: PrivacyLevel
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A question that can be answered: nanoseconds, and an aggregation that the metric has."""
+
+    subject: Subject
+    start: int
+    end: int
+    step: int
+    aggregation: str
+
+    @property
+    def interval(self) -> str:
+        return duration_words(self.step / SECOND)
+
+
+def parse(document: bytes | str) -> Query:
+    """The question of a JSON document. Raises QueryError."""
+    try:
+        return msgspec.json.decode(document, type=Query)
+    except msgspec.ValidationError as error:
+        raise QueryError(f"the query is not understood: {error}") from None
+    except msgspec.DecodeError:
+        raise QueryError("the query is not JSON") from None
+
+
+def check_keys(query: Query) -> None:
+    """Raises QueryError for more filters and groups than anybody needs."""
+    if len(query.filters) > MAX_KEYS or len(query.group_by) > MAX_KEYS:
+        raise QueryError(f"at most {MAX_KEYS} filters and {MAX_KEYS} keys to group by")
+
+
+def plan(query: Query, subject: Subject, windows: Mapping[PrivacyLevel, float], now_ns: int) -> Request:
+    """Checks the question against the metric. Raises QueryError naming what cannot be asked, and why."""
+    check_keys(query)
+    end = now_ns if query.end_time is None else parse_time(query.end_time, "end_time")
+    start = end - DEFAULT_RANGE if query.start_time is None else parse_time(query.start_time, "start_time")
+    if start >= end:
+        raise QueryError("start_time must be before end_time")
+    window = round(windows.get(subject.level, 0) * SECOND)
+    step = nice_interval(end - start, window) if query.interval is None else parse_interval(query.interval)
+    aggregation = query.aggregation or _DEFAULTS.get(subject.type, "avg")
+    _check_aggregation(aggregation, subject)
+    _check_privacy(aggregation, step, window, subject)
+    if end // step - start // step >= MAX_POINTS_A_SERIES:
+        raise QueryError(
+            f"more than {MAX_POINTS_A_SERIES:,} points a series: ask for a longer interval or a shorter range"
+        )
+    return Request(subject, start, end, step, aggregation)
+
+
+def _check_aggregation(aggregation: str, subject: Subject) -> None:
+    if aggregation not in AGGREGATIONS:
+        raise QueryError(f"aggregation is one of {', '.join(AGGREGATIONS)}")
+    if aggregation == "rate" and subject.type not in _RATES:
+        raise QueryError(
+            f"rate is for counters and histograms, and {subject.metric} is a {subject.type}: ask for avg or last"
+        )
+
+
+def _check_privacy(aggregation: str, step: int, window: int, subject: Subject) -> None:
+    if not subject.level.guarded:
+        return
+    word = subject.level.word.replace("_", " ")
+    if aggregation in _SINGLE_VALUES:
+        raise QueryError(
+            f"{aggregation} picks out one window, and {subject.metric} is {word}: ask for avg, sum or count"
+        )
+    if step < window:
+        words = duration_words(window / SECOND)
+        raise QueryError(
+            f"{subject.metric} is {word}, one value every {words}: ask for an interval of at least {words}"
+        )

@@ -1,0 +1,211 @@
+"""Answers questions: from the database, with what the catalogue knows of the metric."""
+
+import difflib
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+from blackhole.catalogue.definition import Definition
+from blackhole.config import Config
+from blackhole.errors import UnknownMetricError
+from blackhole.query import newest, sandbox, select
+from blackhole.query.health import Health
+from blackhole.query.inventory import inventory, last_heard
+from blackhole.query.language import Answer, Query, SqlAnswer, Subject, check_keys, plan
+from blackhole.query.recent import Recent
+from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
+from blackhole.query.times import SECOND
+from blackhole.records import MetricType, PrivacyLevel
+from blackhole.store.database import Database
+from blackhole.store.reader import Reader
+
+_MOST_ASKED = 2000
+_SERIES = "SELECT id, type, unit, attributes, privacy_level FROM series WHERE metric = ? ORDER BY id"
+_NAMES = "SELECT DISTINCT metric FROM series"
+
+Windows = Config | Mapping[PrivacyLevel, float]
+StoredSeries = tuple[int, str, str, str, int]
+
+
+class Catalogue(Protocol):
+    """What is asked of `blackhole.catalogue.load.Catalogue`."""
+
+    def match(self, name: str, /) -> Definition | None: ...
+    def near(self, name: str, /) -> list[str]: ...
+    def __iter__(self) -> Iterator[Definition]: ...
+
+
+class Runner:
+    """Synchronous and thread-safe; every answer comes from one snapshot.
+
+    `windows`: seconds of the window of each guarded level. `now`: Unix seconds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        catalogue: Catalogue,
+        *,
+        windows: Windows,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = database
+        self._catalogue = catalogue
+        self._windows = _windows(windows)
+        self._now = now
+        self._recent = Recent(database, self._now_ns)
+        self._health: Health | None = None
+        self._health_lock = threading.Lock()
+        self._asked: OrderedDict[str, float] = OrderedDict()
+        self._asked_lock = threading.Lock()
+        self._categories: dict[str, str | None] = {}
+
+    def query(self, query: Query) -> Answer:
+        """Values of one metric over time. Raises QueryError, UnknownMetricError."""
+        check_keys(query)
+        definition = self._catalogue.match(query.metric)
+        with self._database.reader() as reader:
+            stored: list[StoredSeries] = [
+                (row[0], row[1], row[2], row[3], row[4]) for row in reader.rows(_SERIES, [query.metric]).rows
+            ]
+            if not stored and definition is None:
+                raise self._unknown(reader, query.metric)
+            self._note_asked(query.metric)
+            subject, notes = _subject(query.metric, definition, stored)
+            request = plan(query, subject, self._windows, self._now_ns())
+            chosen = select.choose(
+                query,
+                ((row[0], row[3]) for row in stored if (row[1], row[2]) == (subject.type, subject.unit)),
+            )
+            series = select.run(reader, request, chosen) if chosen.ids else []
+        notes += _notes(definition, subject, request.aggregation)
+        if not series:
+            notes.append("no data in this range" if stored else "nothing of this metric has been stored yet")
+        return Answer(
+            metric=query.metric,
+            type=subject.type,
+            unit=subject.unit,
+            privacy_level=subject.level.word,
+            aggregation=request.aggregation,
+            interval=request.interval,
+            series=select.empty(query, series),
+            notes=notes,
+        )
+
+    def sql(self, text: str, max_rows: int = 1000) -> SqlAnswer:
+        """One SELECT in the sandbox. Raises QueryError, ForbiddenError."""
+        return sandbox.run(self._database, text, max_rows)
+
+    def health(self) -> HealthReport:
+        """The services of the last day. Raises QueryError."""
+        with self._health_lock:
+            if self._health is None:
+                health = Health()
+                with self._database.reader() as reader:
+                    for service, last_ns in last_heard(reader, self._now_ns()):
+                        health.remember(service, last_ns)
+                self._health = health
+            return self._health.report(self._recent.states(), now_ns=self._now_ns())
+
+    def network(self) -> SeriesReport:
+        """The newest values of the metrics of category p2p. Raises QueryError."""
+        return self._newest("p2p")
+
+    def performance(self) -> SeriesReport:
+        """The newest values of the metrics of category infrastructure. Raises QueryError."""
+        return self._newest("infrastructure")
+
+    def metrics(self) -> list[MetricInfo]:
+        """The catalogue's metrics and all that is stored, by name. Raises QueryError."""
+        with self._asked_lock:
+            asked = dict(self._asked)
+        with self._database.reader() as reader:
+            return inventory(reader, self._catalogue, asked)
+
+    def _newest(self, category: str) -> SeriesReport:
+        return newest.report(
+            self._recent.states(),
+            lambda metric: self._category(metric) == category,
+            now_ns=self._now_ns(),
+        )
+
+    def _category(self, metric: str) -> str | None:
+        if metric not in self._categories:
+            definition = self._catalogue.match(metric)
+            self._categories[metric] = None if definition is None else definition.category
+        return self._categories[metric]
+
+    def _now_ns(self) -> int:
+        return round(self._now() * SECOND)
+
+    def _note_asked(self, metric: str) -> None:
+        with self._asked_lock:
+            self._asked[metric] = self._now()
+            self._asked.move_to_end(metric)
+            if len(self._asked) > _MOST_ASKED:
+                self._asked.popitem(last=False)
+
+    def _unknown(self, reader: Reader, metric: str) -> UnknownMetricError:
+        stored = [name for (name,) in reader.rows(_NAMES, max_rows=10_000).rows]
+        near = dict.fromkeys([*difflib.get_close_matches(metric, stored, n=3), *self._catalogue.near(metric)])
+        hint = f"did you mean {', '.join(list(near)[:3])}?" if near else "see `blackhole catalogue list`"
+        return UnknownMetricError(f"no metric of this name is in the catalogue or stored: {hint}")
+
+
+def _windows(windows: Windows) -> Mapping[PrivacyLevel, float]:
+    if isinstance(windows, Config):
+        return {
+            PrivacyLevel.SENSITIVE: windows.sensitive_window,
+            PrivacyLevel.HIGHLY_SENSITIVE: windows.release_window,
+        }
+    return windows
+
+
+def _subject(
+    metric: str, definition: Definition | None, stored: list[StoredSeries]
+) -> tuple[Subject, list[str]]:
+    """Of several types and units stored under one name: the catalogue's, else the newest."""
+    if not stored:
+        if definition is None:
+            raise UnknownMetricError("no such metric")
+        return Subject(metric, definition.type, definition.unit, definition.level), []
+    kinds = dict.fromkeys((row[1], row[2]) for row in reversed(stored))
+    kind, unit = min(kinds, key=lambda found: _distance(found, definition))
+    same = [row for row in stored if (row[1], row[2]) == (kind, unit)]
+    levels = [row[4] for row in same] + ([definition.level] if definition is not None else [])
+    subject = Subject(metric, MetricType(kind), unit, PrivacyLevel(max(levels)))
+    others = [
+        f"{other} in {other_unit or 'no unit'}"
+        for other, other_unit in kinds
+        if (other, other_unit) != (kind, unit)
+    ]
+    notes = [f"also stored as {', '.join(others)}: not in this answer"] if others else []
+    return subject, notes
+
+
+def _distance(found: tuple[str, str], definition: Definition | None) -> tuple[bool, bool]:
+    if definition is None:
+        return False, False
+    return found[0] != definition.type, found[1] != definition.unit
+
+
+def _notes(definition: Definition | None, subject: Subject, aggregation: str) -> list[str]:
+    notes: list[str] = []
+    if subject.type in select.HISTOGRAMS and aggregation in {"max", "min", "last"}:
+        notes.append(f"{aggregation} is over the means of the intervals that were sent: p99 shows the tail")
+    if subject.type in select.HISTOGRAMS and aggregation == "rate":
+        notes.append(
+            "rate is the sum of what was observed, a second: divide count by the interval for how many"
+        )
+    if subject.level is PrivacyLevel.SENSITIVE:
+        notes.append("groups that are too small in a window are withheld: their points are absent")
+    if definition is not None and subject.level.guarded and not _has_unit_keys(definition):
+        notes.append("without ids in the data the smallest group counts events, not people")
+    return notes
+
+
+def _has_unit_keys(definition: Definition) -> bool:
+    unit: Any = definition.privacy_unit
+    return unit is not None and unit != "event" and bool(unit.keys)

@@ -1,0 +1,207 @@
+"""Turns people's SQL into rows: SELECT only, known tables and functions only, within limits."""
+
+import math
+import re
+import time
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from blackhole.errors import ForbiddenError, QueryError
+from blackhole.query import functions
+from blackhole.query.language import SqlAnswer
+from blackhole.store.database import Database
+from blackhole.store.reader import Reader
+
+TABLES = frozenset(
+    (
+        *("metrics", "metric_aggregates", "insights", "retention_policies"),
+        *("series", "points", "histogram_points", "privacy_ledger", "releases"),
+    )
+)
+MAX_ROWS = 100_000
+MAX_SQL = 16_384
+TIMEOUT_S = 10.0
+
+_SOURCES = frozenset(
+    ("BASE_TABLE", "SUBQUERY", "JOIN", "TABLE_FUNCTION", "EXPRESSION_LIST", "EMPTY", "PIVOT")
+)
+_NODES = frozenset(("SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE"))
+_CLASSES = frozenset(
+    (
+        *(
+            "COLUMN_REF",
+            "CONSTANT",
+            "FUNCTION",
+            "OPERATOR",
+            "COMPARISON",
+            "CONJUNCTION",
+            "CAST",
+            "CASE",
+            "TYPE",
+        ),
+        *("BETWEEN", "SUBQUERY", "STAR", "WINDOW", "LAMBDA", "LAMBDA_REF", "COLLATE", "POSITIONAL_REFERENCE"),
+    )
+)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_ZONED = "TIMESTAMP WITH TIME ZONE"
+_JSON_INTEGERS = 2**63
+_TAKEN = """
+SELECT lower(table_name) FROM duckdb_tables() UNION SELECT lower(view_name) FROM duckdb_views()
+"""
+
+Json = dict[str, Any]
+
+
+def run(database: Database, text: str, max_rows: int = 1000) -> SqlAnswer:
+    """Runs one SELECT. Raises ForbiddenError for anything but a read, QueryError beyond the limits."""
+    if not 1 <= max_rows <= MAX_ROWS:
+        raise QueryError(f"max_rows is from 1 to {MAX_ROWS:,}")
+    if len(text) > MAX_SQL:
+        raise QueryError(f"the statement is longer than {MAX_SQL:,} characters")
+    began = time.perf_counter()
+    with database.reader() as reader:
+        check(reader, text)
+        inner = f"(\n{text.strip().rstrip(';')}\n)"
+        shape = reader.rows(f"SELECT * FROM {inner} LIMIT 0", timeout=TIMEOUT_S)
+        columns = _columns(shape.columns, shape.types)
+        sql = f"SELECT {columns} FROM {inner} LIMIT {max_rows + 1}"
+        table = reader.rows(sql, max_rows=max_rows, timeout=TIMEOUT_S)
+    return SqlAnswer(
+        columns=shape.columns,
+        types=shape.types,
+        rows=[[plain(value) for value in row] for row in table.rows],
+        truncated=table.truncated,
+        elapsed_ms=round((time.perf_counter() - began) * 1000, 3),
+    )
+
+
+def _columns(names: list[str], types: list[str]) -> str:
+    """All columns; moments with a zone as UTC, since Python would want a library for them."""
+    zoned = [_quoted(name) for name, kind in zip(names, types, strict=True) if kind == _ZONED]
+    replaced = ", ".join(f"CAST({name} AS TIMESTAMP) AS {name}" for name in zoned)
+    return f"* REPLACE ({replaced})" if replaced else "*"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def check(reader: Reader, text: str) -> None:
+    """Raises ForbiddenError unless `text` is one SELECT over known tables and functions."""
+    tree = _parse(reader, text)
+    names = {name.lower() for name in _common_tables(tree)}
+    if names:
+        _check_common_tables(reader, names)
+    growing = 0
+    for node in _walk(tree):
+        _check_node(node, names)
+        growing += node.get("function_name", "") in functions.GROWING
+    if growing > functions.MAX_GROWING:
+        raise ForbiddenError(f"at most {functions.MAX_GROWING} concatenations and lists in a statement")
+
+
+def _parse(reader: Reader, text: str) -> list[Json]:
+    answer = msgspec.json.decode(reader.rows("SELECT json_serialize_sql(?::VARCHAR)", [text]).rows[0][0])
+    if answer["error"]:
+        if answer.get("error_type") == "parser":
+            raise QueryError(f"the statement is not SQL: {answer['error_message']}")
+        raise ForbiddenError("only one SELECT: the database is for reading here")
+    statements: list[Json] = answer["statements"]
+    if len(statements) != 1:
+        raise ForbiddenError("only one SELECT at a time")
+    return statements
+
+
+def _walk(value: object) -> Iterator[Json]:
+    waiting = [value]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, dict):
+            yield current
+            waiting.extend(current.values())
+        elif isinstance(current, list):
+            waiting.extend(current)
+
+
+def _common_tables(tree: list[Json]) -> Iterator[str]:
+    for node in _walk(tree):
+        for entry in node.get("cte_map", {}).get("map", ()):
+            yield entry["key"]
+
+
+def _check_common_tables(reader: Reader, names: set[str]) -> None:
+    """A name that is also a table's would let a query reach that table from outside of the WITH."""
+    taken = {name for (name,) in reader.rows(_TAKEN).rows}
+    for name in names:
+        if name in taken or not _NAME.fullmatch(name):
+            raise ForbiddenError(f"WITH {name}: choose another name")
+
+
+def _check_node(node: Json, names: set[str]) -> None:
+    kind = node.get("type")
+    if "cte_map" in node and kind not in _NODES:
+        raise ForbiddenError("recursion is not allowed here")
+    if "class" in node:
+        _check_expression(node)
+    elif "sample" in node and "cte_map" not in node:
+        _check_source(node, names)
+
+
+def _check_expression(node: Json) -> None:
+    if node["class"] not in _CLASSES:
+        raise ForbiddenError(f"{str(node['class']).lower().replace('_', ' ')} is not allowed here")
+    if "function_name" not in node or node.get("checked"):
+        return
+    name = str(node["function_name"]).lower()
+    if node.get("schema") not in {"", "main"} or name not in functions.SCALARS | functions.OPERATORS:
+        raise ForbiddenError(f"the function {name} is not allowed here")
+
+
+def _check_source(node: Json, names: set[str]) -> None:
+    kind = node.get("type")
+    if kind not in _SOURCES:
+        raise ForbiddenError(f"{str(kind).lower().replace('_', ' ')} is not allowed here")
+    if kind == "BASE_TABLE":
+        name = str(node["table_name"]).lower()
+        path = node.get("qualified_name", {}).get("path", [name])
+        if (
+            node["schema_name"] not in {"", "main"}
+            or node["catalog_name"]
+            or len(path) > 1 + bool(node["schema_name"])
+        ):
+            raise ForbiddenError(f"the table {name} is not allowed here: name it alone")
+        if name not in TABLES and (name not in names or node["schema_name"]):
+            raise ForbiddenError(f"the table {name} is not allowed here: ask {', '.join(sorted(TABLES))}")
+    if kind == "TABLE_FUNCTION":
+        function = node["function"]
+        name = str(function.get("function_name", "")).lower()
+        if function.get("class") != "FUNCTION" or function.get("schema") or name not in functions.TABLES:
+            raise ForbiddenError(f"the table function {name} is not allowed here")
+        function["checked"] = True
+
+
+def plain(value: object) -> Any:  # noqa: PLR0911 - one line for each kind of value
+    """A value as JSON has it: moments as RFC 3339 in UTC, spans in seconds, no NaN."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int):
+        return value if -_JSON_INTEGERS <= value < _JSON_INTEGERS else str(value)
+    if isinstance(value, float | Decimal):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, datetime):
+        return value.isoformat() + "Z" if value.tzinfo is None else value.isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return str(value)

@@ -1,0 +1,157 @@
+"""Turns a checked request into SQL and its rows into series of points."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from blackhole.errors import QueryError
+from blackhole.query.language import MAX_POINTS, QUANTILES, Point, Query, Request, Scalar, Series
+from blackhole.query.quantiles import Cell, quantile
+from blackhole.query.times import format_time
+from blackhole.records import MetricType
+from blackhole.store.reader import Reader
+
+SQL = Path(__file__).parent / "sql"
+HISTOGRAMS = (MetricType.HISTOGRAM, MetricType.SUMMARY)
+TIMEOUT_S = 10.0
+_MAX_CELLS = 2_000_000
+
+_SECONDS = "((least(bucket + $step, $until) - greatest(bucket, $from)) / 1e9)"
+_NUMBERS = {
+    **{name: f"{name}(value)" for name in ("avg", "max", "min", "sum")},
+    **{name: f"quantile_cont(value, {q})" for name, q in QUANTILES.items()},
+    "count": "count(*)",
+    "last": "arg_max(value, time)",
+    "rate": f"sum(value) / {_SECONDS}",
+}
+_HISTOGRAMS = {
+    **{name: f"{name}(value)" for name in ("max", "min")},
+    "avg": "sum(sum) / sum(count) FILTER (sum IS NOT NULL)",
+    "sum": "sum(sum)",
+    "count": "sum(count)::DOUBLE",
+    "last": "arg_max(value, time)",
+    "rate": f"sum(sum) / {_SECONDS}",
+}
+
+Attributes = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The series that are asked for, each with the number of its group."""
+
+    ids: list[int]
+    groups: list[int]
+    attributes: list[Attributes]
+
+
+def choose(query: Query, series: Iterable[tuple[int, str]]) -> Chosen:
+    """Filters series (number, attributes as JSON) and groups them by the values of `group_by`."""
+    chosen = Chosen([], [], [])
+    numbers: dict[bytes, int] = {}
+    for number, document in series:
+        attributes = msgspec.json.decode(document)
+        if not all(_matches(attributes.get(key), wanted) for key, wanted in query.filters.items()):
+            continue
+        group = {key: attributes.get(key, "") for key in query.group_by}
+        place = numbers.setdefault(msgspec.json.encode(group), len(numbers))
+        if place == len(chosen.attributes):
+            chosen.attributes.append(group)
+        chosen.ids.append(number)
+        chosen.groups.append(place)
+    return chosen
+
+
+def _matches(value: object, wanted: Scalar | list[Scalar]) -> bool:
+    options = wanted if isinstance(wanted, list) else [wanted]
+    return any(_words(value) == _words(option) for option in options)
+
+
+def _words(value: object) -> str | None:
+    """A value as a person writes it, so that `true`, 1 and "1" find what they look like."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return msgspec.json.encode(value).decode()
+
+
+@cache
+def template(name: str) -> str:
+    return (SQL / f"{name}.sql").read_text()
+
+
+def render(request: Request) -> str:
+    """The SQL of a request; its values are bound as $ids, $groups, $step, $from and $until."""
+    if request.subject.type not in HISTOGRAMS:
+        return template("numbers").format(value=_NUMBERS[request.aggregation])
+    if request.aggregation in QUANTILES:
+        return template("buckets")
+    return template("histograms").format(value=_HISTOGRAMS[request.aggregation])
+
+
+def parameters(request: Request, chosen: Chosen) -> dict[str, Any]:
+    return {
+        "ids": chosen.ids,
+        "groups": chosen.groups,
+        "step": request.step,
+        "from": request.start,
+        "until": request.end,
+    }
+
+
+def run(reader: Reader, request: Request, chosen: Chosen) -> list[Series]:
+    """The points of every group, in the order of time. Raises QueryError."""
+    by_buckets = request.subject.type in HISTOGRAMS and request.aggregation in QUANTILES
+    rows = _quantile_rows(reader, request, chosen) if by_buckets else _rows(reader, request, chosen)
+    private = request.subject.level.guarded
+    points: dict[int, list[Point]] = defaultdict(list)
+    for group, bucket, value, samples in rows:
+        if value is not None:
+            shown = value if math.isfinite(value) else None
+            points[group].append(Point(format_time(bucket), shown, None if private else samples))
+    return [Series(chosen.attributes[group], points[group]) for group in sorted(points)]
+
+
+def _rows(reader: Reader, request: Request, chosen: Chosen) -> Sequence[tuple[Any, ...]]:
+    table = reader.rows(render(request), parameters(request, chosen), max_rows=MAX_POINTS, timeout=TIMEOUT_S)
+    if table.truncated:
+        raise _too_many()
+    return table.rows
+
+
+def _quantile_rows(
+    reader: Reader, request: Request, chosen: Chosen
+) -> list[tuple[int, int, float | None, int]]:
+    bound = parameters(request, chosen)
+    samples = template("histograms").format(value="NULL")
+    counts = reader.rows(samples, bound, max_rows=MAX_POINTS, timeout=TIMEOUT_S)
+    table = reader.rows(render(request), bound, max_rows=_MAX_CELLS, timeout=TIMEOUT_S)
+    if counts.truncated or table.truncated:
+        raise _too_many()
+    cells: dict[tuple[int, int], list[Cell]] = defaultdict(list)
+    for group, bucket, *cell in table.rows:
+        cells[group, bucket].append(Cell(*cell))
+    share = QUANTILES[request.aggregation]
+    return [
+        (group, bucket, quantile(cells[group, bucket], share), samples)
+        for group, bucket, _, samples in counts.rows
+        if (group, bucket) in cells
+    ]
+
+
+def _too_many() -> QueryError:
+    return QueryError(
+        f"more than {MAX_POINTS:,} points in all: ask for a longer interval, a shorter range or fewer groups"
+    )
+
+
+def empty(query: Query, series: list[Series]) -> list[Series]:
+    """Without `group_by` there is always one series, if need be without points."""
+    return series if series or query.group_by else [Series({}, [])]
