@@ -74,7 +74,6 @@ async def _serve(config: Config, options: Options) -> int:
             gc.collect()
             gc.freeze()
             await stop.wait()
-            gc.unfreeze()
             _log.info("stopping: what was accepted is being committed")
     return 0
 

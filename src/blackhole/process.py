@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 _PR_SET_DUMPABLE = 4
 _M_ARENA_MAX = -8
@@ -52,6 +53,17 @@ def keep_memory_small() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_ARENA_MAX, _ARENAS)
         libc.mallopt(_M_TRIM_THRESHOLD, _TRIM_BYTES)
+
+
+def leave(code: int) -> NoReturn:
+    """Ends the process after an orderly stop, without taking the interpreter apart.
+
+    DuckDB's bindings report every object that is left over then, and nothing is left to be saved.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def event_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -67,13 +67,14 @@ def command(
     otlp_http: Address,
     listen: Address,
     log_format: str,
-) -> int:
+) -> None:
     """Run the service until Ctrl-C or SIGTERM; a second signal forces."""
     from blackhole import config as configuration  # noqa: PLC0415
+    from blackhole import process  # noqa: PLC0415
     from blackhole.app import Options, serve  # noqa: PLC0415
 
     config = configuration.load(config_file)
     directory = data_dir if data_dir is not None else configuration.data_dir()
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"--data-dir {directory}: is a file: name a directory")
-    return serve(config, Options(directory, otlp_grpc, otlp_http, listen, log_format))
+    process.leave(serve(config, Options(directory, otlp_grpc, otlp_http, listen, log_format)))
