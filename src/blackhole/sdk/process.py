@@ -168,6 +168,8 @@ class AnalyticsProcess:
                 self._keep_ports(endpoints)
                 self._note(endpoints)
         code = child.wait()
+        if child.stdout is not None:
+            child.stdout.close()
         if was_ready:
             self._note(None)
         return was_ready, code

@@ -17,7 +17,7 @@ def privacy_views() -> list[View]:
         ),
         View(
             instrument_name="content.size",
-            aggregation=ExplicitBucketHistogramAggregation(CONTENT_SIZE_BOUNDARIES, record_min_max=False),
+            aggregation=ExplicitBucketHistogramAggregation(CONTENT_SIZE_BOUNDARIES),
         ),
         View(
             instrument_name="p2p.discovery.latency",
