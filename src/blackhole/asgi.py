@@ -1,4 +1,4 @@
-"""Runs an ASGI application in the current event loop: binds, serves, stops gracefully; no signals, no logs."""
+"""Runs an ASGI application in the current event loop: binds, serves, stops; no signals, no logs."""
 
 import asyncio
 import contextlib
@@ -114,9 +114,7 @@ class AsgiServer:
             remedy = f"stop the other program or choose another port with {self._flag}"
             return UsageError(f"{self._name}: {host}:{port} is in use: {remedy}")
         reason = error.strerror or os.strerror(error.errno or 0)
-        return UsageError(
-            f"{self._name}: cannot listen on {host}:{port} ({reason}): change it with {self._flag}"
-        )
+        return UsageError(f"{self._name}: cannot listen on {host}:{port} ({reason}): change {self._flag}")
 
 
 class _QuietServer(uvicorn.Server):

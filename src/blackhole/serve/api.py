@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from blackhole.errors import QueryError, TooLargeError, UnauthenticatedError, UnsupportedError
-from blackhole.query.language import Query
+from blackhole.query.language import parse
+from blackhole.query.reports import MetricInfo
 from blackhole.serve import exposition
 from blackhole.serve.access import COOKIE, SESSION_SECONDS, Tokens
 from blackhole.serve.services import Services, Status
@@ -66,7 +67,7 @@ class StatusAnswer(Status, frozen=True, kw_only=True):
 
 
 class MetricsAnswer(msgspec.Struct, frozen=True):
-    metrics: list[Any]
+    metrics: list[MetricInfo]
     refused: list[Refused]
 
 
@@ -105,7 +106,7 @@ class Api:
         self._threads = Threads(running=2, waiting=16)
 
     async def query(self, request: Request) -> Response:
-        question = await _read(request, Query)
+        question = parse(await _body(request))
         return _json(await self._threads.call(lambda: self._services.runner.query(question)))
 
     async def sql(self, request: Request) -> Response:
@@ -191,6 +192,13 @@ class Api:
 
 async def _read(request: Request, kind: type[S]) -> S:
     """The body as `kind`. Raises UnsupportedError, TooLargeError or QueryError."""
+    try:
+        return msgspec.json.decode(await _body(request), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise QueryError(f"the body is not as /openapi.json says: {error}") from None
+
+
+async def _body(request: Request) -> bytes:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise UnsupportedError("POST takes JSON: send `Content-Type: application/json`")
@@ -199,10 +207,7 @@ async def _read(request: Request, kind: type[S]) -> S:
         body += chunk
         if len(body) > MAX_BODY:
             raise TooLargeError(f"the body is over {MAX_BODY} bytes: ask for less at once")
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise QueryError(f"the body is not as /openapi.json says: {error}") from None
+    return body
 
 
 def _json(answer: msgspec.Struct) -> Response:

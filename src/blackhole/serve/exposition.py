@@ -11,7 +11,8 @@ from blackhole.serve.services import Status
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _MAX_PUBLIC_SERIES = 2000
 
-Sample = tuple[Mapping[str, str], float]
+Sample = tuple[dict[str, str], float]
+Family = tuple[str, str, str, list[Sample]]
 
 
 def render(
@@ -22,9 +23,7 @@ def render(
     return "".join(line for family in families for line in _family(*family))
 
 
-def _service(
-    status: Status, statistics: Mapping[str, Any], readers: int
-) -> Iterator[tuple[str, str, str, list[Sample]]]:
+def _service(status: Status, statistics: Mapping[str, Any], readers: int) -> Iterator[Family]:
     yield "blackhole_build_info", "gauge", "The version that runs", [({"version": status.version}, 1)]
     for name, text in (
         ("accepted", "Data points, spans and log records that were accepted"),
@@ -32,7 +31,7 @@ def _service(
     ):
         samples = [({"signal": str(signal)}, n) for signal, n in sorted(statistics.get(name, {}).items())]
         yield f"blackhole_{name}_total", "counter", text, samples
-    refused: dict[str, float] = defaultdict(float)
+    refused: dict[str, int] = defaultdict(int)
     for entry in statistics.get("refused", ()):
         # A count of null belongs to a guarded metric.
         refused[str(entry["reason"])] += entry["count"] or 0
@@ -51,7 +50,7 @@ def _service(
         yield f"blackhole_{name}", kind, text, [({}, value)]
 
 
-def _public(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str, str, list[Sample]]]:
+def _public(entries: Iterable[Mapping[str, Any]]) -> Iterator[Family]:
     by_metric: dict[str, list[Sample]] = defaultdict(list)
     left = _MAX_PUBLIC_SERIES
     for entry in entries:

@@ -1,4 +1,4 @@
-"""Turns the newest answers of the query layer into the live stream: computed once for all, and only for readers."""
+"""Turns the newest answers of the query layer into the live stream: computed once for all readers."""
 
 import asyncio
 import contextlib
@@ -27,9 +27,9 @@ log = logging.getLogger(__name__)
 class Pace:
     """How often, in seconds.
 
-    `push`: at least between two computations; `idle`: at most, though nothing was committed; `repeat`: after it
-    an unchanged message is sent again; `governor`: between two of those. `share`: the part of the time that
-    computing may take; a slow database is asked less often.
+    `push`: at least between two computations. `idle`: at most, though nothing was committed. `repeat`: after
+    it an unchanged message is sent again. `governor`: between two of those. `share`: the part of time that
+    computing may take, so that a slow database is asked less often.
     """
 
     push: float
@@ -68,6 +68,7 @@ class Live:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._services = services
+        self._version = services.status().version
         config = services.config
         self._pace = pace or Pace(push=config.push_interval, governor=config.collection_interval)
         self._ring = ring or Ring()
@@ -84,10 +85,7 @@ class Live:
         """One reader, from handshake to goodbye. `?since=SEQUENCE` resumes after that message."""
         try:
             since = _since(websocket)
-            if self.readers >= self._max_readers:
-                raise OverloadedError(
-                    "too many readers of the stream: close one, then try again", retry_after=5
-                )
+            self._refuse_too_many()
         except (OverloadedError, HTTPException) as error:
             await _deny(websocket, problems.response(error))
             return
@@ -157,8 +155,7 @@ class Live:
         return kept
 
     def _hello(self, sequence: int, missed: int) -> str:
-        version = self._services.status().version
-        hello = Hello(version, float(self._services.config.push_interval), sequence, missed)
+        hello = Hello(self._version, float(self._services.config.push_interval), sequence, missed)
         return msgspec.json.encode(Envelope("hello", sequence, self._timestamp(), hello)).decode()
 
     async def _compute_forever(self) -> None:

@@ -1,15 +1,18 @@
 """Runs the HTTP side: the API, the live stream and the dashboard on one address."""
 
+from dataclasses import replace
+
 from blackhole.asgi import AsgiServer
 from blackhole.serve.live import Live
 from blackhole.serve.routes import build
-from blackhole.serve.services import Services
+from blackhole.serve.services import Services, steady
 
 
 class ApiServer:
     """`start` answers the bound port; raises UsageError when it cannot listen."""
 
     def __init__(self, services: Services) -> None:
+        services = replace(services, status=steady(services.status))
         api = services.config.api
         self._live = Live(services)
         self._server = AsgiServer(

@@ -1,5 +1,6 @@
 """Names what the HTTP side needs from the rest of the service, so that it can be built and tested alone."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -8,7 +9,7 @@ import msgspec
 
 from blackhole.config import Config
 from blackhole.query.language import Answer, Query, SqlAnswer
-from blackhole.query.reports import HealthReport, SeriesReport
+from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
 
 
 class Runner(Protocol):
@@ -19,7 +20,7 @@ class Runner(Protocol):
     def health(self) -> HealthReport: ...
     def network(self) -> SeriesReport: ...
     def performance(self) -> SeriesReport: ...
-    def metrics(self) -> Sequence[Any]: ...
+    def metrics(self) -> Sequence[MetricInfo]: ...
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +35,22 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     pending_rows: int
     sampling_rate: float = 1.0
     endpoints: dict[str, str] = {}
+
+
+def steady(
+    status: Callable[[], Status], seconds: float = 1.0, clock: Callable[[], float] = time.monotonic
+) -> Callable[[], Status]:
+    """Asks at most once in `seconds`: the use of the CPU over a shorter time says nothing."""
+    known: Status | None = None
+    asked = 0.0
+
+    def remembered() -> Status:
+        nonlocal known, asked
+        if known is None or clock() - asked >= seconds:
+            known, asked = status(), clock()
+        return known
+
+    return remembered
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,109 @@
+"""A runner and services that answer from memory, for tests of the HTTP side."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from blackhole.config import ApiConfig, Config, Duration
+from blackhole.errors import UnknownMetricError
+from blackhole.query.language import Answer, Point, Query, Series, SqlAnswer
+from blackhole.query.reports import HealthReport, MetricInfo, Newest, SeriesReport, ServiceHealth
+from blackhole.serve.services import Services, Status
+
+MOMENT = "2026-11-23T10:00:00Z"
+VERSION = "9.9.9"
+
+
+def newest(metric: str, value: float | None, *, level: str = "internal", **attributes: str) -> Newest:
+    return Newest(metric, "ms", level, attributes, value, None, None, MOMENT)
+
+
+class FakeRunner:
+    """Answers what it was given, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.computed = 0
+        self.failure: Exception | None = None
+        self.gate: threading.Event | None = None
+        self.findings: list[list[Any]] = []
+        self.points = [newest("p2p.discovery.latency", 12.5, method="dht")]
+        self.speeds = [newest("process.cpu.usage", 3.0, level="public", service="identity")]
+
+    def query(self, query: Query) -> Answer:
+        self._note(query)
+        if query.metric == "nothing.known":
+            raise UnknownMetricError("no metric nothing.known: did you mean nothing.knows?")
+        point = Point(MOMENT, 1.5, 3)
+        return Answer(query.metric, "gauge", "ms", "public", "avg", "10s", [Series({}, [point])])
+
+    def sql(self, text: str, max_rows: int = 1000) -> SqlAnswer:
+        self._note((text, max_rows))
+        rows = self.findings if "insights" in text else [[1]]
+        return SqlAnswer(["n"], ["INTEGER"], rows, truncated=False, elapsed_ms=0.1)
+
+    def health(self) -> HealthReport:
+        self._note("health")
+        self.computed += 1
+        return HealthReport([ServiceHealth("identity", True, 2.0, 0.0, 8.0, 1.0, 5e7, MOMENT)])
+
+    def network(self) -> SeriesReport:
+        self._note("network")
+        return SeriesReport(list(self.points))
+
+    def performance(self) -> SeriesReport:
+        return SeriesReport(list(self.speeds))
+
+    def metrics(self) -> Sequence[MetricInfo]:
+        words = ("infrastructure", "CPU use", "How busy a service is")
+        return [
+            MetricInfo(
+                "process.cpu.usage", "gauge", "%", "public", *words, True, True, 1, 9, *[MOMENT] * 2, None
+            )
+        ]
+
+    def _note(self, question: object) -> None:
+        self.asked.append(question)
+        if self.gate is not None:
+            self.gate.wait(10)
+        if self.failure is not None:
+            raise self.failure
+
+
+class FakeService:
+    """All that the HTTP side needs; the test moves it."""
+
+    def __init__(self, api: ApiConfig | None = None, push_interval: float = 0.05) -> None:
+        self.runner = FakeRunner()
+        self.commits = 1
+        self.is_ready = True
+        self.refused: list[dict[str, Any]] = [
+            {"metric": "odd.metric", "reason": "not in the catalogue", "remedy": "allow it", "count": 4},
+            {"metric": "user.active", "reason": "waits for noise", "remedy": "wait", "count": None},
+        ]
+        self.config = Config(api=api or ApiConfig(), push_interval=Duration(push_interval))
+
+    def statistics(self) -> dict[str, Any]:
+        return {
+            "accepted": {"metrics": 70, "traces": 0, "logs": 0},
+            "requests": {"metrics": 7, "traces": 0, "logs": 0},
+            "refused": self.refused,
+            "commits": self.commits,
+            "commit_seconds": 0.25,
+        }
+
+    def status(self) -> Status:
+        return Status(
+            version=VERSION,
+            started_at=1.0,
+            uptime_seconds=60.0,
+            cpu_percent=1.5,
+            memory_bytes=100_000_000,
+            database_bytes=4096,
+            pending_rows=2,
+            endpoints={"otlp_grpc": "127.0.0.1:4317"},
+        )
+
+    def services(self) -> Services:
+        ready: Callable[[], bool] = lambda: self.is_ready  # noqa: E731
+        return Services(self.runner, self.statistics, self.status, self.config, ready)

@@ -1,0 +1,76 @@
+"""The description is true to the routes, and the answers to the description."""
+
+from typing import Any
+
+import httpx
+import pytest
+from starlette.routing import Mount, Route
+from tests.serve.serve_fakes import FakeService
+
+from blackhole.serve.routes import DESCRIPTION, build
+
+pytestmark = pytest.mark.anyio
+
+BODIES = {
+    "/api/analytics/query": {"metric": "a.b"},
+    "/api/analytics/sql": {"sql": "SELECT 1"},
+    "/login": {"token": "anything"},
+}
+
+
+@pytest.fixture
+async def description(client: httpx.AsyncClient) -> Any:
+    return (await client.get("/openapi.json")).json()
+
+
+async def test_every_route_is_described_and_nothing_else(description: Any) -> None:
+    routes = build(FakeService().services()).routes
+    served = {
+        (route.path, method.lower())
+        for route in routes
+        if isinstance(route, Route) and not isinstance(route, Mount) and route.path != DESCRIPTION
+        for method in route.methods or ()
+        if method != "HEAD"
+    }
+    described = {(path, method) for path, methods in description["paths"].items() for method in methods}
+    assert described == served
+
+
+async def test_every_answer_is_as_described(client: httpx.AsyncClient, description: Any) -> None:
+    for path, methods in description["paths"].items():
+        for method, operation in methods.items():
+            answer = await client.request(method, path, json=BODIES[path] if method == "post" else None)
+            described = operation["responses"][str(answer.status_code)]
+            content = described.get("content", {})
+            if "application/json" in content:
+                fits(answer.json(), content["application/json"]["schema"], description)
+            elif content:
+                assert answer.headers["content-type"].partition(";")[0] in {
+                    t.partition(";")[0] for t in content
+                }
+            else:
+                assert answer.content == b""
+
+
+async def test_bodies_are_described_with_what_they_need(description: Any) -> None:
+    body = description["paths"]["/api/analytics/query"]["post"]["requestBody"]
+    schema = resolve(body["content"]["application/json"]["schema"], description)
+    assert schema["required"] == ["metric"]
+    assert "group_by" in schema["properties"]
+
+
+def resolve(schema: Any, description: Any) -> Any:
+    reference = schema.get("$ref")
+    return description["components"]["schemas"][reference.rpartition("/")[2]] if reference else schema
+
+
+def fits(value: Any, schema: Any, description: Any) -> None:
+    """As far as these schemas go: keys of objects, items of arrays, references."""
+    schema = resolve(schema, description)
+    if schema.get("type") == "object" and "properties" in schema:
+        assert set(schema.get("required", ())) <= set(value) <= set(schema["properties"])
+        for key, inner in value.items():
+            fits(inner, schema["properties"][key], description)
+    elif schema.get("type") == "array" and isinstance(schema.get("items"), dict):
+        for inner in value:
+            fits(inner, schema["items"], description)

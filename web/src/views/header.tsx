@@ -1,0 +1,95 @@
+/** The top of the page: whether it is live, how much arrives, and how the data is kept private. */
+
+import { arriving, connection, governor, status, version } from "../state";
+import { duration, figureText, number, size } from "../words";
+import { Badge } from "./badge";
+
+export function Header() {
+  return (
+    <header class="top">
+      <div class="brand">
+        <Mark />
+        <h1>Blackhole Analytics</h1>
+        {version.value !== "" && <span class="version">{version}</span>}
+      </div>
+      <ConnectionState />
+      <Privacy />
+    </header>
+  );
+}
+
+function Mark() {
+  return (
+    <svg class="mark" viewBox="0 0 32 32" aria-hidden="true">
+      <circle cx="16" cy="16" r="6.5" class="mark-hole" />
+      <ellipse cx="16" cy="16" rx="14" ry="5" class="mark-ring" transform="rotate(-24 16 16)" />
+    </svg>
+  );
+}
+
+const STATES = {
+  connecting: "Connecting…",
+  live: "Live",
+  reconnecting: "Reconnecting…",
+};
+
+function ConnectionState() {
+  const rate = arriving.value;
+  const own = governor.value;
+  return (
+    <div class="connection">
+      <p class={`state state-${connection.value}`} role="status">
+        <span class="dot" aria-hidden="true" />
+        {STATES[connection.value]}
+      </p>
+      {rate !== null && connection.value === "live" && (
+        <p class="quiet">
+          <b>{number(rate)}</b> points/s arriving
+        </p>
+      )}
+      {own !== null && (
+        <p class="quiet wide-only">
+          the service itself uses {figureText(own.cpu_percent, "%")} CPU,{" "}
+          {join(size(own.memory_bytes))} memory, {join(size(own.database_bytes))} disk
+        </p>
+      )}
+    </div>
+  );
+}
+
+function Privacy() {
+  const privacy = status.value?.privacy;
+  if (privacy === undefined) return null;
+  const kept = join(duration(privacy.retention_period));
+  return (
+    <div class="badges">
+      {privacy.network_sharing ? (
+        <Badge words="Sums that you consented to may be shared, as secret shares with noise.">
+          Sharing on
+        </Badge>
+      ) : (
+        <Badge kind="good" words="Nothing that is collected here is sent anywhere.">
+          Stays on this node
+        </Badge>
+      )}
+      <Badge
+        words={`A value about people is shown only when at least ${privacy.k_anonymity} of them are behind it.`}
+      >
+        Groups of {privacy.k_anonymity}+
+      </Badge>
+      {!privacy.differential_privacy && (
+        <Badge
+          kind="warn"
+          words="differential_privacy is off: highly sensitive metrics get no noise."
+        >
+          No noise
+        </Badge>
+      )}
+      <Badge words={`Detailed values are deleted after ${kept}.`}>Kept {kept}</Badge>
+    </div>
+  );
+}
+
+function join({ text, unit }: { text: string; unit: string }): string {
+  return `${text} ${unit}`;
+}

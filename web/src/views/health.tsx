@@ -1,0 +1,96 @@
+/** Service health: a card for each service that reports. */
+
+import { now, services, sparks } from "../state";
+import { type Track, WINDOW } from "../track";
+import type { ServiceHealth } from "../wire";
+import { ago, figureText } from "../words";
+
+export function Health() {
+  const list = services.value ?? [];
+  if (list.length === 0) return null;
+  const sorted = [...list].sort((a, b) => a.service.localeCompare(b.service));
+  const up = list.filter((service) => service.up).length;
+  return (
+    <section aria-labelledby="health">
+      <div class="section-head">
+        <h2 id="health">Service health</h2>
+        <p class="quiet">
+          {up} of {list.length} reporting
+        </p>
+      </div>
+      <ul class="cards services">
+        {sorted.map((service) => (
+          <ServiceCard key={service.service} service={service} />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function ServiceCard({ service }: { service: ServiceHealth }) {
+  const failing = (service.error_rate ?? 0) > 0.05;
+  const state = service.up ? (failing ? "failing" : "up") : "down";
+  return (
+    <li class={`card service service-${state}`}>
+      <div class="service-head">
+        <h3>{service.service}</h3>
+        <span class={`pill pill-${state}`}>
+          {{ up: "Up", failing: "Errors", down: "Silent" }[state]}
+        </span>
+      </div>
+      <Spark track={sparks.get(service.service)} />
+      <dl class="figures">
+        <Fact name="Requests" text={figureText(service.request_rate, "/s")} />
+        <Fact
+          name="Errors"
+          text={figureText(service.error_rate === null ? null : service.error_rate * 100, "%")}
+          loud={failing}
+        />
+        <Fact name="95 % within" text={figureText(service.p95_ms, "ms")} />
+        <Fact name="CPU" text={figureText(service.cpu_percent, "%")} />
+        <Fact name="Memory" text={figureText(service.memory_bytes, "By")} />
+        <Fact name="Last seen" text={ago(service.last_seen, now.value)} />
+      </dl>
+    </li>
+  );
+}
+
+function Fact({ name, text, loud = false }: { name: string; text: string; loud?: boolean }) {
+  return (
+    <div class={loud ? "fact loud" : "fact"}>
+      <dt>{name}</dt>
+      <dd>{text}</dd>
+    </div>
+  );
+}
+
+const WIDTH = 240;
+const HEIGHT = 34;
+
+function Spark({ track }: { track: Track | undefined }) {
+  const paths = track === undefined ? [] : runs(track, now.value);
+  return (
+    <svg class="spark" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img">
+      <title>Requests per second over the last ten minutes</title>
+      {paths.map((points) => (
+        <polyline key={points} points={points} />
+      ))}
+    </svg>
+  );
+}
+
+/** The points of each unbroken stretch, as SVG takes them. */
+export function runs(track: Track, end: number): string[] {
+  const top = Math.max(...track.values.map((value) => value ?? 0), 1e-9);
+  const found: string[][] = [[]];
+  track.times.forEach((time, index) => {
+    const value = track.values[index];
+    if (value === null || value === undefined) found.push([]);
+    else {
+      const x = WIDTH * (1 - (end - time) / WINDOW);
+      const y = HEIGHT - 2 - (HEIGHT - 4) * (value / top);
+      found.at(-1)?.push(`${x.toFixed(1)},${y.toFixed(1)}`);
+    }
+  });
+  return found.filter((run) => run.length > 1).map((run) => run.join(" "));
+}
