@@ -43,6 +43,7 @@ class Database:
         self._handles = threading.Lock()
         self._write_lock = threading.RLock()
         self._readers = threading.BoundedSemaphore(MAX_READERS)
+        self._recalling = threading.Lock()
 
     @classmethod
     def open(
@@ -83,7 +84,7 @@ class Database:
 
     def recall(self, keys: Sequence[bytes]) -> dict[bytes, StreamState]:
         """The last committed state of known streams (a `blackhole.records.Recaller`)."""
-        with self.reader() as reader:
+        with self._recalling, self._snapshot() as reader:  # part of writing: it must not wait for people's queries
             return recall(reader, keys, now_ns=self._clock())
 
     def size(self) -> int:
@@ -99,12 +100,8 @@ class Database:
         if not self._readers.acquire(timeout=READER_WAIT_S):
             raise QueryError(f"{MAX_READERS} queries are already running: ask again when they have ended")
         try:
-            cursor = self._cursor()
-            try:
-                cursor.execute("BEGIN TRANSACTION READ ONLY")
-                yield Reader(cursor)
-            finally:
-                cursor.close()
+            with self._snapshot() as reader:
+                yield reader
         finally:
             self._readers.release()
 
@@ -157,6 +154,15 @@ class Database:
                 self._root.close()
                 self._root = None
 
+    @contextmanager
+    def _snapshot(self) -> Iterator[Reader]:
+        cursor = self._cursor()
+        try:
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            yield Reader(cursor)
+        finally:
+            cursor.close()
+
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         with self._handles:
             if self._root is None:
@@ -167,7 +173,7 @@ class Database:
         log.warning("%s: opening the database anew", self.path)
         permits = [self._readers.acquire(timeout=READER_WAIT_S) for _ in range(MAX_READERS)]
         try:
-            with self._handles:
+            with self._recalling, self._handles:
                 if self._root is not None:
                     self._root.close()
                 self._root = None
