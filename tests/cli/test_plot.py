@@ -2,14 +2,14 @@ import math
 from datetime import UTC
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from blackhole.cli.plot import Canvas, Frame, bounds, chart
 from blackhole.cli.render import number, size, table
 
 FRAME = Frame(width=60, height=10, gap=90, zone=UTC)
-VALUES = st.floats(-1e12, 1e12) | st.just(math.nan)
+VALUES = st.floats(-1e300, 1e300) | st.just(math.nan)
 
 
 def dots(text: str) -> int:
@@ -17,6 +17,8 @@ def dots(text: str) -> int:
 
 
 @given(st.lists(VALUES, min_size=1, max_size=50))
+@example([0.0, 5e-324])
+@example([-1.7e308, 1.7e308])
 def test_any_values_make_a_chart_of_the_size_asked_for(values: list[float]) -> None:
     points = [(60.0 * i, value) for i, value in enumerate(values)]
     if all(math.isnan(value) for value in values):

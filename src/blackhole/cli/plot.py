@@ -81,17 +81,21 @@ def bounds(values: Sequence[float]) -> tuple[float, float]:
     if high <= 0 and high >= low / 2:
         high = 0.0
     if low == high:
-        low, high = low - abs(low) / 2 - 0.5 * (low == 0), high + abs(high) / 2 + 0.5 * (high == 0)
+        spread = abs(low) / 2 or 0.5
+        low, high = low - spread, high + spread
     return low, high
 
 
 def _draw(canvas: Canvas, points: Sequence[Point], between: tuple[float, float], gap: float) -> None:
-    low, high = between
+    low, high = (bound / 2 for bound in between)  # halves cannot overflow
+    height = high - low or 1.0
     first, span = points[0][0], max(points[-1][0] - points[0][0], 1e-9)
     previous: tuple[float, tuple[int, int]] | None = None
     for time, value in points:
         x = round((time - first) / span * (canvas.width - 1))
-        y = round((value - low) / (high - low) * (canvas.height - 1))
+        y = round(
+            (value / 2 - low / 2) / (high / 2 - low / 2) * (canvas.height - 1)
+        )  # halves cannot overflow
         joined = previous is not None and time - previous[0] <= gap
         canvas.line(previous[1] if previous is not None and joined else (x, y), (x, y))
         previous = (time, (x, y))
