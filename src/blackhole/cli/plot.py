@@ -93,9 +93,7 @@ def _draw(canvas: Canvas, points: Sequence[Point], between: tuple[float, float],
     previous: tuple[float, tuple[int, int]] | None = None
     for time, value in points:
         x = round((time - first) / span * (canvas.width - 1))
-        y = round(
-            (value / 2 - low / 2) / (high / 2 - low / 2) * (canvas.height - 1)
-        )  # halves cannot overflow
+        y = round((value / 2 - low) / height * (canvas.height - 1))
         joined = previous is not None and time - previous[0] <= gap
         canvas.line(previous[1] if previous is not None and joined else (x, y), (x, y))
         previous = (time, (x, y))
