@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from blackhole.config import OtlpConfig
-from blackhole.errors import OverloadedError, UndecodableError, UsageError
+from blackhole.errors import OverloadedError, TooLargeError, UsageError
 from blackhole.receive import listen
 from blackhole.receive.admission import Entry, Gate
 from blackhole.receive.answers import status_body, success
@@ -25,6 +25,7 @@ import grpc
 READ_SECONDS = 10.0
 MOST_CONNECTIONS = 256
 MOST_METADATA = 16 * 1024
+MOST_FINISHED_CALLS = 1000
 FLAG = "--otlp-grpc"
 PATHS = {
     "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": Signal.METRICS,
@@ -84,6 +85,8 @@ class GrpcReceiver:
             ("grpc.so_reuseport", 0),  # two services on one port would share the requests
             ("grpc.max_receive_message_length", self._door.limit),  # also after decompression
             ("grpc.max_concurrent_streams", self._streams),
+            # Finished calls count until they are cleared away; too few of them and busy senders are refused.
+            ("grpc.http2.max_deallocating_streams", MOST_FINISHED_CALLS),
             ("grpc.max_allowed_incoming_connections", MOST_CONNECTIONS),
             ("grpc.max_metadata_size", MOST_METADATA),
             ("grpc.absolute_max_metadata_size", MOST_METADATA),
@@ -110,7 +113,7 @@ def _export(door: Door, signal: Signal) -> _Handler:
                 door.access.check_token(_authorization(context))
             entry = await door.gate.enter(door.limit)
             try:
-                body = await _read(context, entry)
+                body = await _read(context, entry, door.limit)
             except BaseException:
                 entry.leave()
                 raise
@@ -122,14 +125,15 @@ def _export(door: Door, signal: Signal) -> _Handler:
     return export
 
 
-async def _read(context: Any, entry: Entry) -> bytes:
+async def _read(context: Any, entry: Entry, limit: int) -> bytes:
     try:
         async with asyncio.timeout(READ_SECONDS):
             body = await context.read()
     except TimeoutError:
         raise OverloadedError("the request came too slowly: send again", retry_after=1.0) from None
     if not isinstance(body, bytes):
-        raise UndecodableError("the call has no message")
+        # gRPC gives the same for none as for one over the limit, and does not always win with its own status.
+        raise TooLargeError(f"the message is missing, or larger than {limit} bytes: send smaller batches")
     entry.settle(len(body))
     return body
 

@@ -9,7 +9,7 @@ from typing import Any
 import uvicorn
 
 from blackhole.config import OtlpConfig
-from blackhole.errors import OverloadedError, UnsupportedError
+from blackhole.errors import OverloadedError, UndecodableError, UnsupportedError
 from blackhole.receive import listen, protocol
 from blackhole.receive.admission import Entry, Gate
 from blackhole.receive.answers import Code, NotHereError, retry_after_header, status_body, success
@@ -135,6 +135,9 @@ class App:
             )
         if b"origin" in headers:
             access.check_origin(_text(headers, b"origin"))
+        if b"upgrade" in headers and "upgrade" in _text(headers, b"connection").lower():
+            # The parser skips the body of such a request; an OK for an empty one would lose the data.
+            raise UndecodableError("upgrades are not served: send plain HTTP/1.1")
         signal = PATHS.get(scope["path"])
         if signal is None:
             raise NotHereError(

@@ -60,7 +60,7 @@ class Protocol(HttpToolsProtocol):
         self._stop_waiting()
         super().on_headers_complete()
         if self.parser.should_upgrade():
-            # The parser stops after a request that offers an upgrade, so nothing may follow it.
+            # The parser stops at a request that offers an upgrade, so nothing may follow it.
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
