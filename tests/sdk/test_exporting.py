@@ -1,5 +1,10 @@
-import pytest
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+import blackhole.sdk as bh
 from blackhole.sdk.exporting import Destination, destination
 
 
@@ -42,3 +47,29 @@ def test_the_endpoint_decides_protocol_address_and_security(
 def test_an_unknown_protocol_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="grpc or http/protobuf"):
         destination("traces", None, {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"})
+
+
+def test_http_is_spoken_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+    got: list[tuple[str, bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        with bh.setup("a", endpoint=f"http://127.0.0.1:{server.server_port}", set_global=False) as foundation:
+            assert foundation.flush()
+        server.shutdown()
+        thread.join()
+    path, body = got[0]
+    assert path == "/v1/metrics"
+    request = ExportMetricsServiceRequest.FromString(body)
+    names = {metric.name for metric in request.resource_metrics[0].scope_metrics[0].metrics}
+    assert names == {"process.cpu.usage", "process.memory.usage"}

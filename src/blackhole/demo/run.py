@@ -127,8 +127,8 @@ and the services identity, node and social report into it. Try, in another termi
 
 The demo has its own configuration: sensitive_window 5s and k_anonymity 2, where a real node has 1m
 and 5, so that sensitive metrics show at once. That is too little protection for real people.
-content.operations and identity.operations are highly sensitive: they are sent, and refused while
-differential privacy is on and nothing can noise them; `status` says so.
+content.operations and identity.operations are highly sensitive: they are sent and refused, because
+releases with differential privacy are not built yet; `status` says so.
 Ctrl-C ends everything and removes the data.
 """
     )
