@@ -52,6 +52,7 @@ def _measure(part: str, scratch: Path, *, quick: bool) -> Iterator[Line]:
     elif part == "startup":
         result = process_costs.startup(scratch / "startup", 3 if quick else 10)
         yield Line("start to ready line, median", result.median * 1e3, "ms", 600, result.runs)
+        yield Line("CPU time until the ready line, median", result.cpu * 1e3, "ms")
     elif part == "idle":
         yield from _idle(process_costs.idle(scratch / "idle", 10 if quick else 60))
     else:

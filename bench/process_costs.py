@@ -10,9 +10,10 @@ from bench import processes
 
 @dataclass(frozen=True, slots=True)
 class Startup:
-    """Seconds from process start to the ready line."""
+    """Seconds from process start to the ready line, and of CPU until then; medians."""
 
     median: float
+    cpu: float
     runs: tuple[float, ...]
 
 
@@ -29,11 +30,12 @@ class Idle:
 def startup(directory: Path, runs: int) -> Startup:
     """On an existing file, after one start that warms the caches."""
     directory.mkdir(parents=True)
-    seconds = []
+    seconds, cpu = [], []
     for _ in range(runs + 1):
         with processes.blackhole(directory) as server:
             seconds.append(server.startup)
-    return Startup(statistics.median(seconds[1:]), tuple(seconds[1:]))
+            cpu.append(server.cpu())
+    return Startup(statistics.median(seconds[1:]), statistics.median(cpu[1:]), tuple(seconds[1:]))
 
 
 def idle(directory: Path, seconds: float) -> Idle:
