@@ -135,7 +135,7 @@ def _check_aggregation(aggregation: str, subject: Subject) -> None:
         raise QueryError(f"aggregation is one of {', '.join(AGGREGATIONS)}")
     if aggregation == "rate" and subject.type not in _RATES:
         raise QueryError(
-            f"rate is for counters and histograms, and {subject.metric} is a {subject.type}: ask for avg or last"
+            f"rate is for counters and histograms; {subject.metric} is a {subject.type}: ask for avg or last"
         )
 
 

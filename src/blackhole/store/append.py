@@ -312,4 +312,4 @@ def _insert_stream(
 
 
 def _is_stored(connection: duckdb.DuckDBPyConnection, created_us: int) -> bool:
-    return connection.execute(_STORED, [created_us]).fetchone() == (True,)
+    return connection.execute(_STORED, [created_us]).fetchall() == [(True,)]

@@ -84,7 +84,10 @@ class Database:
 
     def recall(self, keys: Sequence[bytes]) -> dict[bytes, StreamState]:
         """The last committed state of known streams (a `blackhole.records.Recaller`)."""
-        with self._recalling, self._snapshot() as reader:  # part of writing: it must not wait for people's queries
+        with (
+            self._recalling,
+            self._snapshot() as reader,
+        ):  # part of writing: it must not wait for people's queries
             return recall(reader, keys, now_ns=self._clock())
 
     def size(self) -> int:
@@ -229,8 +232,9 @@ class Database:
         self._connection.execute("COMMIT")
 
     def _read_created(self) -> None:
-        row = self._connection.execute("SELECT min(created_ns) FROM schema_version").fetchone()
-        self.created_ns = int(row[0]) if row else 0
+        # An answer that is not read to its end keeps its snapshot, and with it whatever is deleted later.
+        rows = self._connection.execute("SELECT min(created_ns) FROM schema_version").fetchall()
+        self.created_ns = int(rows[0][0])
 
     @property
     def _connection(self) -> duckdb.DuckDBPyConnection:

@@ -22,8 +22,8 @@ def version_of(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
         return 0
     if "schema_version" not in tables:
         raise StoreError(f"{path}: a DuckDB file of something else: name another file with database_path")
-    row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-    version = int(row[0]) if row and row[0] is not None else 0
+    rows = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchall()
+    version = int(rows[0][0])
     if version > len(steps()):
         known = f"schema {version}, this one knows {len(steps())}"
         raise StoreError(f"{path}: written by a newer Blackhole ({known}): upgrade Blackhole")

@@ -16,7 +16,6 @@ DAY_S = 86400
 SLICE_NS = 3600 * SECOND
 # The cap is on the file, which keeps freed blocks: begin before it is reached.
 _FILL = 0.9
-_SHARE = 0.1
 _ROUNDS = 20
 _KEEP_STREAMS_S = 60 * DAY_S
 _TABLES = ("points", "histogram_points")
@@ -27,7 +26,7 @@ _OLDEST = "SELECT epoch_ns(min(time)) FROM {table} WHERE time < make_timestamp_n
 _DELETE = "DELETE FROM {table} WHERE time < make_timestamp_ns($until) {only}"
 _ONLY = "AND series IN (SELECT unnest($ids::UINTEGER[]))"
 _EARLY = """
-SELECT approx_quantile(time, $share) FROM (
+SELECT approx_quantile(time, 0.1) FROM (
     SELECT epoch_ns(time) AS time FROM points UNION ALL SELECT epoch_ns(time) FROM histogram_points)
 """
 _SILENT_STREAMS = """
@@ -94,8 +93,8 @@ class Retention:
     def _delete(self, table: str, until_ns: int, ids: Sequence[int] | None) -> int:
         sql, bound = _bind(_DELETE, table, until_ns, ids)
         with self._database.write() as connection:
-            row = connection.execute(sql, bound).fetchone()
-        return int(row[0]) if row else 0
+            rows = connection.execute(sql, bound).fetchall()
+        return int(rows[0][0])
 
     def _forget_silent_streams(self, now_ns: int) -> None:
         """A stream that is forgotten too early would count in full again: wait far beyond its last point."""
@@ -113,7 +112,7 @@ class Retention:
             if self._database.used_bytes() <= _FILL * self._max_bytes:
                 break
             with self._database.reader() as reader:
-                early = reader.rows(_EARLY, {"share": _SHARE}).rows[0][0]
+                early = reader.rows(_EARLY).rows[0][0]
             if early is None:
                 break
             log.warning("the database is near max_database_size: deleting the oldest points")
