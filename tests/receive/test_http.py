@@ -136,13 +136,18 @@ def test_other_encodings_are_415_and_the_right_ones_are_named(receivers: Receive
 @pytest.mark.parametrize(
     ("name", "packed"),
     [("gzip", gzip.compress(b"body")), ("deflate", zlib.compress(b"body")), ("identity", b"body")],
+    ids=["gzip", "deflate", "identity"],
 )
 def test_compressed_bodies_arrive_inflated(receivers: Receivers, name: str, packed: bytes) -> None:
     assert receivers.request(packed, content_encoding=name).status == 200
     assert receivers.intake.payloads[0].body == b"body"
 
 
-@pytest.mark.parametrize("packed", [b"", b"body", gzip.compress(b"body")[:-1], gzip.compress(b"body") + b"x"])
+@pytest.mark.parametrize(
+    "packed",
+    [b"", b"body", gzip.compress(b"body")[:-1], gzip.compress(b"body") + b"x"],
+    ids=["empty", "not", "cut", "more"],
+)
 def test_broken_compression_is_400(receivers: Receivers, packed: bytes) -> None:
     response = receivers.request(packed, content_encoding="gzip")
     assert (response.status, status(response).code) == (400, Code.INVALID_ARGUMENT)
