@@ -38,7 +38,7 @@ test-web: build
 	npm --prefix web run test
 
 test-python: build-demo wheel
-	BLACKHOLE_WHEEL=$$(ls -t dist/*.whl | head -1) $(BIN)/pytest -n auto $(ARGS)
+	BLACKHOLE_WHEEL=$$(ls -t dist/*.whl | head -1) $(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
 .PHONY: bench
 bench: build ## measure cost a data point, start-up and memory
