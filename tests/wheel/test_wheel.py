@@ -1,4 +1,4 @@
-"""The wheel is all that a node needs: installed where there is no cargo and no npm, it runs and serves its page.
+"""The wheel is all that a node needs: where there is no cargo and no npm, it runs and serves its page.
 
 `make test` builds the wheel and names it in BLACKHOLE_WHEEL; without that these tests are left out.
 """
@@ -37,7 +37,7 @@ def blackhole(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The command of a fresh environment that holds the hashed runtime lock and the wheel."""
     directory = tmp_path_factory.mktemp("node") / "venv"
     subprocess.run([sys.executable, "-m", "venv", directory], check=True, timeout=120)
-    pip = [directory / "bin" / "python", "-m", "pip", "install", "-q", "--no-input"]
+    pip: list[str | Path] = [directory / "bin" / "python", "-m", "pip", "install", "-q", "--no-input"]
     lock = ROOT / "requirements" / "runtime.txt"
     subprocess.run([*pip, "--require-hashes", "--only-binary", ":all:", "-r", lock], check=True, timeout=240)
     subprocess.run([*pip, "--no-deps", "--no-index", wheel], check=True, timeout=120)
@@ -58,9 +58,7 @@ def test_the_wheel_holds_core_page_and_compiled_catalogue(wheel: Path) -> None:
     assert "blackhole/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert any(re.fullmatch(r"blackhole/store/schema/.+\.sql", name) for name in names)
-    strangers = [
-        name for name in names if name.split("/")[0] not in {"blackhole"} and ".dist-info/" not in name
-    ]
+    strangers = [name for name in names if name.split("/")[0] != "blackhole" and ".dist-info/" not in name]
     assert strangers == []
 
 
