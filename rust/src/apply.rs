@@ -1,8 +1,6 @@
 //! Applies the points of a request, in order, to the series that they belong to: rows, or sums of the window.
 
-use crate::batch::{
-    Batch, Header, MALFORMED_POINT, Number, Point, Reason, TOO_NEW, TOO_OLD, Value,
-};
+use crate::batch::{Batch, Header, MALFORMED_POINT, Number, Point, Reason, TOO_NEW, TOO_OLD, Value};
 use crate::columns::{self, Columns, Distribution};
 use crate::delta::{self, Change, Order, Shape};
 use crate::exponential;
@@ -42,9 +40,7 @@ pub struct Applied {
 impl Applied {
     pub fn refuse(&mut self, batch: &Batch, header: &Header, reason: Reason, points: u64) {
         self.rejected += points;
-        let same = |refusal: &&mut Refusal| {
-            refusal.identity == header.identity && refusal.reason == reason
-        };
+        let same = |refusal: &&mut Refusal| refusal.identity == header.identity && refusal.reason == reason;
         if let Some(refusal) = self.refusals.iter_mut().rev().find(same) {
             refusal.points += points;
         } else if self.refusals.len() < MOST_REFUSALS {
@@ -77,9 +73,7 @@ impl Table {
             let weight = batch.weight(point);
             let done = match place {
                 Place::Refused(reason) => Err(*reason),
-                Place::Slot(slot) => {
-                    self.point(batch, (point, header), *slot, times, &mut applied.columns)
-                }
+                Place::Slot(slot) => self.point(batch, (point, header), *slot, times, &mut applied.columns),
             };
             match done {
                 Ok(true) => applied.guarded += weight,
@@ -116,8 +110,7 @@ impl Table {
             shape: Shape {
                 kind: header.kind,
                 cumulative: header.cumulative,
-                from_start: point.start != 0
-                    && i64::try_from(point.start).is_ok_and(|start| start >= origin),
+                from_start: point.start != 0 && i64::try_from(point.start).is_ok_and(|start| start >= origin),
             },
         };
         case.value(slot, &mut self.rules, rows)?;
@@ -140,12 +133,7 @@ impl Times {
 
 impl Case<'_> {
     #[inline]
-    fn value(
-        &self,
-        slot: &mut Slot,
-        rules: &mut [RuleState],
-        rows: &mut Columns,
-    ) -> Result<(), Reason> {
+    fn value(&self, slot: &mut Slot, rules: &mut [RuleState], rows: &mut Columns) -> Result<(), Reason> {
         match self.point.value {
             Value::Number(number) => self.number(number, slot, rules, rows),
             Value::Histogram(_) | Value::Exponential(_) => self.histogram(slot, rules, rows),
@@ -218,27 +206,16 @@ impl Case<'_> {
         };
         match (rule.config.by_event, update) {
             (true, Update::Add(value) | Update::Set(value)) => {
-                rule.window.event(place, value, events)
+                rule.window.event(place, value, events);
             }
-            (false, _) => rule
-                .window
-                .unit(&rule.config, unit.unwrap_or(NO_UNIT), place, update),
+            (false, _) => rule.window.unit(&rule.config, unit.unwrap_or(NO_UNIT), place, update),
         }
     }
 
     #[cold]
-    fn histogram(
-        &self,
-        slot: &mut Slot,
-        rules: &mut [RuleState],
-        rows: &mut Columns,
-    ) -> Result<(), Reason> {
+    fn histogram(&self, slot: &mut Slot, rules: &mut [RuleState], rows: &mut Columns) -> Result<(), Reason> {
         let contents = &self.batch.contents;
-        let Shape {
-            cumulative,
-            from_start,
-            ..
-        } = self.shape;
+        let Shape { cumulative, from_start, .. } = self.shape;
         let (spread, now, range) = match self.point.value {
             Value::Exponential(index) => {
                 let point = &contents.exponentials[index as usize];
@@ -252,8 +229,7 @@ impl Case<'_> {
                 let point = &contents.histograms[index as usize];
                 let now = histogram::read(point, contents).ok_or(MALFORMED_POINT)?;
                 let order = self.order(slot);
-                let spread =
-                    histogram::add(&now, cumulative, from_start, order, &mut slot.histogram);
+                let spread = histogram::add(&now, cumulative, from_start, order, &mut slot.histogram);
                 (spread, now, (point.min, point.max))
             }
             _ => return Err(MALFORMED_POINT),
@@ -261,24 +237,17 @@ impl Case<'_> {
         let (difference, range) = match spread {
             Spread::Nothing => return Ok(()),
             Spread::Baseline => (Some(histogram::empty(&now)), (None, None)),
-            Spread::Interval { difference, full } => {
-                (difference, if full { range } else { (None, None) })
-            }
+            Spread::Interval { difference, full } => (difference, if full { range } else { (None, None) }),
         };
         let interval = difference.as_ref().unwrap_or(&now);
         match slot.path {
             Path::Open { series, stream } => {
                 // Exponential state is not recalled, so it is not stored either.
                 let kept = cumulative && matches!(self.point.value, Value::Histogram(_));
-                rows.histogram(
-                    self.row(series, stream),
-                    interval,
-                    range,
-                    kept.then_some(&now),
-                );
+                rows.histogram(self.row(series, stream), interval, range, kept.then_some(&now));
             }
             Path::Window { group, unit } => {
-                spread_out(interval, group, unit, &mut rules[slot.rule as usize])?
+                spread_out(interval, group, unit, &mut rules[slot.rule as usize])?;
             }
             Path::Unasked | Path::Drop(_) => {}
         }
@@ -287,11 +256,7 @@ impl Case<'_> {
 
     #[inline]
     fn row(&self, series: u32, stream: u32) -> columns::Place {
-        columns::Place {
-            series,
-            stream,
-            time: self.time,
-        }
+        columns::Place { series, stream, time: self.time }
     }
 }
 
@@ -313,24 +278,14 @@ fn spread_out(
         if rule.config.by_event {
             window.event(place, count as f64, count as f64);
         } else {
-            window.unit(
-                &rule.config,
-                unit.unwrap_or(NO_UNIT),
-                place,
-                Update::Add(count as f64),
-            );
+            window.unit(&rule.config, unit.unwrap_or(NO_UNIT), place, Update::Add(count as f64));
         }
     };
     if interval.buckets.is_empty() && interval.count > 0 {
         let mean = interval.sum.ok_or(MALFORMED_POINT)? / interval.count as f64;
         add(&mut rule.window, mean, interval.count);
     }
-    for (index, count) in interval
-        .buckets
-        .iter()
-        .enumerate()
-        .filter(|(_, count)| **count > 0)
-    {
+    for (index, count) in interval.buckets.iter().enumerate().filter(|(_, count)| **count > 0) {
         let upper = interval.bounds.get(index).copied().unwrap_or(f64::INFINITY);
         add(&mut rule.window, upper, *count);
     }

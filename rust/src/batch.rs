@@ -185,9 +185,7 @@ impl Batch {
         let body = self.body.bytes();
         let range = range(span);
         let found = match range.start.checked_sub(body.len()) {
-            Some(start) if !range.is_empty() => {
-                self.contents.gathered.get(start..range.end - body.len())
-            }
+            Some(start) if !range.is_empty() => self.contents.gathered.get(start..range.end - body.len()),
             _ => body.get(range),
         };
         found.unwrap_or_default()

@@ -46,10 +46,7 @@ impl Places {
         [
             ("series", Arc::new(UInt32Array::from(self.series.clone()))),
             ("stream", Arc::new(UInt32Array::from(self.stream.clone()))),
-            (
-                "time",
-                Arc::new(TimestampNanosecondArray::from(self.time.clone())),
-            ),
+            ("time", Arc::new(TimestampNanosecondArray::from(self.time.clone()))),
         ]
     }
 }
@@ -64,11 +61,7 @@ struct Lists<T> {
 
 impl<T> Default for Lists<T> {
     fn default() -> Self {
-        Self {
-            values: Vec::new(),
-            lengths: Vec::new(),
-            valid: Vec::new(),
-        }
+        Self { values: Vec::new(), lengths: Vec::new(), valid: Vec::new() }
     }
 }
 
@@ -86,11 +79,7 @@ impl<T: Copy> Lists<T> {
         self.valid.extend_from_slice(&other.valid);
     }
 
-    fn array(
-        &self,
-        kind: DataType,
-        values: impl FnOnce(Vec<T>) -> ArrayRef,
-    ) -> Result<ArrayRef, ArrowError> {
+    fn array(&self, kind: DataType, values: impl FnOnce(Vec<T>) -> ArrayRef) -> Result<ArrayRef, ArrowError> {
         let field = Arc::new(Field::new("item", kind, true));
         let offsets = OffsetBuffer::from_lengths(self.lengths.iter().copied());
         let valid = NullBuffer::from(self.valid.clone());
@@ -100,15 +89,11 @@ impl<T: Copy> Lists<T> {
 }
 
 fn doubles(lists: &Lists<f64>) -> Result<ArrayRef, ArrowError> {
-    lists.array(DataType::Float64, |values| {
-        Arc::new(Float64Array::from(values))
-    })
+    lists.array(DataType::Float64, |values| Arc::new(Float64Array::from(values)))
 }
 
 fn counts(lists: &Lists<u64>) -> Result<ArrayRef, ArrowError> {
-    lists.array(DataType::UInt64, |values| {
-        Arc::new(UInt64Array::from(values))
-    })
+    lists.array(DataType::UInt64, |values| Arc::new(UInt64Array::from(values)))
 }
 
 #[derive(Debug, Clone, Default)]
@@ -153,12 +138,7 @@ pub struct Columns {
 
 impl Columns {
     pub fn reserve(&mut self, rows: usize) {
-        let Points {
-            places,
-            value,
-            cumulative,
-            is_cumulative,
-        } = &mut self.points;
+        let Points { places, value, cumulative, is_cumulative } = &mut self.points;
         places.series.reserve(rows);
         places.stream.reserve(rows);
         places.time.reserve(rows);
@@ -191,14 +171,10 @@ impl Columns {
         rows.max.push(range.1);
         rows.bounds.push(Some(&interval.bounds));
         rows.buckets.push(Some(&interval.buckets));
-        rows.cumulative_count
-            .push(cumulative.map(|state| state.count));
-        rows.cumulative_sum
-            .push(cumulative.and_then(|state| state.sum));
-        rows.cumulative_bounds
-            .push(cumulative.map(|state| &*state.bounds));
-        rows.cumulative_buckets
-            .push(cumulative.map(|state| &*state.buckets));
+        rows.cumulative_count.push(cumulative.map(|state| state.count));
+        rows.cumulative_sum.push(cumulative.and_then(|state| state.sum));
+        rows.cumulative_bounds.push(cumulative.map(|state| &*state.bounds));
+        rows.cumulative_buckets.push(cumulative.map(|state| &*state.buckets));
     }
 
     fn extend(&mut self, other: &Self) {
@@ -217,8 +193,7 @@ impl Points {
 
     fn record(&self) -> Result<RecordBatch, ArrowError> {
         let valid = NullBuffer::from(self.is_cumulative.clone());
-        let cumulative =
-            Float64Array::try_new(ScalarBuffer::from(self.cumulative.clone()), Some(valid))?;
+        let cumulative = Float64Array::try_new(ScalarBuffer::from(self.cumulative.clone()), Some(valid))?;
         let values: [(&str, ArrayRef); 2] = [
             ("value", Arc::new(Float64Array::from(self.value.clone()))),
             ("cumulative", Arc::new(cumulative)),
@@ -237,8 +212,7 @@ impl Histograms {
         self.max.extend_from_slice(&other.max);
         self.bounds.extend(&other.bounds);
         self.buckets.extend(&other.buckets);
-        self.cumulative_count
-            .extend_from_slice(&other.cumulative_count);
+        self.cumulative_count.extend_from_slice(&other.cumulative_count);
         self.cumulative_sum.extend_from_slice(&other.cumulative_sum);
         self.cumulative_bounds.extend(&other.cumulative_bounds);
         self.cumulative_buckets.extend(&other.cumulative_buckets);
@@ -252,14 +226,8 @@ impl Histograms {
             ("max", Arc::new(Float64Array::from(self.max.clone()))),
             ("bounds", doubles(&self.bounds)?),
             ("buckets", counts(&self.buckets)?),
-            (
-                "cumulative_count",
-                Arc::new(UInt64Array::from(self.cumulative_count.clone())),
-            ),
-            (
-                "cumulative_sum",
-                Arc::new(Float64Array::from(self.cumulative_sum.clone())),
-            ),
+            ("cumulative_count", Arc::new(UInt64Array::from(self.cumulative_count.clone()))),
+            ("cumulative_sum", Arc::new(Float64Array::from(self.cumulative_sum.clone()))),
             ("cumulative_bounds", doubles(&self.cumulative_bounds)?),
             ("cumulative_buckets", counts(&self.cumulative_buckets)?),
         ];
@@ -269,9 +237,7 @@ impl Histograms {
 }
 
 fn stream(record: Result<RecordBatch, ArrowError>) -> PyResult<ArrowStream> {
-    record
-        .map(ArrowStream)
-        .map_err(|error| PyRuntimeError::new_err(error.to_string()))
+    record.map(ArrowStream).map_err(|error| PyRuntimeError::new_err(error.to_string()))
 }
 
 #[pymethods]
@@ -291,7 +257,9 @@ impl Columns {
         let others: Vec<&Columns> = others.iter().map(Bound::get).collect();
         py.detach(|| {
             let mut merged = self.clone();
-            others.into_iter().for_each(|other| merged.extend(other));
+            for other in others {
+                merged.extend(other);
+            }
             merged
         })
     }
@@ -305,11 +273,7 @@ impl Columns {
     }
 
     fn __repr__(&self) -> String {
-        format!(
-            "Columns(points={}, histograms={})",
-            self.points(),
-            self.histograms()
-        )
+        format!("Columns(points={}, histograms={})", self.points(), self.histograms())
     }
 }
 
@@ -320,10 +284,6 @@ pub struct ArrowStream(RecordBatch);
 #[pymethods]
 impl ArrowStream {
     #[pyo3(signature = (requested_schema=None))]
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "the protocol lets a producer ignore the request"
-    )]
     fn __arrow_c_stream__<'py>(
         &self,
         py: Python<'py>,
@@ -332,10 +292,6 @@ impl ArrowStream {
         drop(requested_schema);
         let batches = RecordBatchIterator::new([Ok(self.0.clone())], self.0.schema());
         // Dropping the stream calls its release function, unless a consumer has taken it over.
-        PyCapsule::new_with_value(
-            py,
-            FFI_ArrowArrayStream::new(Box::new(batches)),
-            c"arrow_array_stream",
-        )
+        PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(Box::new(batches)), c"arrow_array_stream")
     }
 }

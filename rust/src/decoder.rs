@@ -24,12 +24,7 @@ impl Decoder {
         Ok(py.detach(|| {
             let body = protobuf(body, encoding, &schema::METRICS)?;
             let contents = metrics::walk(body.bytes(), self.0)?;
-            Ok::<_, Malformed>(Batch {
-                body,
-                contents,
-                distilled: None,
-                key: self.0,
-            })
+            Ok::<_, Malformed>(Batch { body, contents, distilled: None, key: self.0 })
         })?)
     }
 
@@ -47,13 +42,7 @@ impl Decoder {
         })?)
     }
 
-    fn logs(
-        &self,
-        py: Python<'_>,
-        body: PyBackedBytes,
-        encoding: &str,
-        received_ns: u64,
-    ) -> PyResult<Batch> {
+    fn logs(&self, py: Python<'_>, body: PyBackedBytes, encoding: &str, received_ns: u64) -> PyResult<Batch> {
         Ok(py.detach(|| {
             let body = protobuf(body, encoding, &schema::LOGS)?;
             let (body, distilled) = logs::distill(Reader::new(body.bytes())?, received_ns)?;
@@ -70,20 +59,11 @@ impl Decoder {
 impl Decoder {
     fn distilled(&self, body: Vec<u8>, distilled: Distilled) -> Decoded<Batch> {
         let contents = metrics::walk(&body, self.0)?;
-        Ok(Batch {
-            body: Body::Own(body),
-            contents,
-            distilled: Some(distilled),
-            key: self.0,
-        })
+        Ok(Batch { body: Body::Own(body), contents, distilled: Some(distilled), key: self.0 })
     }
 }
 
-fn protobuf(
-    body: PyBackedBytes,
-    encoding: &str,
-    message: &'static schema::Message,
-) -> Decoded<Body> {
+fn protobuf(body: PyBackedBytes, encoding: &str, message: &'static schema::Message) -> Decoded<Body> {
     match encoding {
         "protobuf" => Ok(Body::Python(body)),
         "json" => json::to_protobuf(&body, message).map(Body::Own),

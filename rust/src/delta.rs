@@ -27,11 +27,7 @@ impl Default for History {
 
 impl History {
     pub fn since(last: i64) -> Self {
-        Self {
-            last,
-            earlier: [i64::MIN; REMEMBERED_TIMES],
-            next: 0,
-        }
+        Self { last, earlier: [i64::MIN; REMEMBERED_TIMES], next: 0 }
     }
 
     #[inline]
@@ -80,10 +76,7 @@ impl Number {
     }
 
     /// Exact where both are integers.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "the difference is exact, its double need not be"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "the difference is exact, its double need not be")]
     fn minus(self, earlier: Self) -> f64 {
         match (self, earlier) {
             (Self::Int(now), Self::Int(then)) => (i128::from(now) - i128::from(then)) as f64,
@@ -127,37 +120,24 @@ pub fn number(shape: Shape, number: Number, order: Order, last: &mut Option<Numb
         }
         (Kind::UpDownCounter, false) => level(number, last),
         (Kind::Gauge, _) if value.is_nan() => Change::Nothing,
-        _ => Change::Value {
-            value,
-            cumulative: None,
-        },
+        _ => Change::Value { value, cumulative: None },
     }
 }
 
 fn increment(shape: Shape, number: Number, last: &mut Option<Number>) -> Change {
     let cumulative = number.as_f64();
     let Some(earlier) = last.replace(number) else {
-        return if shape.from_start {
-            full(cumulative)
-        } else {
-            Change::Baseline { cumulative }
-        };
+        return if shape.from_start { full(cumulative) } else { Change::Baseline { cumulative } };
     };
     let value = number.minus(earlier);
     if value < 0.0 {
         return full(cumulative);
     }
-    Change::Value {
-        value,
-        cumulative: Some(cumulative),
-    }
+    Change::Value { value, cumulative: Some(cumulative) }
 }
 
 fn full(value: f64) -> Change {
-    Change::Value {
-        value,
-        cumulative: Some(value),
-    }
+    Change::Value { value, cumulative: Some(value) }
 }
 
 fn level(change: Number, last: &mut Option<Number>) -> Change {
@@ -179,11 +159,7 @@ fn level(change: Number, last: &mut Option<Number>) -> Change {
 mod tests {
     use super::*;
 
-    const COUNTER: Shape = Shape {
-        kind: Kind::Counter,
-        cumulative: true,
-        from_start: false,
-    };
+    const COUNTER: Shape = Shape { kind: Kind::Counter, cumulative: true, from_start: false };
 
     #[test]
     fn a_history_knows_its_latest_times() {
@@ -209,30 +185,14 @@ mod tests {
     fn a_lower_value_is_a_reset() {
         let mut last = Some(Number::Int(100));
         let change = number(COUNTER, Number::Int(7), Order::New, &mut last);
-        assert_eq!(
-            change,
-            Change::Value {
-                value: 7.0,
-                cumulative: Some(7.0)
-            }
-        );
+        assert_eq!(change, Change::Value { value: 7.0, cumulative: Some(7.0) });
     }
 
     #[test]
     fn changes_of_a_level_add_up() {
-        let shape = Shape {
-            kind: Kind::UpDownCounter,
-            cumulative: false,
-            from_start: false,
-        };
+        let shape = Shape { kind: Kind::UpDownCounter, cumulative: false, from_start: false };
         let mut last = Some(Number::Double(2.0));
         let change = number(shape, Number::Int(-3), Order::Late, &mut last);
-        assert_eq!(
-            change,
-            Change::Value {
-                value: -1.0,
-                cumulative: Some(-1.0)
-            }
-        );
+        assert_eq!(change, Change::Value { value: -1.0, cumulative: Some(-1.0) });
     }
 }

@@ -34,10 +34,8 @@ pub struct State {
 /// The point's buckets, unless it contradicts itself.
 pub fn read(point: &Exponential, contents: &Contents) -> Option<State> {
     let threshold = point.zero_threshold;
-    if !SCALES.contains(&point.scale)
-        || !finite(&point.plain)
-        || !(threshold.is_finite() && threshold >= 0.0)
-    {
+    let sane = SCALES.contains(&point.scale) && threshold.is_finite() && threshold >= 0.0;
+    if !(sane && finite(&point.plain)) {
         return None;
     }
     let mut state = State {
@@ -67,20 +65,13 @@ fn side(buckets: Buckets, scale: i32, contents: &Contents) -> Option<Side> {
         return Some(Side::default());
     };
     let last = counts.iter().rposition(|count| *count > 0)?;
-    let most = if scale >= 0 {
-        MOST_EXPONENT << scale
-    } else {
-        MOST_EXPONENT
-    };
+    let most = if scale >= 0 { MOST_EXPONENT << scale } else { MOST_EXPONENT };
     let lowest = i64::from(buckets.offset) + i64::try_from(first).ok()?;
     let highest = i64::from(buckets.offset) + i64::try_from(last).ok()?;
     if lowest < -most || highest > most {
         return None;
     }
-    Some(Side {
-        offset: i32::try_from(lowest).ok()?,
-        counts: counts[first..=last].to_vec(),
-    })
+    Some(Side { offset: i32::try_from(lowest).ok()?, counts: counts[first..=last].to_vec() })
 }
 
 impl Side {
@@ -89,20 +80,11 @@ impl Side {
         let lowest = self.offset.div_euclid(2);
         let mut merged = Vec::with_capacity(self.counts.len() / 2 + 1);
         let odd = self.offset.rem_euclid(2) == 1;
-        let (single, pairs) = self
-            .counts
-            .split_at(usize::from(odd && !self.counts.is_empty()));
+        let (single, pairs) = self.counts.split_at(usize::from(odd && !self.counts.is_empty()));
         merged.extend(single);
         // The total fits 64 bits, so every part of it does.
-        merged.extend(
-            pairs
-                .chunks(2)
-                .map(|pair| pair.iter().fold(0_u64, |sum, n| sum.wrapping_add(*n))),
-        );
-        *self = Self {
-            offset: lowest,
-            counts: merged,
-        };
+        merged.extend(pairs.chunks(2).map(|pair| pair.iter().fold(0_u64, |sum, n| sum.wrapping_add(*n))));
+        *self = Self { offset: lowest, counts: merged };
     }
 
     /// The counts from bucket `offset` on, `length` of them.
@@ -120,10 +102,7 @@ impl Side {
         }
         // A bucket that was filled and is no more is a reset, so the earlier must fit into the new.
         let counts = earlier.aligned(self.offset, self.counts.len())?;
-        Some(Self {
-            offset: self.offset,
-            counts: differences(&self.counts, &counts)?,
-        })
+        Some(Self { offset: self.offset, counts: differences(&self.counts, &counts)? })
     }
 }
 
@@ -165,10 +144,9 @@ impl State {
     /// The same counts in buckets with explicit, upper-inclusive bounds.
     pub fn explicit(&self) -> Distribution {
         let mut ladder = Ladder::default();
-        if let (Some(lowest), negative) = (
-            self.edge(&self.negative, self.negative.counts.len()),
-            &self.negative,
-        ) {
+        if let (Some(lowest), negative) =
+            (self.edge(&self.negative, self.negative.counts.len()), &self.negative)
+        {
             ladder.rung(-lowest, 0);
             for (index, count) in negative.counts.iter().enumerate().rev() {
                 ladder.rung(-self.edge(negative, index).unwrap_or_default(), *count);
@@ -179,18 +157,11 @@ impl State {
             None => ladder.open += self.zero_count,
         }
         for (index, count) in self.positive.counts.iter().enumerate() {
-            let edge = self
-                .edge(&self.positive, index + 1)
-                .unwrap_or(f64::INFINITY);
+            let edge = self.edge(&self.positive, index + 1).unwrap_or(f64::INFINITY);
             ladder.rung(edge, *count);
         }
         ladder.buckets.push(ladder.open);
-        Distribution {
-            count: self.count,
-            sum: self.sum,
-            bounds: ladder.bounds,
-            buckets: ladder.buckets,
-        }
+        Distribution { count: self.count, sum: self.sum, bounds: ladder.bounds, buckets: ladder.buckets }
     }
 
     /// The lower edge of bucket `index` of a side that is not empty.
@@ -232,10 +203,7 @@ pub fn add(
     if order == Order::Duplicate || (cumulative && order == Order::Late) {
         return (Spread::Nothing, explicit);
     }
-    let whole = Spread::Interval {
-        difference: None,
-        full: true,
-    };
+    let whole = Spread::Interval { difference: None, full: true };
     if !cumulative {
         return (whole, explicit);
     }
@@ -246,10 +214,7 @@ pub fn add(
         // A moved threshold has moved counts between buckets; nothing can be subtracted.
         Some(earlier) if differ(earlier.zero_threshold, now.zero_threshold) => Spread::Baseline,
         Some(earlier) => match now.minus(earlier) {
-            Some(difference) => Spread::Interval {
-                difference: Some(difference.explicit()),
-                full: false,
-            },
+            Some(difference) => Spread::Interval { difference: Some(difference.explicit()), full: false },
             None => whole,
         },
     };
@@ -268,10 +233,7 @@ mod tests {
     fn state(scale: i32, offset: i32, counts: &[u64]) -> State {
         State {
             scale,
-            positive: Side {
-                offset,
-                counts: counts.to_vec(),
-            },
+            positive: Side { offset, counts: counts.to_vec() },
             count: counts.iter().sum(),
             ..State::default()
         }
@@ -287,10 +249,7 @@ mod tests {
     #[test]
     fn negative_values_stand_below_zero() {
         let mut both = state(0, 0, &[3]);
-        both.negative = Side {
-            offset: 1,
-            counts: vec![1, 2],
-        };
+        both.negative = Side { offset: 1, counts: vec![1, 2] };
         both.zero_count = 5;
         let explicit = both.explicit();
         assert_eq!(explicit.bounds, [-8.0, -4.0, -2.0, 1.0, 2.0]);
@@ -299,18 +258,9 @@ mod tests {
 
     #[test]
     fn halving_merges_pairs_from_even_indexes() {
-        let mut side = Side {
-            offset: -3,
-            counts: vec![1, 2, 3, 4],
-        };
+        let mut side = Side { offset: -3, counts: vec![1, 2, 3, 4] };
         side.halve();
-        assert_eq!(
-            side,
-            Side {
-                offset: -2,
-                counts: vec![1, 5, 4]
-            }
-        );
+        assert_eq!(side, Side { offset: -2, counts: vec![1, 5, 4] });
     }
 
     #[test]

@@ -44,11 +44,7 @@ impl Group {
         self.events += other.events;
         for (cell, value) in other.values {
             let mine = self.values.entry(cell).or_default();
-            *mine = if manner.mean && cell.1 != EVENTS {
-                value
-            } else {
-                *mine + value
-            };
+            *mine = if manner.mean && cell.1 != EVENTS { value } else { *mine + value };
         }
     }
 }
@@ -89,10 +85,8 @@ fn gather(window: Window) -> BTreeMap<u32, Group> {
 fn fold(groups: &mut BTreeMap<u32, Group>, k: usize, manner: Manner) {
     #[expect(clippy::cast_precision_loss, reason = "a handful")]
     let enough = k as f64;
-    let mut by_size: Vec<(f64, u32)> = groups
-        .iter()
-        .map(|(group, members)| (members.size(), *group))
-        .collect();
+    let mut by_size: Vec<(f64, u32)> =
+        groups.iter().map(|(group, members)| (members.size(), *group)).collect();
     by_size.retain(|(_, group)| *group != OTHER);
     by_size.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let mut other = groups.remove(&OTHER).unwrap_or_default();
@@ -116,32 +110,17 @@ fn finish(rule: &RuleConfig, manner: Manner, group: u32, members: &Group) -> Clo
         _ if rule.by_event && unit == EVENTS => value,
         _ => value.clamp(rule.lower, rule.upper),
     };
-    let cells = members
-        .values
-        .iter()
-        .map(|((bucket, unit), value)| (*bucket, clamp(*unit, *value)));
+    let cells = members.values.iter().map(|((bucket, unit), value)| (*bucket, clamp(*unit, *value)));
     if manner.histogram {
         let length = rule.boundaries.as_ref().map_or(0, Vec::len) + 1;
         let buckets = totals(length, cells);
         let value = buckets.iter().sum();
         let buckets = Some(buckets.into_iter().map(whole).collect());
-        return Closed {
-            group,
-            value,
-            buckets,
-        };
+        return Closed { group, value, buckets };
     }
     let sum: f64 = cells.map(|(_, value)| value).sum();
-    let value = if manner.mean && members.size() > 0.0 {
-        sum / members.size()
-    } else {
-        sum
-    };
-    Closed {
-        group,
-        value: nearest(&rule.snap, value),
-        buckets: None,
-    }
+    let value = if manner.mean && members.size() > 0.0 { sum / members.size() } else { sum };
+    Closed { group, value: nearest(&rule.snap, value), buckets: None }
 }
 
 fn totals(length: usize, cells: impl Iterator<Item = (u32, f64)>) -> Vec<f64> {
@@ -154,11 +133,7 @@ fn totals(length: usize, cells: impl Iterator<Item = (u32, f64)>) -> Vec<f64> {
     buckets
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "saturates"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
 fn whole(value: f64) -> u64 {
     value.round() as u64
 }
@@ -166,10 +141,7 @@ fn whole(value: f64) -> u64 {
 /// The nearest of `steps`, the lower one of two; the value itself without any.
 fn nearest(steps: &[f64], value: f64) -> f64 {
     let distance = |step: &f64| (step - value).abs();
-    let best = steps
-        .iter()
-        .copied()
-        .min_by(|a, b| distance(a).total_cmp(&distance(b)));
+    let best = steps.iter().copied().min_by(|a, b| distance(a).total_cmp(&distance(b)));
     best.unwrap_or(value)
 }
 
@@ -178,17 +150,10 @@ mod tests {
     use super::*;
     use crate::window::Update;
 
-    const SUM: Manner = Manner {
-        mean: false,
-        histogram: false,
-    };
+    const SUM: Manner = Manner { mean: false, histogram: false };
 
     fn rule(k: usize) -> RuleConfig {
-        RuleConfig {
-            k,
-            upper: 10.0,
-            ..RuleConfig::default()
-        }
+        RuleConfig { k, upper: 10.0, ..RuleConfig::default() }
     }
 
     fn window(sizes: &[(u32, u64)]) -> Window {
@@ -197,15 +162,7 @@ mod tests {
         for (group, size) in sizes {
             for _ in 0..*size {
                 unit += 1;
-                window.unit(
-                    &rule(0),
-                    unit,
-                    Place {
-                        group: *group,
-                        bucket: 0,
-                    },
-                    Update::Add(1.0),
-                );
+                window.unit(&rule(0), unit, Place { group: *group, bucket: 0 }, Update::Add(1.0));
             }
         }
         window
@@ -213,10 +170,7 @@ mod tests {
 
     fn closed(sizes: &[(u32, u64)]) -> Vec<(u32, f64)> {
         let values = close(&rule(5), SUM, window(sizes));
-        values
-            .into_iter()
-            .map(|value| (value.group, value.value))
-            .collect()
+        values.into_iter().map(|value| (value.group, value.value)).collect()
     }
 
     #[test]
@@ -237,9 +191,7 @@ mod tests {
 
     #[test]
     fn values_go_to_the_nearest_step() {
-        assert_eq!(
-            [0.4, 0.5, 7.0].map(|value| nearest(&[0.0, 1.0, 5.0], value)),
-            [0.0, 0.0, 5.0]
-        );
+        let steps = [0.0, 1.0, 5.0];
+        assert_eq!(vec![0.0, 0.0, 5.0], Vec::from([0.4, 0.5, 7.0].map(|value| nearest(&steps, value))));
     }
 }

@@ -1,6 +1,6 @@
 //! Turns bytes into keyed 128-bit hashes, and such hashes into places in a map.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -74,3 +74,4 @@ impl Hasher for Identity {
 }
 
 pub type KeyedMap<V> = HashMap<u128, V, BuildHasherDefault<Identity>>;
+pub type KeyedSet = HashSet<u128, BuildHasherDefault<Identity>>;

@@ -43,16 +43,11 @@ pub fn read(point: &Histogram, contents: &Contents) -> Option<Distribution> {
 }
 
 pub fn finite(point: &Histogram) -> bool {
-    [point.sum, point.min, point.max]
-        .into_iter()
-        .flatten()
-        .all(f64::is_finite)
+    [point.sum, point.min, point.max].into_iter().flatten().all(f64::is_finite)
 }
 
 pub fn total(counts: &[u64]) -> Option<u64> {
-    counts
-        .iter()
-        .try_fold(0_u64, |sum, count| sum.checked_add(*count))
+    counts.iter().try_fold(0_u64, |sum, count| sum.checked_add(*count))
 }
 
 /// What a readable point adds; `last` is the stream's state.
@@ -67,26 +62,13 @@ pub fn add(
         return Spread::Nothing;
     }
     if !cumulative {
-        return Spread::Interval {
-            difference: None,
-            full: true,
-        };
+        return Spread::Interval { difference: None, full: true };
     }
     let Some(earlier) = last.replace(Box::new(now.clone())) else {
-        return if from_start {
-            Spread::Interval {
-                difference: None,
-                full: true,
-            }
-        } else {
-            Spread::Baseline
-        };
+        return if from_start { Spread::Interval { difference: None, full: true } } else { Spread::Baseline };
     };
     let difference = subtract(now, &earlier);
-    Spread::Interval {
-        full: difference.is_none(),
-        difference,
-    }
+    Spread::Interval { full: difference.is_none(), difference }
 }
 
 /// `None` after a reset, or where the bounds have changed.
@@ -104,9 +86,7 @@ fn subtract(now: &Distribution, earlier: &Distribution) -> Option<Distribution> 
 
 pub fn differences(now: &[u64], earlier: &[u64]) -> Option<Vec<u64>> {
     let pairs = now.iter().zip(earlier);
-    pairs
-        .map(|(now, earlier)| now.checked_sub(*earlier))
-        .collect()
+    pairs.map(|(now, earlier)| now.checked_sub(*earlier)).collect()
 }
 
 /// The same buckets with nothing in them, for a row that only makes a baseline durable.

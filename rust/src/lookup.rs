@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::batch::{
-    Batch, Header, MALFORMED_POINT, METRIC_SERIES_LIMIT, Point, Reason, SERIES_LIMIT,
-};
+use crate::batch::{Batch, Header, MALFORMED_POINT, METRIC_SERIES_LIMIT, Point, Reason, SERIES_LIMIT};
 use crate::error::Decoded;
-use crate::hash::{Keyed, KeyedMap};
+use crate::hash::{Keyed, KeyedMap, KeyedSet};
 use crate::otlp::values::{Attributes, ScopeValues, text};
 use crate::table::{Table, Verdict};
 use crate::treatment::{Family, NewSeries, Path, Remembered};
@@ -45,7 +43,7 @@ pub struct Lookup<'a> {
     known: HashMap<u32, Option<Known>>,
     /// Raw forms met in this request that stay without a slot.
     met: KeyedMap<Place>,
-    asked: KeyedMap<()>,
+    asked: KeyedSet,
     asked_of_rule: HashMap<u32, usize>,
     unknown: Vec<NewSeries>,
 }
@@ -64,7 +62,7 @@ impl<'a> Lookup<'a> {
             scopes: HashMap::new(),
             known: HashMap::new(),
             met: KeyedMap::default(),
-            asked: KeyedMap::default(),
+            asked: KeyedSet::default(),
             asked_of_rule: HashMap::new(),
             unknown: Vec::new(),
         }
@@ -77,17 +75,12 @@ impl<'a> Lookup<'a> {
             places.push(match self.verdicts[point.metric as usize] {
                 Verdict::Refused(reason) => Place::Refused(reason),
                 Verdict::Rule(rule) => match table.raw.get(&point.key) {
-                    Some(slot) if table.slots[*slot as usize].path != Path::Unasked => {
-                        Place::Slot(*slot)
-                    }
+                    Some(slot) if table.slots[*slot as usize].path != Path::Unasked => Place::Slot(*slot),
                     _ => self.unmet(table, point, rule),
                 },
             });
         }
-        Found {
-            places,
-            unknown: self.unknown,
-        }
+        Found { places, unknown: self.unknown }
     }
 
     #[cold]
@@ -95,9 +88,7 @@ impl<'a> Lookup<'a> {
         if let Some(place) = self.met.get(&point.key) {
             return *place;
         }
-        let place = self
-            .resolve(table, point, rule)
-            .unwrap_or(Place::Refused(MALFORMED_POINT));
+        let place = self.resolve(table, point, rule).unwrap_or(Place::Refused(MALFORMED_POINT));
         match place {
             Place::Slot(slot) if place != PENDING => table.alias(point.key, slot),
             _ => {}
@@ -125,19 +116,15 @@ impl<'a> Lookup<'a> {
             let slot = table.treat(key, rule, *path, recall.as_deref(), (header.kind, self.now));
             return Some(Place::Slot(slot));
         }
-        if self.asked.contains_key(&key) {
+        if self.asked.contains(&key) {
             return Some(PENDING);
         }
         if let Some(reason) = self.over_limit(table, rule, slot.is_some()) {
             return Some(Place::Refused(reason));
         }
-        self.asked.insert(key, ());
+        self.asked.insert(key);
         *self.asked_of_rule.entry(rule).or_default() += 1;
-        self.unknown.push(NewSeries {
-            key,
-            family: known.family,
-            attributes,
-        });
+        self.unknown.push(NewSeries { key, family: known.family, attributes });
         Some(PENDING)
     }
 
@@ -152,10 +139,7 @@ impl<'a> Lookup<'a> {
     }
 
     fn attributes(&self, point: &Point, header: &Header) -> Decoded<Attributes> {
-        Attributes::read(
-            [self.batch.bytes(point.attributes)],
-            header.kind.attributes_field(),
-        )
+        Attributes::read([self.batch.bytes(point.attributes)], header.kind.attributes_field())
     }
 
     fn family(&mut self, metric: u32, header: &Header, table: &Table, rule: u32) -> Option<Known> {
@@ -171,19 +155,16 @@ impl<'a> Lookup<'a> {
         let batch = self.batch;
         let scope = &batch.contents.scopes[header.scope as usize];
         let resource = &batch.contents.resources[scope.resource as usize];
-        let parts =
-            |spans: &[_]| -> Vec<&[u8]> { spans.iter().map(|span| batch.bytes(*span)).collect() };
-        let resource_values = self.resources.entry(scope.resource).or_insert_with(|| {
-            Attributes::read(parts(&resource.parts), 1)
-                .ok()
-                .map(Arc::new)
-        });
+        let parts = |spans: &[_]| -> Vec<&[u8]> { spans.iter().map(|span| batch.bytes(*span)).collect() };
+        let resource_values = self
+            .resources
+            .entry(scope.resource)
+            .or_insert_with(|| Attributes::read(parts(&resource.parts), 1).ok().map(Arc::new));
         let resource_values = resource_values.clone()?;
-        let scope_values = self.scopes.entry(header.scope).or_insert_with(|| {
-            ScopeValues::read(&parts(&scope.pieces.parts))
-                .ok()
-                .map(Arc::new)
-        });
+        let scope_values = self
+            .scopes
+            .entry(header.scope)
+            .or_insert_with(|| ScopeValues::read(&parts(&scope.pieces.parts)).ok().map(Arc::new));
         let scope_values = scope_values.clone()?;
         let family = Family {
             rule,
@@ -198,10 +179,7 @@ impl<'a> Lookup<'a> {
         let mut canonical = Vec::new();
         family.canonical(urls, &mut canonical);
         let prefix = batch.key.words(batch.key.digest(&canonical));
-        Some(Known {
-            family: Arc::new(family),
-            prefix,
-        })
+        Some(Known { family: Arc::new(family), prefix })
     }
 }
 
@@ -211,7 +189,9 @@ impl Family {
         text(self.name.as_bytes(), out);
         text(self.unit.as_bytes(), out);
         out.extend([self.kind as u8, u8::from(self.cumulative)]);
-        schema_urls.iter().for_each(|url| text(url, out));
+        for url in schema_urls {
+            text(url, out);
+        }
         self.resource.canonical(out);
         text(self.scope.name.as_bytes(), out);
         text(self.scope.version.as_bytes(), out);

@@ -34,10 +34,7 @@ impl Outcome {
         self.refusals.clone()
     }
 
-    #[expect(
-        clippy::unused_self,
-        reason = "counts of guarded points never appear in a repr"
-    )]
+    #[expect(clippy::unused_self, reason = "counts of guarded points never appear in a repr")]
     fn __repr__(&self) -> &'static str {
         "Outcome(...)"
     }
@@ -75,7 +72,7 @@ enum MetricAnswer {
 enum Step {
     AskMetrics(Vec<u32>),
     AskSeries(Vec<NewSeries>),
-    Done(Applied),
+    Done(Box<Applied>),
 }
 
 /// Known raw series, their treatments, their cumulative state, and the open window.
@@ -107,11 +104,7 @@ impl SeriesTable {
         oldest_ns: i64,
         newest_ns: i64,
     ) -> PyResult<Outcome> {
-        let times = Times {
-            now: now_ns,
-            oldest: oldest_ns,
-            newest: newest_ns,
-        };
+        let times = Times { now: now_ns, oldest: oldest_ns, newest: newest_ns };
         let mut verdicts = vec![None; batch.contents.headers.len()];
         let mut answers = Answers::default();
         loop {
@@ -122,21 +115,20 @@ impl SeriesTable {
                     py.detach(|| learn(&mut self.table(), batch, &mut verdicts, &told));
                 }
                 Step::AskSeries(unknown) => ask_series(py, resolver, unknown, &mut answers)?,
-                Step::Done(applied) => return outcome(py, batch, applied),
+                Step::Done(applied) => return outcome(py, batch, *applied),
             }
         }
     }
 
     fn close_window(&self, py: Python<'_>) -> Vec<WindowValue> {
         let values = py.detach(|| self.table().close_window());
-        let value =
-            |(rule, value): (std::sync::Arc<RuleConfig>, crate::fold::Closed)| WindowValue {
-                rule: rule.number,
-                group: value.group,
-                value: value.value,
-                buckets: value.buckets,
-                bounds: rule.boundaries.clone().unwrap_or_default(),
-            };
+        let value = |(rule, value): (std::sync::Arc<RuleConfig>, crate::fold::Closed)| WindowValue {
+            rule: rule.number,
+            group: value.group,
+            value: value.value,
+            buckets: value.buckets,
+            bounds: rule.boundaries.clone().unwrap_or_default(),
+        };
         values.into_iter().map(value).collect()
     }
 
@@ -145,19 +137,13 @@ impl SeriesTable {
     fn window_columns(&self, values: Vec<(u32, i64, Bound<'_, WindowValue>)>) -> Columns {
         let mut columns = Columns::default();
         for (series, time, value) in &values {
-            let place = Place {
-                series: *series,
-                stream: 0,
-                time: *time,
-            };
+            let place = Place { series: *series, stream: 0, time: *time };
             let value = value.get();
             match &value.buckets {
                 None => columns.point(place, value.value, None),
                 Some(buckets) => {
                     let interval = Distribution {
-                        count: buckets
-                            .iter()
-                            .fold(0, |sum, count| sum.saturating_add(*count)),
+                        count: buckets.iter().fold(0, |sum, count| sum.saturating_add(*count)),
                         sum: None,
                         bounds: value.bounds.clone(),
                         buckets: buckets.clone(),
@@ -181,6 +167,7 @@ impl SeriesTable {
         py.detach(|| self.table().len())
     }
 
+    #[expect(clippy::unused_self, reason = "counts of guarded series never appear in a repr")]
     fn __repr__(&self) -> &'static str {
         "SeriesTable(...)"
     }
@@ -199,8 +186,7 @@ fn step(
     for ((header, verdict), index) in batch.contents.headers.iter().zip(verdicts).zip(0..) {
         // Rules are looked up anew each time: another thread may have made the table forget them.
         let found = match (header.problem, *verdict) {
-            (Some(reason), _) => Some(Verdict::Refused(reason)),
-            (None, Some(Verdict::Refused(reason))) => Some(Verdict::Refused(reason)),
+            (Some(reason), _) | (None, Some(Verdict::Refused(reason))) => Some(Verdict::Refused(reason)),
             (None, _) => table.metric(header.identity),
         };
         match found {
@@ -215,7 +201,7 @@ fn step(
     if !unknown.is_empty() {
         return Step::AskSeries(unknown);
     }
-    Step::Done(table.apply(batch, &places, times))
+    Step::Done(Box::new(table.apply(batch, &places, times)))
 }
 
 /// Asks about each metric once, however often the request names it.
@@ -224,17 +210,16 @@ fn ask_metrics(
     resolver: &Bound<'_, PyAny>,
     unknown: &[u32],
 ) -> PyResult<Vec<(u32, Option<MetricAnswer>)>> {
-    let mut asked = crate::hash::KeyedMap::default();
+    let mut asked = crate::hash::KeyedSet::default();
     let mut told = Vec::with_capacity(unknown.len());
     for index in unknown {
         let header = &batch.contents.headers[*index as usize];
         let names = [header.name, header.unit, header.description].map(|span| batch.text(span));
-        if asked.insert(header.identity, ()).is_some() {
+        if !asked.insert(header.identity) {
             told.push((*index, None));
             continue;
         }
-        let answer =
-            resolver.call_method1("metric", (names[0], names[1], header.kind as u8, names[2]))?;
+        let answer = resolver.call_method1("metric", (names[0], names[1], header.kind as u8, names[2]))?;
         let answer = match answer.cast::<Rule>() {
             Ok(rule) => MetricAnswer::Rule(rule.get().0.clone()),
             Err(_) => MetricAnswer::Refused(answer.extract()?),
@@ -255,9 +240,7 @@ fn learn(
     for (index, answer) in told {
         let header = &batch.contents.headers[*index as usize];
         let verdict = match answer {
-            Some(MetricAnswer::Rule(rule)) => {
-                Some(table.accept_metric(header.identity, header.kind, rule))
-            }
+            Some(MetricAnswer::Rule(rule)) => Some(table.accept_metric(header.identity, header.kind, rule)),
             Some(MetricAnswer::Refused(reason)) => {
                 let verdict = table.refuse_metric(header.identity, *reason);
                 refused.insert(header.identity, verdict);
@@ -279,9 +262,7 @@ fn ask_series(
     let told = resolver.call_method1("series", (PyList::new(py, unknown)?,))?;
     let told: Vec<Bound<'_, Treatment>> = told.extract()?;
     if told.len() != keys.len() {
-        return Err(PyValueError::new_err(
-            "resolver.series: one treatment for each new series",
-        ));
+        return Err(PyValueError::new_err("resolver.series: one treatment for each new series"));
     }
     for (key, treatment) in keys.into_iter().zip(told) {
         let treatment = treatment.get();
@@ -292,20 +273,13 @@ fn ask_series(
 
 fn outcome(py: Python<'_>, batch: &Batch, mut applied: Applied) -> PyResult<Outcome> {
     report_empty(batch, &mut applied);
-    let mut refusals: Vec<_> = applied
-        .refusals
-        .into_iter()
-        .map(|refusal| (refusal.name, refusal.reason, refusal.points))
-        .collect();
+    let mut refusals: Vec<_> =
+        applied.refusals.into_iter().map(|refusal| (refusal.name, refusal.reason, refusal.points)).collect();
     if let Some(distilled) = batch.distilled
         && distilled.malformed > 0
     {
         applied.rejected += distilled.malformed;
-        refusals.push((
-            distilled.metric.to_owned(),
-            MALFORMED_POINT,
-            distilled.malformed,
-        ));
+        refusals.push((distilled.metric.to_owned(), MALFORMED_POINT, distilled.malformed));
     }
     Ok(Outcome {
         accepted: applied.accepted,

@@ -135,8 +135,7 @@ impl Table {
 
     pub fn refuse_metric(&mut self, identity: u128, reason: Reason) -> Verdict {
         if self.refused >= MOST_REFUSED_METRICS {
-            self.metrics
-                .retain(|_, verdict| matches!(verdict, Verdict::Rule(_)));
+            self.metrics.retain(|_, verdict| matches!(verdict, Verdict::Rule(_)));
             self.refused = 0;
         }
         let verdict = Verdict::Refused(reason);
@@ -215,9 +214,7 @@ impl Table {
     pub fn evict(&mut self, before: i64) -> usize {
         let idle = |slots: &[Slot], index: u32| slots[index as usize].seen < before;
         self.raw.retain(|_, index| !idle(&self.slots, *index));
-        let gone = self
-            .canonical
-            .extract_if(|_, index| idle(&self.slots, *index));
+        let gone = self.canonical.extract_if(|_, index| idle(&self.slots, *index));
         let gone: Vec<u32> = gone.map(|(_, index)| index).collect();
         for index in &gone {
             let slot = &mut self.slots[*index as usize];
@@ -250,10 +247,7 @@ impl Table {
             let window = std::mem::take(&mut rule.window);
             let manner = Manner {
                 mean: rule.kind == Kind::Gauge,
-                histogram: matches!(
-                    rule.kind,
-                    Kind::Histogram | Kind::Exponential | Kind::Summary
-                ),
+                histogram: matches!(rule.kind, Kind::Histogram | Kind::Exponential | Kind::Summary),
             };
             let closed = close(&rule.config, manner, window);
             values.extend(closed.into_iter().map(|value| (rule.config.clone(), value)));

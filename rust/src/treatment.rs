@@ -51,9 +51,7 @@ impl Rule {
             return Err(PyValueError::new_err("lower must not be above upper"));
         }
         if !increasing(boundaries.as_deref().unwrap_or_default()) {
-            return Err(PyValueError::new_err(
-                "boundaries must be finite and increase",
-            ));
+            return Err(PyValueError::new_err("boundaries must be finite and increase"));
         }
         let mut snap = snap.unwrap_or_default();
         if snap.iter().any(|value| !value.is_finite()) {
@@ -75,11 +73,7 @@ impl Rule {
     }
 
     fn __repr__(&self) -> String {
-        format!(
-            "Rule({}, guarded={})",
-            self.0.number,
-            if self.0.guarded { "True" } else { "False" }
-        )
+        format!("Rule({}, guarded={})", self.0.number, if self.0.guarded { "True" } else { "False" })
     }
 }
 
@@ -157,29 +151,20 @@ pub struct Treatment {
 impl Treatment {
     #[staticmethod]
     fn drop(reason: Reason) -> Self {
-        Self {
-            path: Path::Drop(reason),
-            recall: None,
-        }
+        Self { path: Path::Drop(reason), recall: None }
     }
 
     #[staticmethod]
     #[pyo3(signature = (series, stream, recall=None))]
     fn open(series: u32, stream: u32, recall: Option<Bound<'_, Recall>>) -> Self {
-        Self {
-            path: Path::Open { series, stream },
-            recall: recall.map(|recall| recall.get().0.clone()),
-        }
+        Self { path: Path::Open { series, stream }, recall: recall.map(|recall| recall.get().0.clone()) }
     }
 
     #[staticmethod]
     #[pyo3(signature = (group, unit=None))]
     fn window(group: u32, unit: Option<&[u8]>) -> Self {
         let unit = unit.map(unit_hash);
-        Self {
-            path: Path::Window { group, unit },
-            recall: None,
-        }
+        Self { path: Path::Window { group, unit }, recall: None }
     }
 
     fn __repr__(&self) -> &'static str {

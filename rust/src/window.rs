@@ -55,8 +55,7 @@ impl Window {
 
     /// Counts `events` events, whose values add `value`.
     pub fn event(&mut self, place: Place, value: f64, events: f64) {
-        if self.overflown || (self.events.len() >= MOST_CELLS && !self.events.contains_key(&place))
-        {
+        if self.overflown || (self.events.len() >= MOST_CELLS && !self.events.contains_key(&place)) {
             return self.overflow();
         }
         let sum = self.events.entry(place).or_default();
@@ -66,8 +65,7 @@ impl Window {
 
     pub fn unit(&mut self, rule: &RuleConfig, unit: u64, place: Place, update: Update) {
         let known = self.units.contains_key(&unit);
-        if self.overflown || self.cells >= MOST_CELLS || (!known && self.units.len() >= MOST_UNITS)
-        {
+        if self.overflown || self.cells >= MOST_CELLS || (!known && self.units.len() >= MOST_UNITS) {
             return self.overflow();
         }
         let rank = self.order.hash_one((unit, place));
@@ -86,10 +84,7 @@ impl Window {
     }
 
     fn overflow(&mut self) {
-        *self = Self {
-            overflown: true,
-            ..Self::default()
-        };
+        *self = Self { overflown: true, ..Self::default() };
     }
 }
 
@@ -124,34 +119,17 @@ mod tests {
     use super::*;
 
     fn kept(groups: &[u32], window: &mut Window) -> Vec<u32> {
-        let rule = RuleConfig {
-            max_groups: 2,
-            ..RuleConfig::default()
-        };
+        let rule = RuleConfig { max_groups: 2, ..RuleConfig::default() };
         for group in groups {
-            window.unit(
-                &rule,
-                7,
-                Place {
-                    group: *group,
-                    bucket: 0,
-                },
-                Update::Add(1.0),
-            );
+            window.unit(&rule, 7, Place { group: *group, bucket: 0 }, Update::Add(1.0));
         }
-        window.units[&7]
-            .iter()
-            .map(|cell| cell.place.group)
-            .collect()
+        window.units[&7].iter().map(|cell| cell.place.group).collect()
     }
 
     #[test]
     fn the_groups_that_stay_do_not_depend_on_the_order() {
         let mut forward = Window::default();
-        let mut backward = Window {
-            order: forward.order.clone(),
-            ..Window::default()
-        };
+        let mut backward = Window { order: forward.order.clone(), ..Window::default() };
         let first = kept(&[1, 2, 3, 4, 5, 1, 2], &mut forward);
         assert_eq!(first, kept(&[5, 4, 2, 3, 1, 4], &mut backward));
         assert_eq!(first.len(), 2);
@@ -162,24 +140,13 @@ mod tests {
         let rule = RuleConfig::default();
         let mut window = Window::default();
         for unit in 0..=MOST_UNITS as u64 {
-            window.unit(
-                &rule,
-                unit,
-                Place {
-                    group: 1,
-                    bucket: 0,
-                },
-                Update::Add(1.0),
-            );
+            window.unit(&rule, unit, Place { group: 1, bucket: 0 }, Update::Add(1.0));
         }
         assert!(window.overflown && window.units.is_empty());
     }
 
     #[test]
     fn boundaries_are_upper_inclusive() {
-        assert_eq!(
-            [1.0, 1.5, 2.0, 2.5].map(|value| bucket(&[1.0, 2.0], value)),
-            [0, 1, 1, 2]
-        );
+        assert_eq!([1.0, 1.5, 2.0, 2.5].map(|value| bucket(&[1.0, 2.0], value)), [0, 1, 1, 2]);
     }
 }

@@ -1,9 +1,35 @@
 """The native core: OTLP bytes in, columns out. No I/O, no clock, no thread; the GIL is released."""
 
 from collections.abc import Sequence
-from typing import Final, Protocol, Self, final
+from typing import Final, Protocol, Self, final, type_check_only
 
-__all__: list[str]
+__all__ = [
+    "ArrowStream",
+    "Batch",
+    "COUNTER",
+    "Columns",
+    "DecodeError",
+    "Decoder",
+    "EMPTY_METRIC",
+    "EXPONENTIAL_HISTOGRAM",
+    "GAUGE",
+    "HISTOGRAM",
+    "MALFORMED_POINT",
+    "METRIC_SERIES_LIMIT",
+    "NO_TEMPORALITY",
+    "NewSeries",
+    "Outcome",
+    "Recall",
+    "Rule",
+    "SERIES_LIMIT",
+    "SUMMARY",
+    "SeriesTable",
+    "TOO_NEW",
+    "TOO_OLD",
+    "Treatment",
+    "UPDOWNCOUNTER",
+    "WindowValue",
+]
 
 # Reasons that the core itself gives; the guard's own start at 100 (see blackhole.records.Reason).
 SERIES_LIMIT: Final[int]  # 1  the table of series is full
@@ -123,7 +149,10 @@ class NewSeries:
     @property
     def attributes(self) -> dict[str, object]: ...
 
+@type_check_only
 class Resolver(Protocol):
+    """What `SeriesTable.apply` asks. For type checkers only: the module has no such name."""
+
     def metric(self, name: str, unit: str, kind: int, description: str) -> Rule | int:
         """A rule, or the reason (>= 100) why the metric is refused. Asked once for each (name, unit, kind)."""
 

@@ -38,8 +38,7 @@ impl<'a, T: Default, const N: usize> Groups<'a, T, N> {
         for ((service, labels), group) in &self.0 {
             out.message(1, |resource_metrics| {
                 if let Some(service) = service {
-                    resource_metrics
-                        .message(1, |resource| resource.attribute(1, "service.name", service));
+                    resource_metrics.message(1, |resource| resource.attribute(1, "service.name", service));
                 }
                 resource_metrics.message(2, |scope_metrics| metrics(scope_metrics, labels, group));
             });
@@ -101,8 +100,8 @@ impl Form<'_> {
 
 /// Milliseconds, upper-inclusive; as the OpenTelemetry Collector's span metrics have them.
 const BOUNDARIES: [f64; 16] = [
-    2.0, 4.0, 6.0, 8.0, 10.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1000.0, 1400.0, 2000.0, 5000.0,
-    10000.0, 15000.0,
+    2.0, 4.0, 6.0, 8.0, 10.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1000.0, 1400.0, 2000.0, 5000.0, 10000.0,
+    15000.0,
 ];
 
 #[derive(Default)]
@@ -130,14 +129,14 @@ impl Durations {
         point.fixed64(4, self.count());
         point.fixed64(5, self.sum.to_bits());
         point.message(6, |packed| {
-            self.buckets
-                .iter()
-                .for_each(|count| packed.raw_fixed64(*count))
+            for count in self.buckets {
+                packed.raw_fixed64(count);
+            }
         });
         point.message(7, |packed| {
-            BOUNDARIES
-                .iter()
-                .for_each(|bound| packed.raw_fixed64(bound.to_bits()))
+            for bound in BOUNDARIES {
+                packed.raw_fixed64(bound.to_bits());
+            }
         });
         if let Some((low, high)) = self.range {
             point.fixed64(11, low.to_bits());

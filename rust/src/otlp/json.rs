@@ -26,17 +26,10 @@ pub fn to_protobuf(body: &[u8], message: &'static Message) -> Decoded<Vec<u8>> {
     }
     let mut out = Writer::default();
     let mut json = serde_json::Deserializer::from_slice(body);
-    let content = Content {
-        message,
-        out: &mut out,
-    };
+    let content = Content { message, out: &mut out };
     let read = json.deserialize_map(content).and_then(|()| json.end());
     read.map_err(|error| Malformed::Json(error.line(), error.column()))?;
-    if out.len() > MOST_BYTES {
-        Err(Malformed::TooLarge)
-    } else {
-        Ok(out.finish())
-    }
+    if out.len() > MOST_BYTES { Err(Malformed::TooLarge) } else { Ok(out.finish()) }
 }
 
 /// Writes the fields of a JSON object.
@@ -181,10 +174,7 @@ impl<'de> Visitor<'de> for Item<'_> {
         self.integer(i128::from(value))
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "whole, and the range is checked next"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "whole, and the range is checked next")]
     fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
         match self.kind {
             Type::Double => self.fixed64(value.to_bits()),
@@ -225,8 +215,7 @@ impl<'de> Visitor<'de> for Item<'_> {
             return Err(A::Error::invalid_type(Unexpected::Map, &self));
         };
         let number = self.number.unwrap_or_default();
-        self.out
-            .message(number, |out| Content { message, out }.visit_map(map))
+        self.out.message(number, |out| Content { message, out }.visit_map(map))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
@@ -235,25 +224,11 @@ impl<'de> Visitor<'de> for Item<'_> {
         };
         let number = self.number;
         if matches!(kind, Type::Message(_)) {
-            while items
-                .next_element_seed(Item {
-                    number,
-                    kind,
-                    out: self.out,
-                })?
-                .is_some()
-            {}
+            while items.next_element_seed(Item { number, kind, out: self.out })?.is_some() {}
             return Ok(());
         }
         self.out.message(number.unwrap_or_default(), |out| {
-            while items
-                .next_element_seed(Item {
-                    number: None,
-                    kind,
-                    out,
-                })?
-                .is_some()
-            {}
+            while items.next_element_seed(Item { number: None, kind, out })?.is_some() {}
             Ok(())
         })
     }
@@ -284,8 +259,5 @@ fn hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
     let (pairs, []) = text.as_chunks::<2>() else {
         return None;
     };
-    pairs
-        .iter()
-        .map(|[high, low]| u8::try_from(digit(*high)? << 4 | digit(*low)?).ok())
-        .collect()
+    pairs.iter().map(|[high, low]| u8::try_from(digit(*high)? << 4 | digit(*low)?).ok()).collect()
 }

@@ -18,10 +18,7 @@ struct Record<'a> {
 
 pub fn distill(request: Reader<'_>, time: u64) -> Decoded<(Vec<u8>, Distilled)> {
     let mut groups: Groups<'_, u64, 2> = Groups::new();
-    let mut distilled = Distilled {
-        metric: COUNT,
-        ..Distilled::default()
-    };
+    let mut distilled = Distilled { metric: COUNT, ..Distilled::default() };
     records(request, |service, message| {
         let record = read(message)?;
         distilled.items += 1;
@@ -32,12 +29,7 @@ pub fn distill(request: Reader<'_>, time: u64) -> Decoded<(Vec<u8>, Distilled)> 
         }
         Ok(())
     })?;
-    let count = Form {
-        name: COUNT,
-        unit: "{record}",
-        keys: &KEYS,
-        time,
-    };
+    let count = Form { name: COUNT, unit: "{record}", keys: &KEYS, time };
     let body = groups.write(|out, labels, records| count.counter(out, labels, *records));
     Ok((body, distilled))
 }
@@ -60,10 +52,7 @@ fn read(mut message: Reader<'_>) -> Decoded<Record<'_>> {
         }
     }
     let event = named.or(attribute).map(Cow::Borrowed);
-    Ok(Record {
-        labels: [Some(Cow::Borrowed(severity(number))), event],
-        valid,
-    })
+    Ok(Record { labels: [Some(Cow::Borrowed(severity(number))), event], valid })
 }
 
 /// The severity numbers come in ranges of four.

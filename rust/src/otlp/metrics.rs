@@ -25,11 +25,7 @@ pub struct Stream {
 
 pub fn walk(body: &[u8], key: Keyed) -> Decoded<Contents> {
     let mut request = Reader::new(body)?;
-    let mut walker = Walker {
-        body,
-        out: Contents::default(),
-        key,
-    };
+    let mut walker = Walker { body, out: Contents::default(), key };
     walker.out.points.reserve(body.len() / 128);
     while let Some(field) = request.next()? {
         if let (1, Wire::Len(resource)) = field {
@@ -72,9 +68,7 @@ impl Walker<'_> {
         let whole = |span: &Span| &self.body[span.start as usize..span.end as usize];
         let start = self.key.words(above).part(whole(&pieces.schema_url));
         let parts = pieces.parts.iter();
-        parts
-            .fold(start, |hash, part| hash.part(whole(part)))
-            .finish()
+        parts.fold(start, |hash, part| hash.part(whole(part))).finish()
     }
 
     fn metric(&mut self, message: Reader<'_>, scope: u32, above: u128) -> Decoded<()> {
@@ -83,16 +77,13 @@ impl Walker<'_> {
         let identity = metric.identity(self.key);
         let shape = u64::from(metric.cumulative) << 8 | metric.kind as u64;
         let stream = Stream {
-            prefix: self
-                .key
-                .words(self.key.words(above).words(identity).word(shape).finish()),
+            prefix: self.key.words(self.key.words(above).words(identity).word(shape).finish()),
             metric: number,
             cumulative: metric.cumulative,
         };
         let before = self.out.points.len();
         self.data(message, &metric, stream)?;
-        let points =
-            u32::try_from(self.out.points.len() - before).map_err(|_| Malformed::TooLarge)?;
+        let points = u32::try_from(self.out.points.len() - before).map_err(|_| Malformed::TooLarge)?;
         self.out.headers.push(Header {
             name: metric.name.span(),
             unit: metric.unit.span(),
@@ -108,12 +99,7 @@ impl Walker<'_> {
     }
 
     /// Walks the points of the data that won the `oneof`.
-    fn data(
-        &mut self,
-        mut message: Reader<'_>,
-        metric: &Metric<'_>,
-        stream: Stream,
-    ) -> Decoded<()> {
+    fn data(&mut self, mut message: Reader<'_>, metric: &Metric<'_>, stream: Stream) -> Decoded<()> {
         while let Some(field) = message.next()? {
             let (number, Wire::Len(mut data)) = field else {
                 continue;
@@ -153,10 +139,7 @@ fn index<T>(items: &[T]) -> Decoded<u32> {
 
 /// The resource of `ResourceMetrics`, or the scope of `ScopeMetrics`: the field numbers are the same.
 fn pieces(mut message: Reader<'_>) -> Decoded<Pieces> {
-    let mut pieces = Pieces {
-        parts: Vec::new(),
-        schema_url: Span::default(),
-    };
+    let mut pieces = Pieces { parts: Vec::new(), schema_url: Span::default() };
     while let Some(field) = message.next()? {
         match field {
             (1, Wire::Len(part)) => pieces.parts.push(part.span()),

@@ -22,14 +22,7 @@ struct Common {
 
 impl Common {
     fn new(number: u32) -> Self {
-        Self {
-            number,
-            attributes: Span::default(),
-            scattered: false,
-            start: 0,
-            time: 0,
-            flags: 0,
-        }
+        Self { number, attributes: Span::default(), scattered: false, start: 0, time: 0, flags: 0 }
     }
 
     #[inline]
@@ -57,7 +50,7 @@ impl Walker<'_> {
                 (2, Wire::Fixed64(time)) => common.start = time,
                 (3, Wire::Fixed64(time)) => common.time = time,
                 (4, Wire::Fixed64(bits)) => {
-                    value = Value::Number(Number::Double(f64::from_bits(bits)))
+                    value = Value::Number(Number::Double(f64::from_bits(bits)));
                 }
                 (6, Wire::Fixed64(bits)) => value = Value::Number(Number::Int(bits.cast_signed())),
                 (8, Wire::Varint(flags)) => common.flags = flags,
@@ -176,25 +169,12 @@ impl Walker<'_> {
             self.out.counts.truncate(before);
             offset = NO_BUCKETS;
         }
-        Ok(Buckets {
-            offset,
-            counts: span(before, self.out.counts.len())?,
-        })
+        Ok(Buckets { offset, counts: span(before, self.out.counts.len())? })
     }
 
     #[inline]
-    fn push(
-        &mut self,
-        point: Reader<'_>,
-        common: &Common,
-        value: Value,
-        stream: Stream,
-    ) -> Decoded<()> {
-        let prefix = if stream.cumulative {
-            stream.prefix.word(common.start)
-        } else {
-            stream.prefix
-        };
+    fn push(&mut self, point: Reader<'_>, common: &Common, value: Value, stream: Stream) -> Decoded<()> {
+        let prefix = if stream.cumulative { stream.prefix.word(common.start) } else { stream.prefix };
         let (attributes, key) = if common.scattered {
             self.gather(point, common.number, prefix)?
         } else {
@@ -257,10 +237,7 @@ fn number(length: usize) -> Decoded<u32> {
 }
 
 fn span(start: usize, end: usize) -> Decoded<Span> {
-    Ok(Span {
-        start: number(start)?,
-        end: number(end)?,
-    })
+    Ok(Span { start: number(start)?, end: number(end)? })
 }
 
 /// Protobuf keeps the low 32 bits of an over-long `sint32`.

@@ -32,18 +32,8 @@ const fn field(name: &'static str, number: u32, kind: Type) -> Field {
     Field { name, number, kind }
 }
 
-const TEMPORALITY: Type = Type::Enum(
-    "AGGREGATION_TEMPORALITY_",
-    &["UNSPECIFIED", "DELTA", "CUMULATIVE"],
-);
-const KINDS: &[&str] = &[
-    "UNSPECIFIED",
-    "INTERNAL",
-    "SERVER",
-    "CLIENT",
-    "PRODUCER",
-    "CONSUMER",
-];
+const TEMPORALITY: Type = Type::Enum("AGGREGATION_TEMPORALITY_", &["UNSPECIFIED", "DELTA", "CUMULATIVE"]);
+const KINDS: &[&str] = &["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"];
 const SEVERITIES: &[&str] = &[
     "UNSPECIFIED",
     "TRACE",
@@ -83,10 +73,8 @@ static ANY_VALUE: Message = Message(&[
 ]);
 static ARRAY: Message = Message(&[field("values", 1, Type::List(&Type::Message(&ANY_VALUE)))]);
 static MAP: Message = Message(&[field("values", 1, Type::List(&ATTRIBUTE))]);
-static KEY_VALUE: Message = Message(&[
-    field("key", 1, Type::Text),
-    field("value", 2, Type::Message(&ANY_VALUE)),
-]);
+static KEY_VALUE: Message =
+    Message(&[field("key", 1, Type::Text), field("value", 2, Type::Message(&ANY_VALUE))]);
 static ATTRIBUTE: Type = Type::Message(&KEY_VALUE);
 
 static RESOURCE: Message = Message(&[field("attributes", 1, Type::List(&ATTRIBUTE))]);
@@ -96,18 +84,11 @@ static SCOPE: Message = Message(&[
     field("attributes", 3, Type::List(&ATTRIBUTE)),
 ]);
 
-pub static METRICS: Message = Message(&[field(
-    "resourceMetrics",
-    1,
-    Type::List(&Type::Message(&RESOURCE_METRICS)),
-)]);
+pub static METRICS: Message =
+    Message(&[field("resourceMetrics", 1, Type::List(&Type::Message(&RESOURCE_METRICS)))]);
 static RESOURCE_METRICS: Message = Message(&[
     field("resource", 1, Type::Message(&RESOURCE)),
-    field(
-        "scopeMetrics",
-        2,
-        Type::List(&Type::Message(&SCOPE_METRICS)),
-    ),
+    field("scopeMetrics", 2, Type::List(&Type::Message(&SCOPE_METRICS))),
     field("schemaUrl", 3, Type::Text),
 ]);
 static SCOPE_METRICS: Message = Message(&[
@@ -125,37 +106,21 @@ static METRIC: Message = Message(&[
     field("exponentialHistogram", 10, Type::Message(&EXPONENTIAL)),
     field("summary", 11, Type::Message(&SUMMARY)),
 ]);
-static GAUGE: Message = Message(&[field(
-    "dataPoints",
-    1,
-    Type::List(&Type::Message(&NUMBER_POINT)),
-)]);
+static GAUGE: Message = Message(&[field("dataPoints", 1, Type::List(&Type::Message(&NUMBER_POINT)))]);
 static SUM: Message = Message(&[
     field("dataPoints", 1, Type::List(&Type::Message(&NUMBER_POINT))),
     field("aggregationTemporality", 2, TEMPORALITY),
     field("isMonotonic", 3, Type::Bool),
 ]);
 static HISTOGRAM: Message = Message(&[
-    field(
-        "dataPoints",
-        1,
-        Type::List(&Type::Message(&HISTOGRAM_POINT)),
-    ),
+    field("dataPoints", 1, Type::List(&Type::Message(&HISTOGRAM_POINT))),
     field("aggregationTemporality", 2, TEMPORALITY),
 ]);
 static EXPONENTIAL: Message = Message(&[
-    field(
-        "dataPoints",
-        1,
-        Type::List(&Type::Message(&EXPONENTIAL_POINT)),
-    ),
+    field("dataPoints", 1, Type::List(&Type::Message(&EXPONENTIAL_POINT))),
     field("aggregationTemporality", 2, TEMPORALITY),
 ]);
-static SUMMARY: Message = Message(&[field(
-    "dataPoints",
-    1,
-    Type::List(&Type::Message(&SUMMARY_POINT)),
-)]);
+static SUMMARY: Message = Message(&[field("dataPoints", 1, Type::List(&Type::Message(&SUMMARY_POINT)))]);
 static NUMBER_POINT: Message = Message(&[
     field("attributes", 7, Type::List(&ATTRIBUTE)),
     field("startTimeUnixNano", 2, Type::Fixed64),
@@ -191,10 +156,8 @@ static EXPONENTIAL_POINT: Message = Message(&[
     field("max", 13, Type::Double),
     field("zeroThreshold", 14, Type::Double),
 ]);
-static BUCKETS: Message = Message(&[
-    field("offset", 1, Type::Sint32),
-    field("bucketCounts", 2, Type::List(&Type::Varint)),
-]);
+static BUCKETS: Message =
+    Message(&[field("offset", 1, Type::Sint32), field("bucketCounts", 2, Type::List(&Type::Varint))]);
 static SUMMARY_POINT: Message = Message(&[
     field("attributes", 7, Type::List(&ATTRIBUTE)),
     field("startTimeUnixNano", 2, Type::Fixed64),
@@ -204,11 +167,8 @@ static SUMMARY_POINT: Message = Message(&[
     field("flags", 8, Type::Varint),
 ]);
 
-pub static TRACES: Message = Message(&[field(
-    "resourceSpans",
-    1,
-    Type::List(&Type::Message(&RESOURCE_SPANS)),
-)]);
+pub static TRACES: Message =
+    Message(&[field("resourceSpans", 1, Type::List(&Type::Message(&RESOURCE_SPANS)))]);
 static RESOURCE_SPANS: Message = Message(&[
     field("resource", 1, Type::Message(&RESOURCE)),
     field("scopeSpans", 2, Type::List(&Type::Message(&SCOPE_SPANS))),
@@ -223,32 +183,16 @@ static SPAN: Message = Message(&[
     field("attributes", 9, Type::List(&ATTRIBUTE)),
     field("status", 15, Type::Message(&STATUS)),
 ]);
-static STATUS: Message = Message(&[field(
-    "code",
-    3,
-    Type::Enum("STATUS_CODE_", &["UNSET", "OK", "ERROR"]),
-)]);
+static STATUS: Message = Message(&[field("code", 3, Type::Enum("STATUS_CODE_", &["UNSET", "OK", "ERROR"]))]);
 
-pub static LOGS: Message = Message(&[field(
-    "resourceLogs",
-    1,
-    Type::List(&Type::Message(&RESOURCE_LOGS)),
-)]);
+pub static LOGS: Message = Message(&[field("resourceLogs", 1, Type::List(&Type::Message(&RESOURCE_LOGS)))]);
 static RESOURCE_LOGS: Message = Message(&[
     field("resource", 1, Type::Message(&RESOURCE)),
     field("scopeLogs", 2, Type::List(&Type::Message(&SCOPE_LOGS))),
 ]);
-static SCOPE_LOGS: Message = Message(&[field(
-    "logRecords",
-    2,
-    Type::List(&Type::Message(&LOG_RECORD)),
-)]);
+static SCOPE_LOGS: Message = Message(&[field("logRecords", 2, Type::List(&Type::Message(&LOG_RECORD)))]);
 static LOG_RECORD: Message = Message(&[
-    field(
-        "severityNumber",
-        2,
-        Type::Enum("SEVERITY_NUMBER_", SEVERITIES),
-    ),
+    field("severityNumber", 2, Type::Enum("SEVERITY_NUMBER_", SEVERITIES)),
     field("attributes", 6, Type::List(&ATTRIBUTE)),
     field("traceId", 9, Type::Id),
     field("spanId", 10, Type::Id),

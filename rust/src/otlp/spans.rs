@@ -44,10 +44,7 @@ struct Span<'a> {
 
 pub fn distill(request: Reader<'_>, time: u64) -> Decoded<(Vec<u8>, Distilled)> {
     let mut groups: Groups<'_, Calls, 9> = Groups::new();
-    let mut distilled = Distilled {
-        metric: CALLS,
-        ..Distilled::default()
-    };
+    let mut distilled = Distilled { metric: CALLS, ..Distilled::default() };
     records(request, |service, record| {
         let span = read(record)?;
         distilled.items += 1;
@@ -62,17 +59,8 @@ pub fn distill(request: Reader<'_>, time: u64) -> Decoded<(Vec<u8>, Distilled)> 
         }
         Ok(())
     })?;
-    let calls = Form {
-        name: CALLS,
-        unit: "{call}",
-        keys: &KEYS,
-        time,
-    };
-    let duration = Form {
-        name: "traces.span.metrics.duration",
-        unit: "ms",
-        ..calls
-    };
+    let calls = Form { name: CALLS, unit: "{call}", keys: &KEYS, time };
+    let duration = Form { name: "traces.span.metrics.duration", unit: "ms", ..calls };
     let body = groups.write(|out, labels, group| {
         calls.counter(out, labels, group.calls);
         if group.durations.count() > 0 {
@@ -84,12 +72,7 @@ pub fn distill(request: Reader<'_>, time: u64) -> Decoded<(Vec<u8>, Distilled)> 
 
 fn read(mut message: Reader<'_>) -> Decoded<Span<'_>> {
     let (mut kind, mut status) = (0, 0);
-    let mut span = Span {
-        labels: Labels::default(),
-        start: 0,
-        end: 0,
-        valid: true,
-    };
+    let mut span = Span { labels: Labels::default(), start: 0, end: 0, valid: true };
     while let Some(field) = message.next()? {
         match field {
             (1, Wire::Len(id)) => span.valid &= valid_id(id, 16),

@@ -147,7 +147,9 @@ impl AnyValue {
             Self::Bytes(value) => tagged(5, value, out),
             Self::Array(items) => {
                 fixed(6, items.len() as u64, out);
-                items.iter().for_each(|item| item.canonical(out));
+                for item in items {
+                    item.canonical(out);
+                }
             }
             Self::Map(attributes) => {
                 out.push(7);
@@ -205,10 +207,8 @@ pub struct ScopeValues {
 
 impl ScopeValues {
     pub fn read(messages: &[&[u8]]) -> Decoded<Self> {
-        let mut scope = Self {
-            attributes: Attributes::read(messages.iter().copied(), 3)?,
-            ..Self::default()
-        };
+        let mut scope =
+            Self { attributes: Attributes::read(messages.iter().copied(), 3)?, ..Self::default() };
         for message in messages {
             let mut fields = Reader::new(message)?;
             while let Some(field) = fields.next()? {

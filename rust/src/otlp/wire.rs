@@ -42,10 +42,7 @@ impl<'a> Reader<'a> {
     /// Reads `bytes`, whose positions are counted from `start`.
     #[expect(clippy::cast_possible_truncation, reason = "bodies are at most 1 GiB")]
     fn within(bytes: &'a [u8], start: u32) -> Self {
-        Self {
-            rest: bytes,
-            end: start + bytes.len() as u32,
-        }
+        Self { rest: bytes, end: start + bytes.len() as u32 }
     }
 
     pub fn bytes(&self) -> &'a [u8] {
@@ -59,10 +56,7 @@ impl<'a> Reader<'a> {
     }
 
     pub fn span(&self) -> Span {
-        Span {
-            start: self.position(),
-            end: self.end,
-        }
+        Span { start: self.position(), end: self.end }
     }
 
     pub fn text(&self) -> Decoded<&'a str> {
@@ -115,19 +109,12 @@ impl<'a> Reader<'a> {
                 return Ok(value);
             }
         }
-        Err(if self.rest.len() < 10 {
-            Malformed::Truncated
-        } else {
-            Malformed::Varint
-        })
+        Err(if self.rest.len() < 10 { Malformed::Truncated } else { Malformed::Varint })
     }
 
     #[inline]
     pub fn fixed64(&mut self) -> Decoded<u64> {
-        let (bytes, rest) = self
-            .rest
-            .split_first_chunk::<8>()
-            .ok_or(Malformed::Truncated)?;
+        let (bytes, rest) = self.rest.split_first_chunk::<8>().ok_or(Malformed::Truncated)?;
         self.rest = rest;
         Ok(u64::from_le_bytes(*bytes))
     }
@@ -141,10 +128,7 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn take(&mut self, length: usize) -> Decoded<&'a [u8]> {
-        let (bytes, rest) = self
-            .rest
-            .split_at_checked(length)
-            .ok_or(Malformed::Truncated)?;
+        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(Malformed::Truncated)?;
         self.rest = rest;
         Ok(bytes)
     }
@@ -187,12 +171,8 @@ mod tests {
     fn positions_count_from_the_start_of_the_body() {
         let body = [0x0a, 0x04, 0x12, 0x02, b'h', b'i'];
         let mut outer = Reader::new(&body).expect("small");
-        let Ok(Some((1, Wire::Len(mut inner)))) = outer.next() else {
-            panic!("field 1")
-        };
-        let Ok(Some((2, Wire::Len(text)))) = inner.next() else {
-            panic!("field 2")
-        };
+        let Ok(Some((1, Wire::Len(mut inner)))) = outer.next() else { panic!("field 1") };
+        let Ok(Some((2, Wire::Len(text)))) = inner.next() else { panic!("field 2") };
         assert_eq!(text.text(), Ok("hi"));
         assert_eq!(text.span(), Span { start: 4, end: 6 });
     }
