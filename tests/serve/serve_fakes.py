@@ -55,10 +55,22 @@ class FakeRunner:
         return SeriesReport(list(self.speeds))
 
     def metrics(self) -> Sequence[MetricInfo]:
-        words = ("infrastructure", "CPU use", "How busy a service is")
         return [
             MetricInfo(
-                "process.cpu.usage", "gauge", "%", "public", *words, True, True, 1, 9, *[MOMENT] * 2, None
+                metric="process.cpu.usage",
+                type="gauge",
+                unit="%",
+                privacy="public",
+                category="infrastructure",
+                description="CPU use",
+                purpose="How busy a service is",
+                in_catalogue=True,
+                stored=True,
+                series=1,
+                points=9,
+                first_seen=MOMENT,
+                last_seen=MOMENT,
+                last_asked=None,
             )
         ]
 

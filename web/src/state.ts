@@ -95,6 +95,12 @@ function begin(point: SeriesPoint): Metric {
   return metric;
 }
 
+/** Protected metrics are kept as one value a window: nothing finer can be asked for. */
+function historyInterval(level: PrivacyLevel): string {
+  if (level === "public" || level === "internal") return HISTORY_INTERVAL;
+  return `${status.value?.privacy.sensitive_window ?? 60}s`;
+}
+
 async function loadHistory(metric: Metric, keys: string[]): Promise<void> {
   const end = Date.now() / 1000 + ahead;
   try {
@@ -102,7 +108,7 @@ async function loadHistory(metric: Metric, keys: string[]): Promise<void> {
       metric: metric.name,
       start_time: end - WINDOW,
       end_time: end,
-      interval: HISTORY_INTERVAL,
+      interval: historyInterval(metric.level),
       group_by: keys,
     });
     for (const { attributes, points } of answer.series) {

@@ -2,7 +2,10 @@
 
 /** Seconds that the charts show. */
 export const WINDOW = 600;
-const LEAST_GAP = 30;
+const LEAST_GAP = 20;
+/** OpenTelemetry sends once a minute unless told otherwise. */
+const UNKNOWN_RHYTHM = 180;
+const RHYTHM = 9;
 
 export class Track {
   readonly times: number[] = [];
@@ -41,10 +44,11 @@ export class Track {
     this.values.push(value);
   }
 
+  /** Seconds of silence that are still this series' rhythm: three of its usual steps, once they are known. */
   private longestStep(): number {
-    const steps: number[] = [];
-    for (let i = Math.max(1, this.times.length - 9); i < this.times.length; i += 1)
-      steps.push((this.times[i] ?? 0) - (this.times[i - 1] ?? 0));
+    const real = this.times.filter((_, index) => this.values[index] !== null).slice(-RHYTHM);
+    const steps = real.slice(1).map((time, index) => time - (real[index] ?? time));
+    if (steps.length < 3) return UNKNOWN_RHYTHM;
     steps.sort((a, b) => a - b);
     return Math.max(LEAST_GAP, 3 * (steps[Math.floor(steps.length / 2)] ?? 0));
   }

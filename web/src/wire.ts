@@ -9,6 +9,7 @@ export interface Hello {
   missed?: number;
 }
 
+/** Rates are per second over the last minute. */
 export interface ServiceHealth {
   service: string;
   up: boolean;

@@ -3,7 +3,7 @@
 import type { PrivacyLevel } from "./wire";
 
 const NAMES: Record<string, string> = {
-  "p2p.connections.total": "Connections",
+  "p2p.connections.total": "New connections",
   "p2p.connections.failed": "Failed connections",
   "p2p.connections.closed": "Closed connections",
   "p2p.peer.connections": "Connections by kind of peer",

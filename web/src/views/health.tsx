@@ -5,6 +5,9 @@ import { type Track, WINDOW } from "../track";
 import type { ServiceHealth } from "../wire";
 import { ago, figureText } from "../words";
 
+/** The share of failing requests from which a service is shown as failing. */
+const FAILING = 0.05;
+
 export function Health() {
   const list = services.value ?? [];
   if (list.length === 0) return null;
@@ -28,7 +31,7 @@ export function Health() {
 }
 
 function ServiceCard({ service }: { service: ServiceHealth }) {
-  const failing = (service.error_rate ?? 0) > 0.05;
+  const failing = (service.error_rate ?? 0) > FAILING * (service.request_rate ?? 0);
   const state = service.up ? (failing ? "failing" : "up") : "down";
   return (
     <li class={`card service service-${state}`}>
@@ -41,11 +44,7 @@ function ServiceCard({ service }: { service: ServiceHealth }) {
       <Spark track={sparks.get(service.service)} />
       <dl class="figures">
         <Fact name="Requests" text={figureText(service.request_rate, "/s")} />
-        <Fact
-          name="Errors"
-          text={figureText(service.error_rate === null ? null : service.error_rate * 100, "%")}
-          loud={failing}
-        />
+        <Fact name="Errors" text={figureText(service.error_rate, "/s")} loud={failing} />
         <Fact name="95 % within" text={figureText(service.p95_ms, "ms")} />
         <Fact name="CPU" text={figureText(service.cpu_percent, "%")} />
         <Fact name="Memory" text={figureText(service.memory_bytes, "By")} />
@@ -66,12 +65,14 @@ function Fact({ name, text, loud = false }: { name: string; text: string; loud?:
 
 const WIDTH = 240;
 const HEIGHT = 34;
+/** Seconds that a sparkline shows at least: it grows with what the page has seen. */
+const LEAST_SPARK = 60;
 
 function Spark({ track }: { track: Track | undefined }) {
   const paths = track === undefined ? [] : runs(track, now.value);
   return (
     <svg class="spark" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img">
-      <title>Requests per second over the last ten minutes</title>
+      <title>Requests per second since this page was opened, at most ten minutes</title>
       {paths.map((points) => (
         <polyline key={points} points={points} />
       ))}
@@ -81,13 +82,14 @@ function Spark({ track }: { track: Track | undefined }) {
 
 /** The points of each unbroken stretch, as SVG takes them. */
 export function runs(track: Track, end: number): string[] {
+  const begin = Math.max(end - WINDOW, Math.min(track.times[0] ?? end, end - LEAST_SPARK));
   const top = Math.max(...track.values.map((value) => value ?? 0), 1e-9);
   const found: string[][] = [[]];
   track.times.forEach((time, index) => {
     const value = track.values[index];
     if (value === null || value === undefined) found.push([]);
     else {
-      const x = WIDTH * (1 - (end - time) / WINDOW);
+      const x = WIDTH * ((time - begin) / (end - begin));
       const y = HEIGHT - 2 - (HEIGHT - 4) * (value / top);
       found.at(-1)?.push(`${x.toFixed(1)},${y.toFixed(1)}`);
     }

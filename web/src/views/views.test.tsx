@@ -1,0 +1,82 @@
+import { render } from "preact";
+import { afterEach, expect, it } from "vitest";
+import { now, services, sparks, status } from "../state";
+import { Track } from "../track";
+import type { ServiceHealth, Status } from "../wire";
+import { Empty } from "./empty";
+import { Health, runs } from "./health";
+import { RefusedPanel } from "./refused";
+
+const place = document.createElement("div");
+
+afterEach(() => {
+  render(null, place);
+  services.value = null;
+  status.value = null;
+});
+
+function health(overrides: Partial<ServiceHealth>): ServiceHealth {
+  return {
+    service: "identity",
+    up: true,
+    request_rate: 10,
+    error_rate: 0,
+    p95_ms: 12.4,
+    cpu_percent: 3,
+    memory_bytes: 62e6,
+    last_seen: new Date().toISOString(),
+    ...overrides,
+  };
+}
+
+it("shows a service that answers, one that fails and one that fell silent", () => {
+  services.value = [
+    health({}),
+    health({ service: "node", error_rate: 1 }),
+    health({ service: "social", up: false, request_rate: null, last_seen: null }),
+  ];
+  render(<Health />, place);
+  const states = [...place.querySelectorAll(".pill")].map((pill) => pill.textContent);
+  expect(states).toEqual(["Up", "Errors", "Silent"]);
+  expect(place.textContent).toContain("2 of 3 reporting");
+  expect(place.textContent).toContain("12.4 ms");
+  expect(place.textContent).toContain("never");
+});
+
+it("shows why a metric was refused, and counts nothing that is protected", () => {
+  const refused = [
+    { metric: "odd.metric", reason: "not in the catalogue", remedy: "allow it", count: 4 },
+    { metric: "user.active", reason: "waits for noise", remedy: "wait", count: null },
+  ];
+  status.value = { refused } as unknown as Status;
+  render(<RefusedPanel />, place);
+  const rows = [...place.querySelectorAll("tbody tr")].map((row) => row.textContent);
+  expect(rows).toEqual([
+    "odd.metricnot in the catalogueallow it4",
+    "user.activewaits for noisewaitnot counted",
+  ]);
+});
+
+it("tells a newcomer the address that this service really listens on", () => {
+  status.value = { endpoints: { otlp_grpc: "127.0.0.1:54321" } } as unknown as Status;
+  render(<Empty />, place);
+  expect(place.querySelector("pre")?.textContent).toContain(
+    "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:54321\n",
+  );
+});
+
+it("draws a sparkline in unbroken stretches within its frame", () => {
+  const track = new Track();
+  for (const time of [0, 10, 20, 30, 200, 210]) track.push(time, time);
+  now.value = 210;
+  sparks.set("identity", track);
+  const found = runs(track, 210);
+  expect(found).toHaveLength(2);
+  for (const pair of found.join(" ").split(" ")) {
+    const [x = -1, y = -1] = pair.split(",").map(Number);
+    expect(x).toBeGreaterThanOrEqual(0);
+    expect(x).toBeLessThanOrEqual(240);
+    expect(y).toBeGreaterThanOrEqual(0);
+    expect(y).toBeLessThanOrEqual(34);
+  }
+});
