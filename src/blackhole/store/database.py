@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import duckdb
 
-from blackhole.errors import QueryError, StoreError
+from blackhole.errors import OverloadedError, QueryError, StoreError
 from blackhole.records import MetricType, PrivacyLevel, SeriesRow, StreamState
 from blackhole.store import migrate, secret
 from blackhole.store.reader import Reader, one_line
@@ -31,7 +31,9 @@ log = logging.getLogger(__name__)
 class Database:
     """One open database file: one writer at a time, at most two readers."""
 
-    def __init__(self, path: Path, *, memory_limit: int, clock: Callable[[], int], read_only: bool) -> None:
+    def __init__(
+        self, path: Path, *, memory_limit: int, clock: Callable[[], int], read_only: bool, schema: Path
+    ) -> None:
         """Use `open`."""
         self.path = path
         self.read_only = read_only
@@ -39,6 +41,7 @@ class Database:
         self.key = b""
         self._memory_limit = memory_limit
         self._clock = clock
+        self._schema = schema
         self._root: duckdb.DuckDBPyConnection | None = None
         self._handles = threading.Lock()
         self._write_lock = threading.RLock()
@@ -53,12 +56,14 @@ class Database:
         memory_limit: int = MEMORY_LIMIT,
         clock: Callable[[], int] = time.time_ns,
         read_only: bool = False,
+        schema: Path = migrate.SCHEMA,
     ) -> Self:
         """Opens, creates or migrates the file. Raises StoreError: unwritable, foreign, newer, or in use.
 
         `clock`: nanoseconds since the epoch. `read_only` never creates a file and needs no key.
+        `schema`: the directory of the numbered schema files.
         """
-        database = cls(path, memory_limit=memory_limit, clock=clock, read_only=read_only)
+        database = cls(path, memory_limit=memory_limit, clock=clock, read_only=read_only, schema=schema)
         if read_only:
             database._open_to_read()
         else:
@@ -83,12 +88,15 @@ class Database:
             return int(reader.rows("SELECT coalesce(max(id), 0) + 1 FROM streams").rows[0][0])
 
     def recall(self, keys: Sequence[bytes]) -> dict[bytes, StreamState]:
-        """The last committed state of known streams (a `blackhole.records.Recaller`)."""
-        with (
-            self._recalling,
-            self._snapshot() as reader,
-        ):  # part of writing: it must not wait for people's queries
-            return recall(reader, keys, now_ns=self._clock())
+        """The last committed state of known streams (a `blackhole.records.Recaller`).
+
+        Part of writing: it does not wait for people's queries. Raises OverloadedError.
+        """
+        try:
+            with self._recalling, self._snapshot() as reader:
+                return recall(reader, keys, now_ns=self._clock())
+        except QueryError:
+            raise OverloadedError("the store is busy: send again in a moment", retry_after=1.0) from None
 
     def size(self) -> int:
         """Bytes on disk: the file and its write-ahead log."""
@@ -161,7 +169,6 @@ class Database:
     def _snapshot(self) -> Iterator[Reader]:
         cursor = self._cursor()
         try:
-            cursor.execute("BEGIN TRANSACTION READ ONLY")
             yield Reader(cursor)
         finally:
             cursor.close()
@@ -190,10 +197,12 @@ class Database:
         if not self.path.exists():
             raise StoreError(f"{self.path}: no such database: start the service first, or name --data-dir")
         self._root = self._connect()
-        self._close_on_error(lambda: self._take_over(migrate.version_of(self._connection, self.path)))
+        self._close_on_error(
+            lambda: self._take_over(migrate.version_of(self._connection, self.path, self._schema))
+        )
 
     def _take_over(self, version: int) -> None:
-        if version < len(migrate.steps()):
+        if version < len(migrate.steps(self._schema)):
             raise StoreError(f"{self.path}: schema {version} is old: start the service once to migrate it")
         self._read_created()
 
@@ -206,14 +215,14 @@ class Database:
             self.path.chmod(stat.S_IRUSR | stat.S_IWUSR)
 
     def _prepare(self) -> None:
-        version = migrate.version_of(self._connection, self.path)
-        if 0 < version < len(migrate.steps()):
+        version = migrate.version_of(self._connection, self.path, self._schema)
+        if 0 < version < len(migrate.steps(self._schema)):
             self.close()
             copy = migrate.back_up(self.path, version)
             log.warning("%s: migrating from schema %d; the old file is kept as %s", self.path, version, copy)
             self._root = self._connect()
-        if version < len(migrate.steps()):
-            migrate.migrate(self._connection, version, self._clock())
+        if version < len(migrate.steps(self._schema)):
+            migrate.migrate(self._connection, version, self._schema, self._clock())
         key = secret.read_key(self.path)
         if key is None:
             self._forget_streams()

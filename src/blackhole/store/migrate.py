@@ -10,12 +10,12 @@ from blackhole.errors import StoreError
 SCHEMA = Path(__file__).parent / "schema"
 
 
-def steps() -> list[Path]:
+def steps(schema: Path) -> list[Path]:
     """The schema files in order; the number of a file is the version it leads to."""
-    return sorted(SCHEMA.glob("[0-9]*.sql"))
+    return sorted(schema.glob("[0-9]*.sql"))
 
 
-def version_of(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+def version_of(connection: duckdb.DuckDBPyConnection, path: Path, schema: Path) -> int:
     """The schema version of the file, 0 when empty. Raises StoreError for foreign and newer files."""
     tables = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     if not tables:
@@ -24,8 +24,8 @@ def version_of(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
         raise StoreError(f"{path}: a DuckDB file of something else: name another file with database_path")
     rows = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchall()
     version = int(rows[0][0])
-    if version > len(steps()):
-        known = f"schema {version}, this one knows {len(steps())}"
+    if version > len(steps(schema)):
+        known = f"schema {version}, this one knows {len(steps(schema))}"
         raise StoreError(f"{path}: written by a newer Blackhole ({known}): upgrade Blackhole")
     return version
 
@@ -45,7 +45,7 @@ def back_up(path: Path, version: int) -> Path:
     return copy
 
 
-def migrate(connection: duckdb.DuckDBPyConnection, version: int, now_ns: int) -> None:
+def migrate(connection: duckdb.DuckDBPyConnection, version: int, schema: Path, now_ns: int) -> None:
     """Applies the steps above `version` in one transaction."""
     connection.execute("BEGIN")
     try:
@@ -53,7 +53,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, version: int, now_ns: int) ->
             connection.execute(
                 "CREATE TABLE schema_version (version INTEGER NOT NULL, created_ns BIGINT NOT NULL)"
             )
-        for number, step in enumerate(steps()[version:], start=version + 1):
+        for number, step in enumerate(steps(schema)[version:], start=version + 1):
             connection.execute(step.read_text())
             connection.execute("INSERT INTO schema_version VALUES (?, ?)", [number, now_ns])
         connection.execute("COMMIT")

@@ -28,7 +28,12 @@ class Reader:
     """A read-only snapshot of the database; one thread at a time."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Begins the snapshot. Raises QueryError."""
         self._connection = connection
+        try:
+            connection.execute("BEGIN TRANSACTION READ ONLY")
+        except duckdb.Error as error:
+            raise _as_query_error(error, math.inf) from None
 
     def rows(
         self,

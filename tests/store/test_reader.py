@@ -1,0 +1,66 @@
+import time
+
+import pytest
+
+from blackhole.errors import QueryError
+from blackhole.store.database import Database
+
+SLOW = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range * b.range = 7"
+
+
+def test_rows_come_with_their_names_and_types(database: Database) -> None:
+    with database.reader() as reader:
+        table = reader.rows("SELECT ?::INTEGER AS a, 'x' AS b", [3])
+    assert (table.columns, table.types, table.rows, table.truncated) == (
+        ["a", "b"],
+        ["INTEGER", "VARCHAR"],
+        [(3, "x")],
+        False,
+    )
+
+
+@pytest.mark.parametrize(("asked", "given", "truncated"), [(9, 9, True), (10, 10, False), (11, 10, False)])
+def test_more_rows_than_asked_for_are_cut_and_it_says_so(
+    database: Database, asked: int, given: int, *, truncated: bool
+) -> None:
+    with database.reader() as reader:
+        table = reader.rows("SELECT * FROM range(10)", max_rows=asked)
+    assert (len(table.rows), table.truncated) == (given, truncated)
+
+
+def test_a_query_ends_at_its_time_and_the_next_one_runs(database: Database) -> None:
+    began = time.monotonic()
+    with database.reader() as reader:
+        with pytest.raises(QueryError, match=r"longer than 0.2 s"):
+            reader.rows(SLOW, timeout=0.2)
+        assert time.monotonic() - began < 5
+    with database.reader() as reader:
+        assert reader.rows("SELECT 1").rows == [(1,)]
+
+
+def test_an_answer_that_is_too_large_is_refused(database: Database) -> None:
+    with database.reader() as reader, pytest.raises(QueryError, match="larger than 1 MiB"):
+        reader.rows("SELECT range::VARCHAR || 'xxxxxxxxxxxxxxxxxxxxxxxx' FROM range(100000)", max_bytes=2**20)
+
+
+def test_a_query_that_needs_too_much_memory_is_refused(database: Database) -> None:
+    with database.reader() as reader, pytest.raises(QueryError, match="more memory"):
+        reader.rows("SELECT quantile_cont(range, 0.5) FROM range(20000000)", timeout=60)
+
+
+def test_a_snapshot_cannot_write(database: Database) -> None:
+    with database.reader() as reader, pytest.raises(QueryError, match="read-only"):
+        reader.rows("DELETE FROM retention_policies")
+
+
+def test_a_snapshot_does_not_see_what_comes_later(database: Database) -> None:
+    with database.reader() as reader:
+        before = reader.rows("SELECT count(*) FROM retention_policies").rows
+        with database.write() as connection:
+            connection.execute("DELETE FROM retention_policies")
+        assert reader.rows("SELECT count(*) FROM retention_policies").rows == before == [(3,)]
+
+
+def test_values_never_show_in_the_repr_of_a_table(database: Database) -> None:
+    with database.reader() as reader:
+        assert "secret" not in repr(reader.rows("SELECT 'secret' AS a"))
