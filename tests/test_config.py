@@ -141,7 +141,10 @@ def test_a_text_setting_is_taken_from_the_environment_as_it_stands() -> None:
             {"BLACKHOLE_ANALYTICS__K_ANONYMITY": "["},
             "BLACKHOLE_ANALYTICS__K_ANONYMITY: the value is not YAML",
         ),
-        ({"BLACKHOLE_ANALYTICS__API": "1", "BLACKHOLE_ANALYTICS__API__TLS_KEY": "f"}, "`api` is already one value"),
+        (
+            {"BLACKHOLE_ANALYTICS__API": "1", "BLACKHOLE_ANALYTICS__API__TLS_KEY": "f"},
+            "`api` is already one value",
+        ),
         ({"BLACKHOLE_ANALYTICS__API": "1"}, "`analytics.api` holds settings"),
     ],
 )
