@@ -84,7 +84,7 @@ async def _come_and_go(
                     online.add(-1, {"peer_type": "local"})
         except Exception as error:  # noqa: BLE001  (a host that fell ill comes back like one that left)
             sys.stderr.write(f"a libp2p host ended early: {type(error).__name__}\n")
-        await trio.sleep(random.uniform(2.0, 6.0))
+        await trio.sleep(random.uniform(4.0, 12.0))
 
 
 def _silence() -> None:

@@ -3,6 +3,7 @@
 import random
 import struct
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -29,6 +30,8 @@ TOPIC = "blackhole-demo-news"
 FETCH = "/blackhole-demo/fetch/1.0.0"
 ENOUGH_CONNECTIONS = 3
 _DIAL_TIMEOUT = 3.0
+_CLOSE_TIMEOUT = 2.0
+_CURIOSITY = 0.3
 _CHUNK = 16 * 1024
 _MAX_FETCH = 256 * 1024
 _STAMP = struct.Struct(">d")
@@ -42,6 +45,7 @@ class Peer:
         self._bootstrap = (bootstrap,) if bootstrap else ()
         self._dialing: dict[Any, str] = {}
         self._types: dict[Any, str] = {}
+        self._lost: deque[Any] = deque(maxlen=4)
         self.host = new_host(key_pair=key)
         self._gossip = GossipSub(
             protocols=["/meshsub/1.1.0"],
@@ -67,16 +71,22 @@ class Peer:
         """Listens, joins through the bootstrap host, and works until the block ends."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.host.run([Multiaddr("/ip4/127.0.0.1/tcp/0")]))
+            stack.push_async_callback(self._close)
             for service in (self._pubsub, self._gossip, self._dht):
                 await stack.enter_async_context(background_trio_service(service))
             await self._pubsub.wait_until_ready()
-            nursery = await stack.enter_async_context(trio.open_nursery())
-            for work in (self._read_news, self._write_news, self._look_around, self._exchange):
-                nursery.start_soon(work)
-            yield
-            nursery.cancel_scope.cancel()
+            async with trio.open_nursery() as nursery:
+                for work in (self._read_news, self._write_news, self._look_around, self._exchange):
+                    nursery.start_soon(work)
+                yield
+                nursery.cancel_scope.cancel()
+
+    async def _close(self) -> None:
+        """Ending its block alone would leave the host listening."""
         for peer_id in list(self._types):
             await self._forget(peer_id)
+        with trio.move_on_after(_CLOSE_TIMEOUT, shield=True):
+            await self._tolerate(self.host.close)
 
     async def join(self) -> None:
         """Dials the bootstrap hosts and makes them known to the routing table."""
@@ -86,15 +96,17 @@ class Peer:
                 await self._dht.add_peer(info.peer_id)
 
     async def _look_around(self) -> None:
-        """Discovers by a random walk of the DHT; lets go of a connection when it has more than enough."""
+        """Discovers by a random walk of the DHT, and lets go of a connection when it has more than enough."""
         await self.join()
         while True:
-            await trio.sleep(random.uniform(1.0, 4.0))
+            await trio.sleep(random.uniform(0.5, 2.5))
             connected = self.host.get_connected_peers()
             if not connected:
                 await self.join()
+            elif self._lost:
+                await self._dial_again(self._lost.popleft())
             elif len(connected) > ENOUGH_CONNECTIONS:
-                await self._tolerate(self.host.disconnect, random.choice(connected))
+                await self._let_go(random.choice(connected))
             else:
                 await self._discover()
 
@@ -107,9 +119,19 @@ class Peer:
             for peer_id in connected - before:
                 self._meters.discovered(watch.milliseconds, self._type(peer_id), success=True)
             strangers = {*found, *self._dht.routing_table.get_peer_ids()} - connected - {self.host.get_id()}
-            if strangers:
+            if strangers and random.random() < _CURIOSITY:
                 target = random.choice(list(strangers))
                 await self._dial(target, await self._dht.find_peer(target), "discovery", watch)
+
+    async def _dial_again(self, peer_id: Any) -> None:
+        """A peer that went away without being let go: it dropped the connection, or it left for good."""
+        if peer_id not in self.host.get_connected_peers():
+            info = PeerInfo(peer_id, self.host.get_peerstore().addrs(peer_id))
+            await self._dial(peer_id, info, "manual", Stopwatch())
+
+    async def _let_go(self, peer_id: Any) -> None:
+        await self._forget(peer_id)
+        await self._tolerate(self.host.disconnect, peer_id)
 
     async def _dial(self, peer_id: Any, info: Any, method: str, watch: Stopwatch) -> bool:
         """Connects, and records how long it took since `watch` was started and whether it worked."""
@@ -197,6 +219,8 @@ class Peer:
     async def _on_disconnected(self, connection: Any) -> None:
         peer_id = connection.muxed_conn.peer_id
         if peer_id not in self.host.get_connected_peers():
+            if peer_id in self._types:
+                self._lost.append(peer_id)
             await self._forget(peer_id)
 
     async def _forget(self, peer_id: Any) -> None:

@@ -15,7 +15,7 @@ from blackhole.demo.places import bridge, command_name, find_python, free_or_any
 from blackhole.sdk.process import AnalyticsProcess, AnalyticsProcessError, Endpoints
 
 INTERVAL = 2.0
-STAY = (15.0, 60.0)
+STAY = (12.0, 45.0)
 CONFIGURATION = """\
 # Short windows and small groups, so that there is something to see at once.
 # On a real node leave the defaults: windows of a minute, groups of five.
