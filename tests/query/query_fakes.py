@@ -1,0 +1,86 @@
+"""A small catalogue, a database in a directory, and a model of the answers in plain Python."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from blackhole.catalogue.definition import Definition
+from blackhole.query.run import Runner
+from blackhole.records import GuardedBatch, PrivacyLevel
+from blackhole.store.append import insert
+from blackhole.store.database import Database
+from tests.store.store_fakes import SECOND
+
+NOW_S = 1_750_000_020
+NOW = NOW_S * SECOND
+WINDOWS = {PrivacyLevel.SENSITIVE: 60.0, PrivacyLevel.HIGHLY_SENSITIVE: 3600.0}
+
+
+def definition(name: str, kind: str, **more: object) -> Definition:
+    plain = {"description": "", "unit": "1", "privacy": "internal", "purpose": "to test"}
+    return msgspec.convert({**plain, "name": name, "type": kind, **more}, Definition)
+
+
+ENTRIES = (
+    definition("process.cpu.usage", "gauge", unit="percent", privacy="public"),
+    definition("process.memory.usage", "gauge", unit="bytes", privacy="public"),
+    definition("node.requests.total", "counter"),
+    definition("node.errors.total", "counter"),
+    definition("node.request.duration", "histogram", unit="ms"),
+    definition("rpc.server.call.duration", "histogram", unit="s"),
+    definition("p2p.connections.total", "counter", category="p2p"),
+    definition("p2p.discovery.latency", "histogram", unit="ms", category="p2p"),
+    definition(
+        "p2p.peer.connections",
+        "updowncounter",
+        privacy="sensitive",
+        category="p2p",
+        privacy_unit={"name": "peer", "keys": ["peer.id"]},
+        bounds=[0, 8],
+    ),
+    definition(
+        "content.operations",
+        "counter",
+        privacy="highly_sensitive",
+        category="business",
+        privacy_unit="event",
+        bounds=[0, 1],
+    ),
+)
+
+
+@dataclass
+class FakeCatalogue:
+    entries: Sequence[Definition] = field(default=ENTRIES)
+
+    def match(self, name: str) -> Definition | None:
+        return next((entry for entry in self.entries if entry.name == name), None)
+
+    def near(self, name: str) -> list[str]:
+        return [entry.name for entry in self.entries if entry.name[:8] == name[:8]]
+
+    def __iter__(self) -> Iterator[Definition]:
+        return iter(self.entries)
+
+
+@dataclass
+class Desk:
+    """A database, and a runner whose clock can be set."""
+
+    database: Database
+    now: float = NOW_S
+    commits: int = 0
+
+    def __post_init__(self) -> None:
+        self.runner = Runner(self.database, FakeCatalogue(), windows=WINDOWS, now=lambda: self.now)
+
+    def store(self, given: GuardedBatch) -> None:
+        self.commits += 1
+        with self.database.write() as connection:
+            insert(connection, given.rows, given.series, given.streams, created_us=NOW // 1000 + self.commits)
+
+
+def desk(directory: Path) -> Desk:
+    return Desk(Database.open(directory / "a.duckdb", clock=lambda: NOW))

@@ -1,0 +1,164 @@
+import pytest
+
+from blackhole.errors import ForbiddenError, QueryError
+from blackhole.records import MetricType
+from tests.query.query_fakes import NOW, Desk
+from tests.store.store_fakes import SECOND, Histogram, Point, batch, series
+
+FORBIDDEN = [
+    "INSERT INTO points VALUES (1, 1, '2024-01-01', 1, NULL, '2024-01-01')",
+    "DELETE FROM points",
+    "DROP TABLE points",
+    "CREATE TABLE a (x INTEGER)",
+    "COPY points TO '/tmp/stolen.csv'",
+    "ATTACH '/tmp/other.duckdb'",
+    "SET memory_limit = '10GB'",
+    "PRAGMA version",
+    "CALL pragma_version()",
+    "INSTALL httpfs",
+    "CHECKPOINT",
+    "EXPORT DATABASE '/tmp/x'",
+    "SELECT 1; SELECT 2",
+    "SELECT 1; DROP TABLE points",
+    "SELECT * FROM read_csv('/etc/passwd')",
+    "SELECT * FROM read_text('/etc/passwd')",
+    "SELECT * FROM glob('/etc/*')",
+    "SELECT * FROM '/etc/passwd'",
+    "SELECT * FROM 'https://example.org/a.parquet'",
+    "SELECT * FROM streams",
+    "SELECT * FROM main.streams",
+    "SELECT * FROM schema_version",
+    "SELECT * FROM information_schema.tables",
+    "SELECT * FROM pg_catalog.pg_class",
+    "SELECT * FROM sqlite_master",
+    "SELECT * FROM duckdb_settings()",
+    "SELECT * FROM duckdb_tables",
+    "SELECT * FROM pragma_storage_info('points')",
+    "SELECT * FROM query('SELECT * FROM streams')",
+    "SELECT * FROM query_table('streams')",
+    "SELECT * FROM json_execute_serialized_sql('{}')",
+    "SELECT getenv('HOME')",
+    "SELECT current_setting('temp_directory')",
+    "SELECT getvariable('x')",
+    "SELECT repeat('x', 2000000000)",
+    "SELECT lpad('x', 2000000000, 'y')",
+    "SELECT range(1000000000)",
+    "SELECT replace('aaaa', 'a', 'aaaaaaaa')",
+    "SELECT printf('%1000000000d', 1)",
+    "SELECT sum(length(repeat('x', 10))) OVER () FROM metrics",
+    "SELECT * FROM metrics WHERE metric_name IN (SELECT content FROM read_text('/etc/passwd'))",
+    "SELECT CASE WHEN true THEN (SELECT count(*) FROM streams) END",
+    "SELECT list_transform([1], lambda x: getenv('HOME'))",
+    "SELECT 1 FROM metrics ORDER BY getenv('HOME')",
+    "SELECT 1 FROM metrics LIMIT (SELECT count(*) FROM streams)",
+    "SELECT * FROM metrics JOIN streams ON true",
+    "SELECT * FROM metrics, LATERAL (SELECT * FROM streams)",
+    "VALUES ((SELECT count(*) FROM streams))",
+    "WITH streams AS (SELECT 1) SELECT * FROM streams",
+    "WITH a AS (SELECT * FROM streams) SELECT * FROM a",
+    "SELECT * FROM (WITH \"/etc/passwd\" AS (SELECT 1) SELECT 1), '/etc/passwd'",
+    "WITH RECURSIVE a AS (SELECT 'x' AS s UNION ALL SELECT s || s FROM a) SELECT * FROM a",
+    "SELECT * FROM metrics UNION ALL SELECT * FROM (SELECT * FROM streams)",
+    "SHOW TABLES",
+    "SHOW ALL TABLES",
+    "SUMMARIZE points",
+    "SELECT $1",
+    "SELECT " + " || ".join(["'x'"] * 12),
+    "SELECT system.main.getenv('HOME')",
+    "FROM generate_series(1, 3) JOIN read_csv('/etc/passwd') ON true",
+]
+
+
+@pytest.mark.parametrize("sql", FORBIDDEN)
+def test_anything_but_a_read_of_the_known_tables_is_forbidden(asked: Desk, sql: str) -> None:
+    with pytest.raises(ForbiddenError) as refused:
+        asked.runner.sql(sql)
+    assert "\n" not in str(refused.value)
+
+
+ALLOWED = [
+    ("SELECT count(*) FROM metrics", [[3]]),
+    ("FROM metrics SELECT metric_name, sum(value) GROUP BY ALL ORDER BY 1;", [["a.h", 2.5], ["process.cpu.usage", 3.0]]),
+    ("SELECT attributes->>'service.name' FROM metrics WHERE value = 1 -- node", [["node"]]),
+    ("WITH a AS (SELECT value FROM metrics), b AS (SELECT * FROM a) SELECT max(b.value) FROM b", [[2.5]]),
+    ("SELECT time_bucket(INTERVAL '1 hour', timestamp) AS h, avg(value) FROM metrics WHERE value < 2.2 GROUP BY h", [["2025-06-15T15:00:00Z", 1.5]]),
+    ("SELECT count(*) FROM metrics WHERE timestamp > TIMESTAMP '2025-06-15 15:00:00'", [[3]]),
+    ("SELECT series, row_number() OVER (ORDER BY value) FROM main.points", [[1, 1], [1, 2]]),
+    ("SELECT metric FROM series s WHERE EXISTS (FROM histogram_points h WHERE h.series = s.id)", [["a.h"]]),
+    ("SELECT unnest(bounds) FROM histogram_points", [[1.0], [2.0]]),
+    ("SELECT buckets[2], list_sum(buckets) FROM histogram_points", [[2, 4]]),
+    ("SELECT * FROM generate_series(1, 3)", [[1], [2], [3]]),
+    ("SELECT 1 UNION ALL SELECT 2 ORDER BY 1 DESC", [[2], [1]]),
+    ("SELECT 'a' || 'b', CASE WHEN 1 IN (1, 2) THEN upper('c') ELSE 'd' END, 'abc' LIKE 'a%'", [["ab", "C", True]]),
+    ("SELECT NULL, true, 1.5::DECIMAL(4,2), 'nan'::DOUBLE, {'a': 1}, [1, 2], DATE '2024-01-02', INTERVAL 90 SECOND", [[None, True, 1.5, None, {"a": 1}, [1, 2], "2024-01-02", 90.0]]),
+    ("SELECT 170141183460469231731687303715884105727::HUGEINT, 'ab'::BLOB", [["170141183460469231731687303715884105727", "6162"]]),
+    ("SELECT to_timestamp(0) AS t", [["1970-01-01T00:00:00Z"]]),
+    ("SELECT metric_pattern FROM retention_policies WHERE retention_days > 20", [["infrastructure.*"]]),
+    ("SELECT count(*) FROM metric_aggregates UNION ALL SELECT count(*) FROM insights", [[0], [0]]),
+]  # fmt: skip
+
+
+@pytest.fixture
+def filled(asked: Desk) -> Desk:
+    asked.store(
+        batch(
+            [Point(1, NOW, 1.0), Point(1, NOW - SECOND, 2.0)],
+            [Histogram(2, NOW, 4, 10.0, (1.0, 2.0), (1, 2, 1))],
+            series=[series(1, attributes='{"service.name":"node"}'), series(2, "a.h", MetricType.HISTOGRAM)],
+        )
+    )
+    return asked
+
+
+@pytest.mark.parametrize(("sql", "rows"), ALLOWED)
+def test_reads_are_answered_as_json_can_say_them(filled: Desk, sql: str, rows: list[list[object]]) -> None:
+    assert filled.runner.sql(sql).rows == rows
+
+
+def test_an_answer_names_its_columns_and_types(filled: Desk) -> None:
+    answer = filled.runner.sql("SELECT value AS v, timestamp, now() AS n FROM metrics")
+    assert answer.columns == ["v", "timestamp", "n"]
+    assert answer.types == ["DOUBLE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"]
+    assert answer.elapsed_ms > 0
+
+
+@pytest.mark.parametrize(("asked_for", "given", "truncated"), [(2, 2, True), (3, 3, False), (9, 3, False)])
+def test_rows_beyond_those_asked_for_are_cut(
+    filled: Desk, asked_for: int, given: int, *, truncated: bool
+) -> None:
+    answer = filled.runner.sql("SELECT * FROM metrics", asked_for)
+    assert (len(answer.rows), answer.truncated) == (given, truncated)
+
+
+@pytest.mark.parametrize(
+    ("sql", "max_rows", "words"),
+    [
+        ("SELEC 1", 10, "not SQL"),
+        ("SELECT nothing FROM metrics", 10, "nothing"),
+        ("SELECT 1", 0, "max_rows is from 1 to 100,000"),
+        ("SELECT 1", 100_001, "max_rows is from 1 to 100,000"),
+        ("SELECT '" + "x" * 20_000 + "'", 10, "longer than 16,384"),
+        ("", 10, "only one SELECT"),
+    ],
+)
+def test_a_statement_that_cannot_run_is_refused_in_one_line(
+    asked: Desk, sql: str, max_rows: int, words: str
+) -> None:
+    with pytest.raises(QueryError, match=words) as refused:
+        asked.runner.sql(sql, max_rows)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_answer_of_more_than_64_mib_is_refused(asked: Desk) -> None:
+    text = "'" + "x" * 8000 + "'"
+    with pytest.raises(QueryError, match="larger than 64 MiB"):
+        asked.runner.sql(f"SELECT {text} || range FROM range(20000)", 20_000)
+
+
+def test_a_statement_that_never_ends_is_ended(asked: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blackhole.query.sandbox.TIMEOUT_S", 0.3)
+    with pytest.raises(QueryError, match=r"longer than 0.3 s"):
+        asked.runner.sql(
+            "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range * b.range = 7"
+        )
+    assert asked.runner.sql("SELECT 1").rows == [[1]]
