@@ -1,9 +1,9 @@
-/** A line chart of the last ten minutes (uPlot), in the colours of the page. */
+/** A line chart of the recent past (uPlot), in the colours of the page. */
 
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { columns, type Track, WINDOW } from "./track";
+import { columns, type Track } from "./track";
 import { figureText } from "./words";
 
 /** Also the number of colours in the style sheet. */
@@ -12,7 +12,8 @@ export const MOST_LINES = 6;
 interface Props {
   tracks: readonly Track[];
   unit: string;
-  now: number;
+  begin: number;
+  end: number;
   label: string;
   height?: number;
   /** The values under the pointer, by track; null when it left. */
@@ -56,10 +57,10 @@ export function Chart(props: Props) {
   return <div class="chart" ref={place} role="img" aria-label={props.label} />;
 }
 
-function refresh(plot: uPlot, { tracks, now }: Props): void {
+function refresh(plot: uPlot, { tracks, begin, end }: Props): void {
   plot.batch(() => {
     plot.setData(columns(tracks) as uPlot.AlignedData, false);
-    plot.setScale("x", { min: now - WINDOW, max: now });
+    plot.setScale("x", { min: begin, max: end });
   });
 }
 
@@ -79,7 +80,7 @@ function options(
   return {
     width: element.clientWidth,
     height: latest.current.height ?? 132,
-    padding: [8, 4, 0, 0],
+    padding: [8, 18, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
     scales: { x: { time: true, auto: false }, y: { range: (_plot, min, max) => yRange(min, max) } },
@@ -110,9 +111,25 @@ function line(colour: (name: string) => string, index: number, lines: number): u
     stroke,
     width: 1.75,
     spanGaps: false,
-    points: { show: false },
+    points: { size: 4, filter: (plot, series) => lonely(plot.data[series] ?? []) },
     ...(lines === 1 ? { fill: `${stroke}1f` } : {}),
   };
+}
+
+/** Points that no line shows, because a gap is on both sides. */
+export function lonely(column: ArrayLike<number | null | undefined>): number[] {
+  const found: number[] = [];
+  let before: number | null = null;
+  let candidate: number | null = null;
+  for (let at = 0; at < column.length; at += 1) {
+    const value = column[at];
+    if (value === undefined) continue;
+    if (value === null && candidate !== null) found.push(candidate);
+    candidate = value !== null && before === null ? at : null;
+    before = value;
+  }
+  if (candidate !== null) found.push(candidate);
+  return found;
 }
 
 function under(plot: uPlot): { time: number; values: (number | null | undefined)[] } | null {
@@ -137,7 +154,7 @@ function yRange(min: number | null, max: number | null): [number, number] {
   return low === high ? [0, 1] : [low, high];
 }
 
-function clock(seconds: number): string {
+export function clock(seconds: number): string {
   return new Date(seconds * 1000).toLocaleTimeString([], {
     hour: "2-digit",
     minute: "2-digit",

@@ -1,12 +1,13 @@
 /** What the page shows, as signals: fed by the stream, begun with history, completed by the status. */
 
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { ApiError, getStatus, query } from "./api";
 import type { Connection } from "./live";
 import { Track, WINDOW } from "./track";
 import type { Governor, Message, PrivacyLevel, SeriesPoint, ServiceHealth, Status } from "./wire";
 
 const STATUS_PAUSE = 5000;
+const LEAST_SPAN = 120;
 const HISTORY_INTERVAL = "10s";
 
 export interface Series {
@@ -37,6 +38,18 @@ export const governor = signal<Governor | null>(null);
 export const status = signal<Status | null>(null);
 export const arriving = signal<number | null>(null);
 export const now = signal(Date.now() / 1000);
+
+/** Where the charts begin: they grow from two minutes to ten, as far as there is data. */
+export const begin = computed(() => {
+  let first = now.value - LEAST_SPAN;
+  for (const board of [network.value, performance.value])
+    for (const metric of board.values())
+      for (const { track } of metric.series.values())
+        first = Math.min(first, track.times[0] ?? first);
+  return Math.max(first, now.value - WINDOW);
+});
+
+export const span = computed(() => `last ${Math.round((now.value - begin.value) / 60)} minutes`);
 
 /** How many seconds the service's clock is ahead of this machine's. */
 let ahead = 0;
@@ -75,7 +88,7 @@ function takeHealth(list: ServiceHealth[], time: number): void {
 function takeSeries(board: Board, points: SeriesPoint[]): Board {
   const next: Board = new Map(board);
   for (const point of points) {
-    const metric = next.get(point.metric) ?? begin(point);
+    const metric = next.get(point.metric) ?? newMetric(point);
     const key = JSON.stringify(Object.entries(point.attributes).sort());
     const { attributes } = point;
     const series = metric.series.get(key) ?? { key, attributes, track: new Track(), latest: point };
@@ -88,7 +101,7 @@ function takeSeries(board: Board, points: SeriesPoint[]): Board {
   return next;
 }
 
-function begin(point: SeriesPoint): Metric {
+function newMetric(point: SeriesPoint): Metric {
   const { metric: name, unit, privacy_level: level } = point;
   const metric: Metric = { name, unit, level, series: new Map() };
   void loadHistory(metric, Object.keys(point.attributes));

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { lonely } from "./chart";
 import { columns, Track, WINDOW } from "./track";
 
 function track(...points: [number, number | null][]): Track {
@@ -55,4 +56,11 @@ describe("columns", () => {
   it("of nothing are empty", () => {
     expect(columns([])).toEqual([[]]);
   });
+});
+
+it("finds the points that no line would show", () => {
+  expect(lonely([1])).toEqual([0]);
+  expect(lonely([null, 1, undefined, null, 2, 3, null, undefined, 4])).toEqual([1, 8]);
+  expect(lonely([1, undefined, 2])).toEqual([]);
+  expect(lonely([])).toEqual([]);
 });

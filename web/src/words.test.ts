@@ -55,7 +55,7 @@ describe("names", () => {
   it("labels a series by what tells it from the others", () => {
     const attributes = { "service.name": "node", direction: "in" };
     expect(labelOf(attributes, new Set(["service.name"]))).toBe("in");
-    expect(labelOf({}, new Set())).toBe("all");
+    expect(labelOf({}, new Set())).toBe("");
   });
 
   it("treats a level that it does not know as one that stays here", () => {

@@ -177,5 +177,5 @@ export function levelOf(level: string): Level {
 /** A series by what tells it from its neighbours: “identity · incoming”. */
 export function labelOf(attributes: Record<string, string>, shared: ReadonlySet<string>): string {
   const parts = Object.entries(attributes).filter(([key]) => !shared.has(key));
-  return parts.map(([, value]) => String(value)).join(" · ") || "all";
+  return parts.map(([, value]) => String(value)).join(" · ");
 }

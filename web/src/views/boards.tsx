@@ -1,7 +1,7 @@
 /** The boards of charts: the network, and how fast things run. */
 
 import type { Signal } from "@preact/signals";
-import { type Board, network, performance } from "../state";
+import { type Board, network, performance, span } from "../state";
 import { byImportance } from "../words";
 import { MetricCard } from "./metric";
 
@@ -26,7 +26,7 @@ function Charts({ id, title, board }: Props) {
     <section aria-labelledby={id}>
       <div class="section-head">
         <h2 id={id}>{title}</h2>
-        <p class="quiet">last 10 minutes</p>
+        <p class="quiet">{span}</p>
       </div>
       <ul class="cards charts">
         {metrics.map((metric) => (

@@ -1,6 +1,6 @@
 /** The top of the page: whether it is live, how much arrives, and how the data is kept private. */
 
-import { arriving, connection, governor, status, version } from "../state";
+import { arriving, connection, governor, lockedOut, status, version } from "../state";
 import { duration, figureText, number, size } from "../words";
 import { Badge } from "./badge";
 
@@ -34,6 +34,7 @@ const STATES = {
 };
 
 function ConnectionState() {
+  if (lockedOut.value) return <p class="connection state">Locked</p>;
   const rate = arriving.value;
   const own = governor.value;
   return (
@@ -42,6 +43,7 @@ function ConnectionState() {
         <span class="dot" aria-hidden="true" />
         {STATES[connection.value]}
       </p>
+      {connection.value === "reconnecting" && <p class="quiet">showing the last known values</p>}
       {rate !== null && connection.value === "live" && (
         <p class="quiet">
           <b>{number(rate)}</b> points/s arriving

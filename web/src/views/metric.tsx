@@ -1,8 +1,8 @@
 /** One metric as a card: its name, its newest value, its chart, and who the lines are. */
 
 import { useState } from "preact/hooks";
-import { Chart, MOST_LINES } from "../chart";
-import { type Metric, now, type Series } from "../state";
+import { Chart, clock, MOST_LINES } from "../chart";
+import { begin, type Metric, now, type Series, span } from "../state";
 import { figure, figureText, labelOf, levelOf, nameOf } from "../words";
 import { Badge } from "./badge";
 
@@ -32,8 +32,9 @@ export function MetricCard({ metric }: { metric: Metric }) {
       <Chart
         tracks={shown.map((series) => series.track)}
         unit={metric.unit}
-        now={now.value}
-        label={`${name} over the last ten minutes`}
+        begin={begin.value}
+        end={now.value}
+        label={`${name} over ${span.value}`}
         onPoint={setPointed}
       />
       {shown.length > 1 && (
@@ -41,7 +42,7 @@ export function MetricCard({ metric }: { metric: Metric }) {
           {shown.map((series, index) => (
             <li key={series.key}>
               <span class={`swatch swatch-${index + 1}`} aria-hidden="true" />
-              <span class="legend-name">{labelOf(series.attributes, shared)}</span>
+              <span class="legend-name">{labelOf(series.attributes, shared) || "all"}</span>
               <b>
                 {figureText(pointed ? pointed.values[index] : series.latest.value, metric.unit)}
               </b>
@@ -65,10 +66,9 @@ function Newest({ series, unit, pointed }: NewestProps) {
   const { lower, upper } = series.latest;
   return (
     <p class="newest">
-      <span class="big">{text}</span> <span class="unit">{suffix}</span>
-      {pointed !== null && (
-        <span class="quiet"> at {new Date(pointed.time * 1000).toLocaleTimeString()}</span>
-      )}
+      <span class="big">{text}</span> <span class="unit">{suffix}</span>{" "}
+      <span class="quiet">{labelOf(series.attributes, new Set())}</span>
+      {pointed !== null && <span class="quiet"> at {clock(pointed.time)}</span>}
       {pointed === null && lower !== null && upper !== null && (
         <span class="quiet">
           {" "}
