@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+from tests.store.store_fakes import SECOND
 
 from blackhole.catalogue.definition import Definition
 from blackhole.query.run import Runner
 from blackhole.records import GuardedBatch, PrivacyLevel
 from blackhole.store.append import insert
 from blackhole.store.database import Database
-from tests.store.store_fakes import SECOND
 
 NOW_S = 1_750_000_020
 NOW = NOW_S * SECOND

@@ -1,10 +1,10 @@
 import pytest
+from tests.query.query_fakes import NOW, WINDOWS
 
 from blackhole.errors import QueryError
 from blackhole.query.language import Query, Request, Subject, parse, plan
 from blackhole.query.times import SECOND
 from blackhole.records import MetricType, PrivacyLevel
-from tests.query.query_fakes import NOW, WINDOWS
 
 GAUGE = Subject("a.b", MetricType.GAUGE, "1", PrivacyLevel.PUBLIC)
 SENSITIVE = Subject("a.b", MetricType.UPDOWNCOUNTER, "1", PrivacyLevel.SENSITIVE)

@@ -1,7 +1,7 @@
 import math
 import tempfile
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,12 +10,12 @@ from statistics import mean
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.query.query_fakes import NOW, NOW_S, Desk, desk
+from tests.store.store_fakes import SECOND, Histogram, Point, batch, series
 
 from blackhole.errors import QueryError, UnknownMetricError
 from blackhole.query.language import Answer, Query
 from blackhole.records import MetricType, PrivacyLevel
-from tests.query.query_fakes import NOW, NOW_S, Desk, desk
-from tests.store.store_fakes import SECOND, Histogram, Point, batch, series
 
 SERVICES = ("identity", "node", "social")
 START = NOW_S - 3600
@@ -75,7 +75,8 @@ def model(found: Sequence[Sample], aggregation: str, bucket: float, step: float)
         return sum(values) / (min(bucket + step, NOW_S) - max(bucket, START))
     if aggregation == "count":
         return len(values)
-    return {"avg": mean, "sum": sum, "max": max, "min": min}[aggregation](values)
+    simple: dict[str, Callable[[list[float]], float]] = {"avg": mean, "sum": sum, "max": max, "min": min}
+    return simple[aggregation](values)
 
 
 @settings(max_examples=25, deadline=None)
@@ -89,7 +90,7 @@ def test_answers_are_those_of_a_plain_model(
     given_samples: list[Sample],
     aggregation: str,
     step: int,
-    grouped: bool,  # noqa: FBT001 - hypothesis fills it
+    grouped: bool,
 ) -> None:
     with tempfile.TemporaryDirectory() as directory:
         asked = desk(Path(directory))
@@ -275,7 +276,7 @@ def test_a_private_metric_is_guarded_even_when_nothing_is_stored(asked: Desk, qu
 
 def test_an_unknown_metric_is_named_with_its_neighbours(asked: Desk) -> None:
     store(asked, "home.made.metric", MetricType.GAUGE, [Point(1, NOW - SECOND, 5.0)])
-    with pytest.raises(UnknownMetricError, match="did you mean home.made.metric"):
+    with pytest.raises(UnknownMetricError, match=r"did you mean home\.made\.metric"):
         asked.runner.query(Query("home.made.metrik"))
     with pytest.raises(UnknownMetricError, match=r"did you mean process.cpu.usage"):
         asked.runner.query(Query("process.cpu.usag"))

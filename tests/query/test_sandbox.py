@@ -1,9 +1,9 @@
 import pytest
+from tests.query.query_fakes import NOW, Desk
+from tests.store.store_fakes import SECOND, Histogram, Point, batch, series
 
 from blackhole.errors import ForbiddenError, QueryError
 from blackhole.records import MetricType
-from tests.query.query_fakes import NOW, Desk
-from tests.store.store_fakes import SECOND, Histogram, Point, batch, series
 
 FORBIDDEN = [
     "INSERT INTO points VALUES (1, 1, '2024-01-01', 1, NULL, '2024-01-01')",
@@ -78,10 +78,16 @@ def test_anything_but_a_read_of_the_known_tables_is_forbidden(asked: Desk, sql: 
 
 ALLOWED = [
     ("SELECT count(*) FROM metrics", [[3]]),
-    ("FROM metrics SELECT metric_name, sum(value) GROUP BY ALL ORDER BY 1;", [["a.h", 2.5], ["process.cpu.usage", 3.0]]),
+    (
+        "FROM metrics SELECT metric_name, sum(value) GROUP BY ALL ORDER BY 1;",
+        [["a.h", 2.5], ["process.cpu.usage", 3.0]],
+    ),
     ("SELECT attributes->>'service.name' FROM metrics WHERE value = 1 -- node", [["node"]]),
     ("WITH a AS (SELECT value FROM metrics), b AS (SELECT * FROM a) SELECT max(b.value) FROM b", [[2.5]]),
-    ("SELECT time_bucket(INTERVAL '1 hour', timestamp) AS h, avg(value) FROM metrics WHERE value < 2.2 GROUP BY h", [["2025-06-15T15:00:00Z", 1.5]]),
+    (
+        "SELECT time_bucket(INTERVAL 1 HOUR, timestamp) h, avg(value) FROM metrics WHERE value < 2.2 GROUP BY h",
+        [["2025-06-15T15:00:00Z", 1.5]],
+    ),
     ("SELECT count(*) FROM metrics WHERE timestamp > TIMESTAMP '2025-06-15 15:00:00'", [[3]]),
     ("SELECT series, row_number() OVER (ORDER BY value) FROM main.points", [[1, 1], [1, 2]]),
     ("SELECT metric FROM series s WHERE EXISTS (FROM histogram_points h WHERE h.series = s.id)", [["a.h"]]),
@@ -89,13 +95,23 @@ ALLOWED = [
     ("SELECT buckets[2], list_sum(buckets) FROM histogram_points", [[2, 4]]),
     ("SELECT * FROM generate_series(1, 3)", [[1], [2], [3]]),
     ("SELECT 1 UNION ALL SELECT 2 ORDER BY 1 DESC", [[2], [1]]),
-    ("SELECT 'a' || 'b', CASE WHEN 1 IN (1, 2) THEN upper('c') ELSE 'd' END, 'abc' LIKE 'a%'", [["ab", "C", True]]),
-    ("SELECT NULL, true, 1.5::DECIMAL(4,2), 'nan'::DOUBLE, {'a': 1}, [1, 2], DATE '2024-01-02', INTERVAL 90 SECOND", [[None, True, 1.5, None, {"a": 1}, [1, 2], "2024-01-02", 90.0]]),
-    ("SELECT 170141183460469231731687303715884105727::HUGEINT, 'ab'::BLOB", [["170141183460469231731687303715884105727", "6162"]]),
+    (
+        "SELECT 'a' || 'b', CASE WHEN 1 IN (1, 2) THEN upper('c') ELSE 'd' END, 'abc' LIKE 'a%'",
+        [["ab", "C", True]],
+    ),
+    ("SELECT NULL, true, 1.5::DECIMAL(4,2), 'nan'::DOUBLE", [[None, True, 1.5, None]]),
+    (
+        "SELECT {'a': 1}, [1, 2], DATE '2024-01-02', INTERVAL 90 SECOND",
+        [[{"a": 1}, [1, 2], "2024-01-02", 90.0]],
+    ),
+    (
+        "SELECT 170141183460469231731687303715884105727::HUGEINT, 'ab'::BLOB",
+        [["170141183460469231731687303715884105727", "6162"]],
+    ),
     ("SELECT to_timestamp(0) AS t", [["1970-01-01T00:00:00Z"]]),
     ("SELECT metric_pattern FROM retention_policies WHERE retention_days > 20", [["infrastructure.*"]]),
     ("SELECT count(*) FROM metric_aggregates UNION ALL SELECT count(*) FROM insights", [[0], [0]]),
-]  # fmt: skip
+]
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from tests.store.store_fakes import FakeRows, Histogram, Point, batch, series, stream
 
 from blackhole.errors import OverloadedError, StoreError
-from blackhole.records import GuardedBatch
+from blackhole.records import ArrowExporter, GuardedBatch
 from blackhole.store.append import CommitReport, Writer
 from blackhole.store.database import Database
-from tests.store.store_fakes import FakeRows, Histogram, Point, batch, series, stream
 
 NOW = 1_750_000_000 * 10**9
 
@@ -175,7 +175,7 @@ def test_rows_that_cannot_be_read_do_not_end_the_writer(failing: Failing) -> Non
     class Shy(FakeRows):
         asked = 0
 
-        def point_stream(self) -> object:  # type: ignore[override]
+        def point_stream(self) -> ArrowExporter:
             type(self).asked += 1
             if self.asked == 1:
                 raise RuntimeError("not now")
@@ -273,7 +273,8 @@ first = database.next_stream
 writer = Writer(database, commit_wait=0.001, batch_size=64, max_pending_rows=10**6)
 writer.start()
 for number in range(first, first + 100_000):
-    given = batch([Point(number, number, 1.0, stream=number)], series=[series(number)], streams=[stream(number, number)])
+    point = Point(number, number, 1.0, stream=number)
+    given = batch([point], series=[series(number)], streams=[stream(number, number)])
     writer.submit(given).result(20)
     print(number, flush=True)
 """

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from tests.store.store_fakes import Histogram, Point, batch, series, stream
 
 from blackhole.errors import QueryError, StoreError
 from blackhole.records import MetricType, PrivacyLevel
 from blackhole.store.append import insert
 from blackhole.store.database import Database
-from tests.store.store_fakes import Histogram, Point, batch, series, stream
 
 NOW = 1_750_000_000 * 10**9
 
@@ -214,7 +214,7 @@ def two_steps(tmp_path: Path, second: str) -> tuple[Path, Path]:
     for where in (old, new):
         where.mkdir()
         (where / "0001_first.sql").write_text(
-            "CREATE TABLE streams (id UINTEGER, key BLOB); CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (1);"
+            "CREATE TABLE streams (id UINTEGER, key BLOB); CREATE TABLE a AS SELECT 1 AS x;"
         )
     (new / "0002_second.sql").write_text(second)
     return old, new
@@ -253,19 +253,23 @@ def test_an_old_file_is_not_read_with_the_new_schema(tmp_path: Path) -> None:
         Database.open(path, schema=new, read_only=True)
 
 
+def write_and_raise(database: Database, sql: str, error: Exception) -> None:
+    with database.write() as connection:
+        connection.execute(sql)
+        raise error
+
+
 def test_an_error_undoes_the_whole_transaction(database: Database) -> None:
-    with pytest.raises(ZeroDivisionError), database.write() as connection:
-        connection.execute("DELETE FROM retention_policies")
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        write_and_raise(database, "DELETE FROM retention_policies", ZeroDivisionError())
     with database.reader() as reader:
         assert reader.rows("SELECT count(*) FROM retention_policies").rows == [(3,)]
 
 
 def test_a_file_that_duckdb_gave_up_is_opened_anew(database: Database) -> None:
     fill(database)
-    with pytest.raises(StoreError, match="DuckDB gave up"), database.write() as connection:
-        connection.execute("DELETE FROM points")
-        raise duckdb.FatalException("FATAL Error: invalidated")
+    with pytest.raises(StoreError, match="DuckDB gave up"):
+        write_and_raise(database, "DELETE FROM points", duckdb.FatalException("FATAL Error: invalidated"))
     with database.reader() as reader:
         assert reader.rows("SELECT count(*) FROM points").rows == [(2,)]
     with database.write() as connection:
@@ -284,7 +288,8 @@ def test_a_closed_database_says_so(tmp_path: Path) -> None:
 def test_what_is_deleted_frees_its_room(database: Database) -> None:
     with database.write() as connection:
         connection.execute(
-            "INSERT INTO points SELECT 1, i, make_timestamp_ns(i), random(), NULL, '2024-01-01' FROM range(500000) t(i)"
+            "INSERT INTO points SELECT 1, i, make_timestamp_ns(i), random(), NULL, '2024-01-01' "
+            "FROM range(500000) t(i)"
         )
     database.checkpoint()
     full = database.used_bytes()

@@ -1,7 +1,8 @@
+from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, stream
+
 from blackhole.records import StreamState
 from blackhole.store.append import insert
 from blackhole.store.database import Database
-from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, stream
 
 
 def store(database: Database, points: list[Point], histograms: list[Histogram], streams: list[int]) -> None:

@@ -2,6 +2,7 @@ from dataclasses import dataclass
 
 import msgspec
 import pytest
+from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, stream
 
 from blackhole.catalogue.definition import Definition
 from blackhole.config import Config, Duration, Size
@@ -9,7 +10,6 @@ from blackhole.records import MetricType
 from blackhole.store.append import insert
 from blackhole.store.database import Database
 from blackhole.store.retention import Retention, retention_days
-from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, stream
 
 DAY = 86400 * SECOND
 POLICIES = [("infrastructure.*", 30), ("p2p.*", 14), ("business.*", 7), ("p2p.ping.*", 2), ("a.b", 1)]
@@ -24,14 +24,13 @@ class FakeCatalogue:
             return None
         return msgspec.convert(
             {
-                **{
-                    "name": name,
-                    "description": "",
-                    "type": MetricType.GAUGE,
-                    "unit": "",
-                    "privacy": "public",
-                },
-                **{"purpose": "", "category": self.categories[name]},
+                "name": name,
+                "description": "",
+                "type": MetricType.GAUGE,
+                "unit": "",
+                "privacy": "public",
+                "purpose": "",
+                "category": self.categories[name],
             },
             Definition,
         )
@@ -71,7 +70,8 @@ def fill(database: Database, days: list[int], names: list[str]) -> None:
 def left(database: Database) -> dict[str, list[float]]:
     with database.reader() as reader:
         numbers = reader.rows(
-            "SELECT s.metric, list(value ORDER BY value) FROM points p JOIN series s ON s.id = p.series GROUP BY 1"
+            "SELECT s.metric, list(value ORDER BY value) FROM points p JOIN series s ON s.id = p.series "
+            "GROUP BY 1"
         ).rows
         histograms = reader.rows("SELECT series, count(*) FROM histogram_points GROUP BY 1").rows
     assert sorted(count for _, count in histograms) == sorted(len(values) for _, values in numbers)
@@ -104,8 +104,8 @@ def test_a_file_that_is_too_large_loses_its_oldest_points_and_keeps_the_newest(d
     now = database.now_ns()
     with database.write() as connection:
         connection.execute(
-            "INSERT INTO points SELECT 1, i, make_timestamp_ns($1 - i * 1000000), random(), NULL, '2024-01-01' "
-            "FROM range(600000) t(i)",
+            "INSERT INTO points SELECT 1, i, make_timestamp_ns($1 - i * 1000000), random(), NULL, "
+            "'2024-01-01' FROM range(600000) t(i)",
             [now],
         )
     database.checkpoint()
