@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::batch::{Batch, Header, MALFORMED_POINT, METRIC_SERIES_LIMIT, Point, Reason, SERIES_LIMIT};
+use crate::batch::{
+    Batch, Header, MALFORMED_POINT, METRIC_SERIES_LIMIT, Pieces, Point, Reason, SERIES_LIMIT,
+};
 use crate::error::Decoded;
 use crate::hash::{Keyed, KeyedMap, KeyedSet};
-use crate::otlp::values::{Attributes, ScopeValues, text};
+use crate::otlp::values::{Attributes, ResourceValues, ScopeValues, text};
 use crate::table::{Table, Verdict};
 use crate::treatment::{Family, NewSeries, Path, Remembered};
 
@@ -33,13 +35,16 @@ struct Known {
     prefix: Keyed,
 }
 
+/// Values and the hash of their canonical form; `None` if they cannot be read.
+type Hashed<T> = Option<(Arc<T>, u128)>;
+
 pub struct Lookup<'a> {
     batch: &'a Batch,
     verdicts: &'a [Verdict],
     answers: &'a Answers,
     now: i64,
-    resources: HashMap<u32, Option<Arc<Attributes>>>,
-    scopes: HashMap<u32, Option<Arc<ScopeValues>>>,
+    resources: HashMap<u32, Hashed<ResourceValues>>,
+    scopes: HashMap<u32, Hashed<ScopeValues>>,
     known: HashMap<u32, Option<Known>>,
     /// Raw forms met in this request that stay without a slot.
     met: KeyedMap<Place>,
@@ -153,48 +158,47 @@ impl<'a> Lookup<'a> {
 
     fn describe(&mut self, header: &Header, rule: u32) -> Option<Known> {
         let batch = self.batch;
-        let scope = &batch.contents.scopes[header.scope as usize];
-        let resource = &batch.contents.resources[scope.resource as usize];
-        let parts = |spans: &[_]| -> Vec<&[u8]> { spans.iter().map(|span| batch.bytes(*span)).collect() };
-        let resource_values = self
-            .resources
-            .entry(scope.resource)
-            .or_insert_with(|| Attributes::read(parts(&resource.parts), 1).ok().map(Arc::new));
-        let resource_values = resource_values.clone()?;
-        let scope_values = self
-            .scopes
-            .entry(header.scope)
-            .or_insert_with(|| ScopeValues::read(&parts(&scope.pieces.parts)).ok().map(Arc::new));
-        let scope_values = scope_values.clone()?;
+        let (resource, scope, above) = self.scope(header.scope)?;
         let family = Family {
             rule,
             name: batch.text(header.name).to_owned(),
             unit: batch.text(header.unit).to_owned(),
             kind: header.kind,
             cumulative: header.cumulative,
-            resource: resource_values,
-            scope: scope_values,
+            resource,
+            scope,
         };
-        let urls = [resource.schema_url, scope.pieces.schema_url].map(|url| batch.bytes(url));
-        let mut canonical = Vec::new();
-        family.canonical(urls, &mut canonical);
-        let prefix = batch.key.words(batch.key.digest(&canonical));
+        let shape = u64::from(header.cumulative) << 8 | header.kind as u64;
+        let names = batch.key.words(above).word(shape).part(family.name.as_bytes());
+        let prefix = batch.key.words(names.part(family.unit.as_bytes()).finish());
         Some(Known { family: Arc::new(family), prefix })
+    }
+
+    /// A scope and its resource; hashed once, as requests may repeat small metrics below large resources.
+    fn scope(&mut self, index: u32) -> Option<(Arc<ResourceValues>, Arc<ScopeValues>, u128)> {
+        let batch = self.batch;
+        let scope = &batch.contents.scopes[index as usize];
+        let above = self.resources.entry(scope.resource).or_insert_with(|| {
+            let pieces = &batch.contents.resources[scope.resource as usize];
+            let values = ResourceValues::read(&parts(batch, pieces)).ok()?;
+            let mut canonical = Vec::new();
+            text(batch.bytes(pieces.schema_url), &mut canonical);
+            values.canonical(&mut canonical);
+            Some((Arc::new(values), batch.key.digest(&canonical)))
+        });
+        let (resource, above) = above.clone()?;
+        let found = self.scopes.entry(index).or_insert_with(|| {
+            let values = ScopeValues::read(&parts(batch, &scope.pieces)).ok()?;
+            let mut canonical = Vec::new();
+            text(batch.bytes(scope.pieces.schema_url), &mut canonical);
+            values.canonical(&mut canonical);
+            Some((Arc::new(values), batch.key.words(above).digest(&canonical)))
+        });
+        let (scope, digest) = found.clone()?;
+        Some((resource, scope, digest))
     }
 }
 
-impl Family {
-    /// Appends all that makes the series of this metric differ from those of others.
-    fn canonical(&self, schema_urls: [&[u8]; 2], out: &mut Vec<u8>) {
-        text(self.name.as_bytes(), out);
-        text(self.unit.as_bytes(), out);
-        out.extend([self.kind as u8, u8::from(self.cumulative)]);
-        for url in schema_urls {
-            text(url, out);
-        }
-        self.resource.canonical(out);
-        text(self.scope.name.as_bytes(), out);
-        text(self.scope.version.as_bytes(), out);
-        self.scope.attributes.canonical(out);
-    }
+fn parts<'a>(batch: &'a Batch, pieces: &Pieces) -> Vec<&'a [u8]> {
+    pieces.parts.iter().map(|span| batch.bytes(*span)).collect()
 }

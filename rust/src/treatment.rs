@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::batch::{Kind, Reason};
-use crate::otlp::values::{Attributes, ScopeValues};
+use crate::otlp::values::{Attributes, ResourceValues, ScopeValues};
 
 /// What is to happen with one metric.
 #[derive(Debug, Clone, Default)]
@@ -183,14 +183,13 @@ fn unit_hash(unit: &[u8]) -> u64 {
 }
 
 /// What the new series of one metric in one request have in common.
-#[derive(Debug)]
 pub struct Family {
     pub rule: u32,
     pub name: String,
     pub unit: String,
     pub kind: Kind,
     pub cumulative: bool,
-    pub resource: Arc<Attributes>,
+    pub resource: Arc<ResourceValues>,
     pub scope: Arc<ScopeValues>,
 }
 

@@ -140,7 +140,7 @@ class NewSeries:
 
     @property
     def resource(self) -> dict[str, object]:
-        """Attribute values: str, bool, int, float, bytes, list, dict or None."""
+        """Attribute values: str, bool, int, float, bytes, list, dict or None. Shared by series: not to be changed."""
 
     @property
     def scope(self) -> tuple[str, str]:

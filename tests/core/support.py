@@ -66,6 +66,7 @@ def apply(
 
 
 def read(stream: _core.ArrowStream) -> list[dict[str, Any]]:
+    assert stream is not None  # DuckDB finds it by its name
     _DUCKDB.execute("SELECT * REPLACE (epoch_ns(time) AS time) FROM stream")
     names = [column[0] for column in _DUCKDB.description or []]
     return [dict(zip(names, row, strict=True)) for row in _DUCKDB.fetchall()]

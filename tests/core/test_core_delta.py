@@ -8,8 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.metrics.v1.metrics_pb2 import ExponentialHistogramDataPoint, Metric
-
-from blackhole import _core
 from tests.core.support import (
     CUMULATIVE,
     DELTA,
@@ -28,6 +26,8 @@ from tests.core.support import (
     table,
     values,
 )
+
+from blackhole import _core
 
 OLD = NOW - 1_000
 
@@ -74,7 +74,9 @@ def test_cumulative_counters_follow_the_model(requests: list[list[tuple[str, int
     for sequence in requests:
         data = [point(value, time, start, series=series) for series, start, time, value in sequence]
         outcome = apply(known, request(counter(*data)), script)
-        expected = [row for series, start, time, value in sequence for row in model.add(series, start, time, value)]
+        expected = [
+            row for series, start, time, value in sequence for row in model.add(series, start, time, value)
+        ]
         assert values(outcome) == expected
         assert outcome.accepted == len(sequence)
 
@@ -96,7 +98,9 @@ def test_a_restart_with_recall_changes_nothing(sequence: list[tuple[str, int, in
     for index, (series, start, time, value) in enumerate(sequence):
         if index == cut:
             known = table()
-        outcome = apply(known, request(counter(point(value, time, start, series=series))), Script(treat=recalled))
+        outcome = apply(
+            known, request(counter(point(value, time, start, series=series))), Script(treat=recalled)
+        )
         rows = points(outcome)
         states.update({row["stream"]: (row["time"], row["cumulative"]) for row in rows})
         assert [row["value"] for row in rows] == model.add(series, start, time, value)
@@ -116,12 +120,22 @@ def test_a_value_begun_under_our_eyes_counts_in_full() -> None:
 def test_a_recalled_time_alone_makes_a_baseline() -> None:
     script = Script(treat=lambda _: _core.Treatment.open(1, 1, _core.Recall(NOW)))
     known = table()
-    outcome = apply(known, request(counter(point(7, NOW - 1, OLD), point(8, NOW + 1, OLD), point(9, NOW + 2, OLD))), script)
+    outcome = apply(
+        known,
+        request(counter(point(7, NOW - 1, OLD), point(8, NOW + 1, OLD), point(9, NOW + 2, OLD))),
+        script,
+    )
     assert values(outcome) == [0.0, 1.0]
 
 
 def test_gauges_are_stored_as_sent_once() -> None:
-    data = [point(1.5, NOW), point(1.5, NOW), point(2.0, NOW - 5), point(2.0, NOW - 5), point(math.inf, NOW + 1)]
+    data = [
+        point(1.5, NOW),
+        point(1.5, NOW),
+        point(2.0, NOW - 5),
+        point(2.0, NOW - 5),
+        point(math.inf, NOW + 1),
+    ]
     outcome = apply(table(), request(gauge(*data, point(math.nan, NOW + 2))), Script())
     assert (outcome.accepted, values(outcome)) == (6, [1.5, 2.0, math.inf])
     assert {row["cumulative"] for row in points(outcome)} == {None}
@@ -158,7 +172,9 @@ def test_time_decides_what_is_taken() -> None:
     assert sorted(outcome.refusals) == [("heat", _core.TOO_OLD, 1), ("heat", _core.TOO_NEW, 2)]
 
 
-def histogram(*data: tuple[int, int, list[int], float], bounds: list[float], temporality: int = CUMULATIVE) -> Metric:
+def histogram(
+    *data: tuple[int, int, list[int], float], bounds: list[float], temporality: int = CUMULATIVE
+) -> Metric:
     metric = Metric(name="latency", unit="ms")
     metric.histogram.aggregation_temporality = temporality  # type: ignore[assignment]
     for time, start, buckets, total in data:
@@ -176,11 +192,23 @@ def histogram(*data: tuple[int, int, list[int], float], bounds: list[float], tem
 
 
 def brief(row: dict[str, Any]) -> tuple[Any, ...]:
-    return row["count"], row["sum"], row["min"], row["buckets"], row["cumulative_count"], row["cumulative_buckets"]
+    return (
+        row["count"],
+        row["sum"],
+        row["min"],
+        row["buckets"],
+        row["cumulative_count"],
+        row["cumulative_buckets"],
+    )
 
 
 def test_cumulative_histograms_become_intervals() -> None:
-    data = [(NOW, NOW, [1, 2], 5.0), (NOW + 1, NOW, [4, 2], 8.0), (NOW + 1, NOW, [4, 2], 8.0), (NOW + 2, NOW, [1, 0], 1.0)]
+    data = [
+        (NOW, NOW, [1, 2], 5.0),
+        (NOW + 1, NOW, [4, 2], 8.0),
+        (NOW + 1, NOW, [4, 2], 8.0),
+        (NOW + 2, NOW, [1, 0], 1.0),
+    ]
     outcome = apply(table(), request(histogram(*data, bounds=[2.0])), Script())
     assert outcome.accepted == 4
     assert [brief(row) for row in histograms(outcome)] == [
@@ -202,8 +230,12 @@ def test_histograms_continue_after_a_restart() -> None:
     assert [brief(row) for row in histograms(outcome)] == [(3, 3.0, None, [3, 0], 6, [4, 2])]
 
 
-@pytest.mark.parametrize(("bounds", "buckets", "extra"), [([2.0, 1.0], [0, 0, 0], 0), ([1.0], [1], 0), ([1.0], [1, 1], 1)])
-def test_histograms_that_contradict_themselves_are_malformed(bounds: list[float], buckets: list[int], extra: int) -> None:
+@pytest.mark.parametrize(
+    ("bounds", "buckets", "extra"), [([2.0, 1.0], [0, 0, 0], 0), ([1.0], [1], 0), ([1.0], [1, 1], 1)]
+)
+def test_histograms_that_contradict_themselves_are_malformed(
+    bounds: list[float], buckets: list[int], extra: int
+) -> None:
     metric = histogram((NOW, NOW, buckets, 1.0), bounds=bounds)
     metric.histogram.data_points[0].count += extra
     outcome = apply(table(), request(metric), Script())
@@ -213,9 +245,14 @@ def test_histograms_that_contradict_themselves_are_malformed(bounds: list[float]
 def test_summaries_are_histograms_without_buckets() -> None:
     metric = Metric(name="s")
     for step in (1, 2):
-        metric.summary.data_points.add(time_unix_nano=NOW + step, start_time_unix_nano=NOW, count=step * 3, sum=step * 4.0)
+        metric.summary.data_points.add(
+            time_unix_nano=NOW + step, start_time_unix_nano=NOW, count=step * 3, sum=step * 4.0
+        )
     outcome = apply(table(), request(metric), Script())
-    assert [(row["count"], row["sum"], row["bounds"]) for row in histograms(outcome)] == [(3, 4.0, []), (3, 4.0, [])]
+    assert [(row["count"], row["sum"], row["bounds"]) for row in histograms(outcome)] == [
+        (3, 4.0, []),
+        (3, 4.0, []),
+    ]
 
 
 def exponential(*data: ExponentialHistogramDataPoint, temporality: int) -> Metric:
@@ -225,8 +262,12 @@ def exponential(*data: ExponentialHistogramDataPoint, temporality: int) -> Metri
     return metric
 
 
-def spread(time: int, scale: int, offset: int, counts: list[int], zero: int = 0) -> ExponentialHistogramDataPoint:
-    data = ExponentialHistogramDataPoint(time_unix_nano=time, start_time_unix_nano=NOW, scale=scale, zero_count=zero)
+def spread(
+    time: int, scale: int, offset: int, counts: list[int], zero: int = 0
+) -> ExponentialHistogramDataPoint:
+    data = ExponentialHistogramDataPoint(
+        time_unix_nano=time, start_time_unix_nano=NOW, scale=scale, zero_count=zero
+    )
     data.attributes.extend(attributes({"a": "b"}))
     data.positive.offset = offset
     data.positive.bucket_counts.extend(counts)
@@ -235,7 +276,9 @@ def spread(time: int, scale: int, offset: int, counts: list[int], zero: int = 0)
 
 
 def test_exponential_histograms_get_explicit_bounds() -> None:
-    outcome = apply(table(), request(exponential(spread(NOW, 0, 1, [2, 0, 3], zero=4), temporality=DELTA)), Script())
+    outcome = apply(
+        table(), request(exponential(spread(NOW, 0, 1, [2, 0, 3], zero=4), temporality=DELTA)), Script()
+    )
     [row] = histograms(outcome)
     assert (row["bounds"], row["buckets"]) == ([2.0, 4.0, 8.0, 16.0], [4, 2, 0, 3, 0])
     assert (row["count"], row["cumulative_count"]) == (9, None)
@@ -252,7 +295,9 @@ def test_cumulative_exponential_histograms_meet_at_the_smaller_scale() -> None:
 @some
 @given(st.integers(-10, 20), st.integers(-(2**31), 2**31 - 1), st.lists(st.integers(0, 9), max_size=400))
 def test_no_exponential_histogram_loses_a_count(scale: int, offset: int, counts: list[int]) -> None:
-    outcome = apply(table(), request(exponential(spread(NOW, scale, offset, counts), temporality=DELTA)), Script())
+    outcome = apply(
+        table(), request(exponential(spread(NOW, scale, offset, counts), temporality=DELTA)), Script()
+    )
     for row in histograms(outcome):
         assert sum(row["buckets"]) == row["count"] == sum(counts)
         assert row["bounds"] == sorted(set(row["bounds"]))

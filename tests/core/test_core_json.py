@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-
-from blackhole import _core
 from tests.core.otlp_json import to_json
 from tests.core.requests import metric_requests
 from tests.core.support import KEY, NOW, Script, apply, histograms, points, some, table
+
+from blackhole import _core
 
 EXAMPLES = Path(__file__).parents[1] / "golden" / "otlp-examples"
 

@@ -7,9 +7,9 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from tests.core.support import KEY, NOW, Script, attributes, histograms, points, table
 
 from blackhole import _core
-from tests.core.support import KEY, NOW, Script, attributes, histograms, points, table
 
 MILLISECOND = 1_000_000
 
@@ -59,7 +59,9 @@ def row(outcome: _core.Outcome, script: Script, metric: str) -> dict[str, Any]:
 
 
 def test_spans_are_counted_and_timed() -> None:
-    outcome, script = distill(spans(span(2, rpc_system="grpc"), span(2.5, rpc_system="grpc"), span(20_000, rpc_system="grpc")))
+    outcome, script = distill(
+        spans(span(2, rpc_system="grpc"), span(2.5, rpc_system="grpc"), span(20_000, rpc_system="grpc"))
+    )
     assert (outcome.accepted, outcome.rejected) == (3, 0)
     assert row(outcome, script, "traces.span.metrics.calls")["value"] == 3
     duration = row(outcome, script, "traces.span.metrics.duration")
@@ -71,7 +73,10 @@ def test_spans_are_counted_and_timed() -> None:
 def test_only_names_of_operations_are_kept() -> None:
     kept = {"rpc_system": "grpc", "rpc_service": "S", "rpc_method": "M", "http_request_method": "GET"}
     _, script = distill(spans(span(1, **kept, http_route="/r", db_system_name="db", messaging_system="mq")))
-    assert {new.metric for new in script.seen} == {"traces.span.metrics.calls", "traces.span.metrics.duration"}
+    assert {new.metric for new in script.seen} == {
+        "traces.span.metrics.calls",
+        "traces.span.metrics.duration",
+    }
     for new in script.seen:
         assert new.resource == {"service.name": "shop"}
         assert new.attributes == {
@@ -95,9 +100,9 @@ def test_spans_without_times_are_counted_but_not_timed() -> None:
     assert {new.metric for new in script.seen} == {"traces.span.metrics.calls"}
 
 
-@pytest.mark.parametrize("broken", [{"trace_id": b"x"}, {"span_id": bytes(9)}])
-def test_a_broken_id_costs_the_span_only(broken: dict[str, bytes]) -> None:
-    outcome, _ = distill(spans(span(1), Span(**broken)))
+@pytest.mark.parametrize("broken", [Span(trace_id=b"x"), Span(span_id=bytes(9))])
+def test_a_broken_id_costs_the_span_only(broken: Span) -> None:
+    outcome, _ = distill(spans(span(1), broken))
     assert (outcome.accepted, outcome.rejected) == (1, 1)
     assert outcome.refusals == [("traces.span.metrics.calls", _core.MALFORMED_POINT, 1)]
 
@@ -108,7 +113,9 @@ def test_too_many_groups_become_other() -> None:
     calls = [new for new in script.seen if new.metric == "traces.span.metrics.calls"]
     assert len(calls) == 2_001
     [rest] = [new for new in calls if new.attributes["http.route"] == "other"]
-    assert {found["value"] for found in points(outcome) if found["series"] == script.streams[rest.key]} == {500}
+    assert {found["value"] for found in points(outcome) if found["series"] == script.streams[rest.key]} == {
+        500
+    }
 
 
 def test_two_requests_at_one_moment_both_count() -> None:
@@ -120,7 +127,16 @@ def test_two_requests_at_one_moment_both_count() -> None:
 
 @pytest.mark.parametrize(
     ("number", "severity"),
-    [(0, "UNSPECIFIED"), (1, "TRACE"), (4, "TRACE"), (5, "DEBUG"), (9, "INFO"), (16, "WARN"), (17, "ERROR"), (24, "FATAL")],
+    [
+        (0, "UNSPECIFIED"),
+        (1, "TRACE"),
+        (4, "TRACE"),
+        (5, "DEBUG"),
+        (9, "INFO"),
+        (16, "WARN"),
+        (17, "ERROR"),
+        (24, "FATAL"),
+    ],
 )
 def test_logs_are_counted_by_severity(number: int, severity: str) -> None:
     record = LogRecord(severity_number=number, severity_text="canary")  # type: ignore[arg-type]
@@ -142,4 +158,7 @@ def test_a_refused_metric_rejects_every_span_once() -> None:
     batch = _core.Decoder(KEY).traces(spans(span(1), span(2)).SerializeToString(), "protobuf", NOW)
     outcome = table().apply(batch, Script(rule=101), now_ns=NOW, oldest_ns=0, newest_ns=NOW)
     assert (outcome.accepted, outcome.rejected) == (0, 2)
-    assert sorted(outcome.refusals) == [("traces.span.metrics.calls", 101, 2), ("traces.span.metrics.duration", 101, 0)]
+    assert sorted(outcome.refusals) == [
+        ("traces.span.metrics.calls", 101, 2),
+        ("traces.span.metrics.duration", 101, 0),
+    ]

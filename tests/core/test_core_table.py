@@ -4,8 +4,6 @@ import threading
 from collections.abc import Sequence
 
 import pytest
-
-from blackhole import _core
 from tests.core.support import (
     CUMULATIVE,
     NOW,
@@ -20,6 +18,8 @@ from tests.core.support import (
     table,
     values,
 )
+
+from blackhole import _core
 
 OLD = NOW - 1_000
 
@@ -127,7 +127,7 @@ def test_a_resolver_that_fails_changes_nothing(method: str) -> None:
             return super().metric(*asked)  # type: ignore[arg-type]
 
         def series(self, new: Sequence[_core.NewSeries]) -> Sequence[_core.Treatment]:
-            raise LookupError("no store") from None
+            raise LookupError(f"no store for {len(new)} series")
 
     known = table()
     sent = request(counter(point(5, NOW, OLD)))
@@ -169,7 +169,9 @@ def test_threads_count_everything_once() -> None:
 
     def send(worker: int) -> None:
         for step in range(50):
-            data = [point(step + 1, NOW + step, NOW, worker=str(worker), a=str(number)) for number in range(5)]
+            data = [
+                point(step + 1, NOW + step, NOW, worker=str(worker), a=str(number)) for number in range(5)
+            ]
             outcome = apply(known, request(counter(*data, temporality=CUMULATIVE)), script)
             with lock:
                 totals.extend(values(outcome))

@@ -6,8 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
-
-from blackhole import _core
 from tests.core.support import (
     CUMULATIVE,
     DELTA,
@@ -25,6 +23,8 @@ from tests.core.support import (
     table,
 )
 
+from blackhole import _core
+
 OLD = NOW - 1_000
 
 
@@ -34,7 +34,9 @@ def guarded(k: int = 1, lower: float = 0.0, upper: float = 100.0, **more: object
 
     def treat(new: _core.NewSeries) -> _core.Treatment:
         unit = new.attributes.get("unit")
-        return _core.Treatment.window(int(str(new.attributes["group"])), str(unit).encode() if unit is not None else None)
+        return _core.Treatment.window(
+            int(str(new.attributes["group"])), str(unit).encode() if unit is not None else None
+        )
 
     return Script(rule, treat)
 
@@ -126,7 +128,11 @@ def test_events_count_for_themselves_where_they_are_the_unit() -> None:
 
 def test_values_go_to_the_nearest_step() -> None:
     known = table()
-    apply(known, request(counter(point(7, NOW, group="1", unit="u"), temporality=DELTA)), guarded(snap=[0, 5, 10]))
+    apply(
+        known,
+        request(counter(point(7, NOW, group="1", unit="u"), temporality=DELTA)),
+        guarded(snap=[0, 5, 10]),
+    )
     assert closed(known) == {1: 5.0}
 
 
@@ -135,8 +141,8 @@ def test_values_that_cannot_be_bounded_do_no_harm() -> None:
     for time, value in enumerate([1e308, 1e308, 5.0]):
         data = [point(value, NOW + time, group="1", unit="u", series=name) for name in "xy"]
         apply(known, request(level(*data)), script)
-    [value] = known.close_window()
-    assert 0.0 <= value.value <= 100.0
+    [result] = known.close_window()
+    assert 0.0 <= result.value <= 100.0
 
 
 def test_histograms_fill_the_declared_buckets() -> None:
@@ -173,7 +179,9 @@ def test_open_windows_outlive_a_change_of_rules() -> None:
     assert closed(known) == {1: 7.0}
 
 
-@pytest.mark.parametrize("wrong", [{"lower": 2.0, "upper": 1.0}, {"upper": float("nan")}, {"boundaries": [2.0, 1.0]}])
+@pytest.mark.parametrize(
+    "wrong", [{"lower": 2.0, "upper": 1.0}, {"upper": float("nan")}, {"boundaries": [2.0, 1.0]}]
+)
 def test_rules_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="must"):
         guarded(**wrong)  # type: ignore[arg-type]

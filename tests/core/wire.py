@@ -1,7 +1,8 @@
 """Protobuf messages taken apart and put together again, by the rules of the wire alone."""
 
 import random
-from dataclasses import dataclass, field as member
+from dataclasses import dataclass
+from dataclasses import field as member
 
 
 @dataclass(frozen=True)

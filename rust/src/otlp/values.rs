@@ -1,6 +1,7 @@
 //! Turns the bytes of attributes into values, values into one canonical form, and into Python objects.
 
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::error::{Decoded, Malformed};
@@ -143,6 +144,8 @@ impl AnyValue {
             Self::Text(value) => tagged(1, value.as_bytes(), out),
             Self::Bool(value) => out.extend([2, u8::from(*value)]),
             Self::Int(value) => fixed(3, value.cast_unsigned(), out),
+            // All that is not a number is one value, whatever its bits.
+            Self::Double(value) if value.is_nan() => fixed(4, f64::NAN.to_bits(), out),
             Self::Double(value) => fixed(4, value.to_bits(), out),
             Self::Bytes(value) => tagged(5, value, out),
             Self::Array(items) => {
@@ -197,12 +200,34 @@ fn tagged(tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
     text(bytes, out);
 }
 
+/// The attributes of a resource, and their Python form once anybody has asked for it.
+pub struct ResourceValues {
+    attributes: Attributes,
+    python: PyOnceLock<Py<PyDict>>,
+}
+
+impl ResourceValues {
+    pub fn read(messages: &[&[u8]]) -> Decoded<Self> {
+        let attributes = Attributes::read(messages.iter().copied(), 1)?;
+        Ok(Self { attributes, python: PyOnceLock::new() })
+    }
+
+    pub fn canonical(&self, out: &mut Vec<u8>) {
+        self.attributes.canonical(out);
+    }
+
+    pub fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let made = || self.attributes.to_python(py).map(Bound::unbind);
+        self.python.get_or_try_init(py, made).map(|dict| dict.bind(py).clone())
+    }
+}
+
 /// Name, version and attributes of an instrumentation scope.
 #[derive(Debug, Clone, Default)]
 pub struct ScopeValues {
     pub name: String,
     pub version: String,
-    pub attributes: Attributes,
+    attributes: Attributes,
 }
 
 impl ScopeValues {
@@ -220,5 +245,11 @@ impl ScopeValues {
             }
         }
         Ok(scope)
+    }
+
+    pub fn canonical(&self, out: &mut Vec<u8>) {
+        text(self.name.as_bytes(), out);
+        text(self.version.as_bytes(), out);
+        self.attributes.canonical(out);
     }
 }
