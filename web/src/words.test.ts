@@ -17,6 +17,9 @@ describe("figures", () => {
     [4.2, "{connection}/s", "4.2/s"],
     [7, "{connection}", "7"],
     [1, "1", "1"],
+    [17.66, "percent", "17.7%"],
+    [5, "milliseconds", "5 ms"],
+    [2000, "ms/s", "2 s/s"],
     [null, "ms", "–"],
     [Number.NaN, "ms", "–"],
   ])("shows %s %s as %s", (value, unit, text) => {
@@ -56,6 +59,10 @@ describe("names", () => {
     const attributes = { "service.name": "node", direction: "in" };
     expect(labelOf(attributes, new Set(["service.name"]))).toBe("in");
     expect(labelOf({}, new Set())).toBe("");
+    expect(
+      labelOf({ a: "other", b: "other", "rpc.method": "/demo.Identity/Resolve" }, new Set()),
+    ).toBe("other · Resolve");
+    expect(labelOf({ kind: "local", success: "false" }, new Set())).toBe("local · not success");
   });
 
   it("treats a level that it does not know as one that stays here", () => {

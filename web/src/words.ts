@@ -30,6 +30,8 @@ const NAMES: Record<string, string> = {
   "http.server.request.duration": "HTTP request time",
   "service.health.status": "Service health",
   "service.uptime": "Uptime",
+  "traces.span.metrics.calls": "Traced calls",
+  "traces.span.metrics.duration": "Traced call time",
 };
 
 const ORDER = Object.keys(NAMES);
@@ -63,7 +65,9 @@ const TIMES: Record<string, number> = {
   us: 1e-6,
   µs: 1e-6,
   ms: 1e-3,
+  milliseconds: 1e-3,
   s: 1,
+  seconds: 1,
   min: 60,
   h: 3600,
 };
@@ -84,10 +88,11 @@ export function figure(value: number | null | undefined, unit: string): Figure {
   const plain = rate ? unit.slice(0, -2) : unit;
   const suffix = rate ? "/s" : "";
   const seconds = TIMES[plain];
-  if (seconds !== undefined && !rate) return duration(value * seconds);
+  if (seconds !== undefined)
+    return rate ? { text: number(value * seconds), unit: "s/s" } : duration(value * seconds);
   const bytes = BYTES[plain];
   if (bytes !== undefined) return size(value * bytes, suffix);
-  if (plain === "%") return { text: number(value), unit: `%${suffix}` };
+  if (plain === "%" || plain === "percent") return { text: number(value), unit: `%${suffix}` };
   return { text: number(value), unit: suffix };
 }
 
@@ -177,5 +182,13 @@ export function levelOf(level: string): Level {
 /** A series by what tells it from its neighbours: “identity · incoming”. */
 export function labelOf(attributes: Record<string, string>, shared: ReadonlySet<string>): string {
   const parts = Object.entries(attributes).filter(([key]) => !shared.has(key));
-  return parts.map(([, value]) => String(value)).join(" · ");
+  return [...new Set(parts.map(([key, value]) => valueWords(key, String(value))))].join(" · ");
+}
+
+/** `/demo.Identity/Resolve` → “Resolve”; `success: false` → “not success”. */
+function valueWords(key: string, value: string): string {
+  const name = key.split(".").at(-1) ?? key;
+  if (value === "true") return name;
+  if (value === "false") return `not ${name}`;
+  return /^\/[^/]+\/[^/]+$/.test(value) ? (value.split("/").at(-1) ?? value) : value;
 }

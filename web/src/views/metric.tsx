@@ -13,8 +13,8 @@ interface Pointed {
 
 export function MetricCard({ metric }: { metric: Metric }) {
   const [pointed, setPointed] = useState<Pointed | null>(null);
-  const all = [...metric.series.values()].sort(byValue);
-  const shown = all.slice(0, MOST_LINES);
+  const all = [...metric.series.values()];
+  const shown = highest(all, MOST_LINES);
   const shared = sharedKeys(all);
   const level = levelOf(metric.level);
   const name = nameOf(metric.name);
@@ -79,9 +79,15 @@ function Newest({ series, unit, pointed }: NewestProps) {
   );
 }
 
-/** By name, so that a line keeps its colour while values move. */
-function byValue(a: Series, b: Series): number {
-  return a.key.localeCompare(b.key);
+/** Those with the highest peaks, in the order of their names, so that a line keeps its colour while values move. */
+export function highest(all: readonly Series[], most: number): Series[] {
+  const peaks = new Map(all.map((series) => [series, peak(series)]));
+  const sorted = [...all].sort((a, b) => (peaks.get(b) ?? 0) - (peaks.get(a) ?? 0));
+  return sorted.slice(0, most).sort((a, b) => a.key.localeCompare(b.key));
+}
+
+function peak({ track }: Series): number {
+  return track.values.reduce<number>((top, value) => Math.max(top, value ?? top), -Infinity);
 }
 
 /** Keys on which all series agree tell nothing apart. */
