@@ -13,8 +13,8 @@ from blackhole.receive.admission import WAITING_PER_PLACE, Entry, Gate
 def test_the_configuration_sets_both_bounds() -> None:
     async def scenario() -> None:
         gate = Gate.of(OtlpConfig(max_concurrency=2, max_request_size=Size(1024)))
-        first, second = await gate.enter(1024), await gate.enter(1024)
-        assert (gate.requests, gate.volume) == (2, 2048)
+        first, second = await gate.enter(1024), await gate.enter(512)
+        assert (gate.requests, gate.volume) == (2, 1536)
         first.leave()
         second.leave()
         assert (gate.requests, gate.volume) == (0, 0)
@@ -70,6 +70,18 @@ def test_one_body_alone_always_fits() -> None:
     async def scenario() -> None:
         gate = Gate(requests=2, volume=10, patience=0.01)
         entry = await gate.enter(1000)
+        entry.leave()
+        assert gate.volume == 0
+
+    asyncio.run(scenario())
+
+
+def test_one_body_alone_may_grow_beyond_the_bound() -> None:
+    async def scenario() -> None:
+        gate = Gate(requests=2, volume=15, patience=0.01)
+        entry = await gate.enter(9)
+        await entry.grow(10)
+        assert gate.volume == 19
         entry.leave()
         assert gate.volume == 0
 

@@ -1,5 +1,6 @@
 """OTLP over gRPC, from outside, with grpcio's client."""
 
+import gc
 import gzip
 import logging
 import random
@@ -236,6 +237,42 @@ def test_a_slow_message_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch, st
     answer = call_by_hand(receivers, b"\x00" + (1000).to_bytes(4, "big") + b"part", end=False)
     assert code_in(answer) == grpc.StatusCode.UNAVAILABLE.value[0]
     assert (gate.requests, gate.volume) == (0, 0)
+
+
+def test_a_stalled_sender_does_not_keep_the_others_out(monkeypatch: pytest.MonkeyPatch, start: Start) -> None:
+    monkeypatch.setattr(receive_grpc, "SLOW_SECONDS", 0.05)
+    receivers = start(max_request_size=Size(2**20), gate=Gate(requests=4, volume=3 * 2**19))
+    with ThreadPoolExecutor(1) as pool, Caller(receivers) as caller:
+        cut = b"\x00" + (1000).to_bytes(4, "big") + b"part"
+        stalled = pool.submit(call_by_hand, receivers, cut, end=False)
+        eventually(lambda: receivers.grpc.gate.requests == 1)
+        assert caller.call(b"x") == b""
+        receivers.stop(0.1)
+        assert code_in(stalled.result()) in {1, 14}
+
+
+def test_failed_requests_leave_nothing_in_memory(receivers: Receivers) -> None:
+    """Fails when an error keeps the body alive through its traceback, until a full collection."""
+
+    async def refuse(payload: Payload) -> Verdict:
+        assert payload.body
+        raise UndecodableError("no")
+
+    receivers.intake.accept = refuse  # type: ignore[method-assign]
+    gc.collect()
+    gc.disable()
+    try:
+        with Caller(receivers) as caller:
+            for _ in range(5):
+                caller.error(b"to be forgotten")
+                assert receivers.request(b"to be forgotten").status == 400
+        eventually(
+            lambda: (
+                b"to be forgotten" not in [one.body for one in gc.get_objects() if isinstance(one, Payload)]
+            )
+        )
+    finally:
+        gc.enable()
 
 
 def test_with_a_token_file_the_token_is_needed(start: Start, token: str) -> None:

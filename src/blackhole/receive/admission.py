@@ -10,7 +10,7 @@ PATIENCE = 1.0
 RETRY_AFTER = 1.0
 WAITING_PER_PLACE = 4
 
-_Waiter = tuple[asyncio.Future[None], int, int]
+_Waiter = tuple[asyncio.Future[None], int, int, int]
 
 
 class Gate:
@@ -30,24 +30,25 @@ class Gate:
 
     @classmethod
     def of(cls, otlp: OtlpConfig) -> "Gate":
-        """Two of the largest bodies at once, compressed and inflated, or `max_concurrency` smaller ones."""
-        return cls(requests=otlp.max_concurrency, volume=2 * otlp.max_request_size)
+        """One of the largest bodies beside smaller ones: two would not fit a small node's memory."""
+        return cls(requests=otlp.max_concurrency, volume=otlp.max_request_size * 3 // 2)
 
     async def enter(self, volume: int) -> "Entry":
         """Raises OverloadedError when there is no room in time."""
-        await self._acquire(self._entering, 1, volume)
+        await self._acquire(self._entering, 1, volume, 0)
         return Entry(self, volume)
 
-    async def grow(self, volume: int) -> None:
-        await self._acquire(self._growing, 0, volume)
+    async def grow(self, volume: int, own: int) -> None:
+        """`own`: the bytes that this request has already."""
+        await self._acquire(self._growing, 0, volume, own)
 
     def give_back(self, requests: int, volume: int) -> None:
         self.requests -= requests
         self.volume -= volume
         for queue in (self._growing, self._entering):
             while queue:
-                future, more_requests, more_volume = queue[0]
-                if not self._fits(more_requests, more_volume):
+                future, more_requests, more_volume, own = queue[0]
+                if not self._fits(more_requests, more_volume, own):
                     return
                 queue.popleft()
                 if not future.done():
@@ -55,14 +56,14 @@ class Gate:
                     self.volume += more_volume
                     future.set_result(None)
 
-    async def _acquire(self, queue: deque[_Waiter], requests: int, volume: int) -> None:
-        if not self._growing and not self._entering and self._fits(requests, volume):
+    async def _acquire(self, queue: deque[_Waiter], requests: int, volume: int, own: int) -> None:
+        if not self._growing and not self._entering and self._fits(requests, volume, own):
             self.requests += requests
             self.volume += volume
             return
         if len(queue) >= WAITING_PER_PLACE * self._requests:
             raise _overloaded()
-        waiter = (asyncio.get_running_loop().create_future(), requests, volume)
+        waiter = (asyncio.get_running_loop().create_future(), requests, volume, own)
         queue.append(waiter)
         try:
             async with asyncio.timeout(self._patience):
@@ -75,7 +76,7 @@ class Gate:
             raise
 
     def _leave_queue(self, queue: deque[_Waiter], waiter: _Waiter) -> None:
-        future, requests, volume = waiter
+        future, requests, volume, _ = waiter
         if future.done() and not future.cancelled():
             self.give_back(requests, volume)
             return
@@ -83,9 +84,9 @@ class Gate:
             queue.remove(waiter)
         self.give_back(0, 0)
 
-    def _fits(self, requests: int, volume: int) -> bool:
+    def _fits(self, requests: int, volume: int, own: int) -> bool:
         return self.requests + requests <= self._requests and (
-            not self.volume or self.volume + volume <= self._volume
+            self.volume == own or self.volume + volume <= self._volume
         )
 
 
@@ -101,7 +102,7 @@ class Entry:
     async def grow(self, volume: int) -> None:
         """Makes room for `volume` more bytes. Raises OverloadedError when there is none in time."""
         if self._gate is not None:
-            await self._gate.grow(volume)
+            await self._gate.grow(volume, self._volume)
             self._volume += volume
 
     def settle(self, volume: int) -> None:

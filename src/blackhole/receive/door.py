@@ -27,7 +27,11 @@ class Door:
         task = asyncio.get_running_loop().create_task(self._accept(payload))
         self._under_way.add(task)
         task.add_done_callback(partial(self._done, entry))
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        finally:
+            # Else an error, its traceback, this frame and the task keep each other, and the body, alive.
+            del task
 
     def fail(self, error: BaseException) -> Failure:
         failed = failure(error)

@@ -13,16 +13,18 @@ from typing import Any
 from blackhole.config import OtlpConfig
 from blackhole.errors import OverloadedError, TooLargeError, UsageError
 from blackhole.receive import listen
-from blackhole.receive.admission import Entry, Gate
+from blackhole.receive.admission import Gate
 from blackhole.receive.answers import status_body, success
 from blackhole.receive.door import Door
-from blackhole.records import Encoding, Intake, Payload, Signal
+from blackhole.records import Encoding, Intake, Payload, Signal, Verdict
 
 # gRPC's core writes to standard error by itself, also when a sender makes it; read once, at its import.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import grpc
 
 READ_SECONDS = 10.0
+SLOW_SECONDS = 1.0
+SLOW_BYTES = 64 * 1024
 MOST_CONNECTIONS = 256
 MOST_METADATA = 16 * 1024
 MOST_FINISHED_CALLS = 1000
@@ -45,6 +47,7 @@ class GrpcReceiver:
         self._streams = otlp.max_concurrency
         self._server: Any = None
         self.failures = self._door.failures
+        self.gate = self._door.gate
 
     async def start(self, host: str, port: int) -> int:
         """Listens, and returns the port. Raises UsageError when the address cannot be had."""
@@ -87,6 +90,8 @@ class GrpcReceiver:
             ("grpc.max_concurrent_streams", self._streams),
             # Finished calls count until they are cleared away; too few of them and busy senders are refused.
             ("grpc.http2.max_deallocating_streams", MOST_FINISHED_CALLS),
+            # It would widen the window of calls that wait, and with it what they hold in memory here.
+            ("grpc.http2.bdp_probe", 0),
             ("grpc.max_allowed_incoming_connections", MOST_CONNECTIONS),
             ("grpc.max_metadata_size", MOST_METADATA),
             ("grpc.absolute_max_metadata_size", MOST_METADATA),
@@ -109,23 +114,38 @@ class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
 def _export(door: Door, signal: Signal) -> _Handler:
     async def export(_requests: object, context: Any) -> bytes:
         try:
-            if door.access.needs_token:
-                door.access.check_token(_authorization(context))
-            entry = await door.gate.enter(door.limit)
-            try:
-                body = await _read(context, entry, door.limit)
-            except BaseException:
-                entry.leave()
-                raise
-            verdict = await door.hand_over(Payload(signal, Encoding.PROTOBUF, body), entry)
+            verdict = await _take(door, signal, context)
         except Exception as error:  # noqa: BLE001  (what escapes becomes UNKNOWN, and senders drop the data)
-            return await _abort(door, context, error)
-        return success(verdict, signal, Encoding.PROTOBUF)
+            failed = door.fail(error)
+        else:
+            return success(verdict, signal, Encoding.PROTOBUF)
+        # Not inside `except`: gRPC keeps its AbortError, that would keep `error`, and that the body.
+        details = status_body(failed, Encoding.PROTOBUF)
+        await context.abort(_CODES[failed.code], failed.message, (("grpc-status-details-bin", details),))
+        return b""
 
     return export
 
 
-async def _read(context: Any, entry: Entry, limit: int) -> bytes:
+async def _take(door: Door, signal: Signal, context: Any) -> Verdict:
+    if door.access.needs_token:
+        door.access.check_token(_authorization(context))
+    # How large a message is shows only when it has been read, so room is made for the largest.
+    entry = await door.gate.enter(door.limit)
+    # A sender that stalls fills no memory, and must not keep the others out.
+    slow = asyncio.get_running_loop().call_later(SLOW_SECONDS, entry.settle, SLOW_BYTES)
+    try:
+        body = await _read(context, door.limit)
+        entry.settle(len(body))
+    except BaseException:
+        entry.leave()
+        raise
+    finally:
+        slow.cancel()
+    return await door.hand_over(Payload(signal, Encoding.PROTOBUF, body), entry)
+
+
+async def _read(context: Any, limit: int) -> bytes:
     try:
         async with asyncio.timeout(READ_SECONDS):
             body = await context.read()
@@ -134,15 +154,7 @@ async def _read(context: Any, entry: Entry, limit: int) -> bytes:
     if not isinstance(body, bytes):
         # gRPC gives the same for none as for one over the limit, and does not always win with its own status.
         raise TooLargeError(f"the message is missing, or larger than {limit} bytes: send smaller batches")
-    entry.settle(len(body))
     return body
-
-
-async def _abort(door: Door, context: Any, error: Exception) -> bytes:
-    failed = door.fail(error)
-    details = status_body(failed, Encoding.PROTOBUF)
-    await context.abort(_CODES[failed.code], failed.message, (("grpc-status-details-bin", details),))
-    return b""
 
 
 def _authorization(context: Any) -> str:

@@ -46,6 +46,7 @@ class HttpReceiver:
         self._server: protocol.Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self.failures = self._door.failures
+        self.gate = self._door.gate
 
     async def start(self, host: str, port: int) -> int:
         """Listens, and returns the port. Raises UsageError when the address cannot be had."""
