@@ -42,7 +42,9 @@ export function MetricCard({ metric }: { metric: Metric }) {
           {shown.map((series, index) => (
             <li key={series.key}>
               <span class={`swatch swatch-${index + 1}`} aria-hidden="true" />
-              <span class="legend-name">{labelOf(series.attributes, shared) || "all"}</span>
+              <span class="legend-name" title={labelOf(series.attributes, new Set())}>
+                {labelOf(series.attributes, shared) || "all"}
+              </span>
               <b>
                 {figureText(pointed ? pointed.values[index] : series.latest.value, metric.unit)}
               </b>
