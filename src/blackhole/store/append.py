@@ -23,14 +23,15 @@ log = logging.getLogger(__name__)
 
 _INSERT_POINTS = """
 INSERT INTO points
-SELECT series, stream, time, value, cumulative, make_timestamp($1::BIGINT) FROM incoming
+SELECT series, stream, time, value, cumulative, make_timestamp($1::BIGINT)
+FROM incoming_points
 """
 
 _INSERT_HISTOGRAMS = """
 INSERT INTO histogram_points
 SELECT series, stream, time, count, sum, min, max, bounds, buckets,
     cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets, make_timestamp($1::BIGINT)
-FROM incoming
+FROM incoming_histograms
 """
 
 _INSERT_SERIES = """
@@ -107,6 +108,7 @@ class Writer:
         self._queue: deque[_Waiting] = deque()
         self._queued_rows = 0
         self._head: _Group | None = None
+        self._inlet = Inlet()
         self._last_created_us = 0
         self._changed = threading.Condition()
         self._closing = False
@@ -148,6 +150,7 @@ class Writer:
             self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join(timeout + RETRY_MAX_S)
+        self._inlet.forget()
         with self._changed:
             lost = self._pending()
             self._fail_all(OverloadedError("the service is stopping: send again", retry_after=1.0))
@@ -243,6 +246,7 @@ class Writer:
     def _failed(self, head: _Group, error: Exception) -> None:
         with self._changed:
             head.failures += 1
+            self._inlet.forget()
             log.warning("a commit of %d rows failed and will be tried again: %s", head.count, error)
             self._fail_all(OverloadedError("the points are not stored yet: send again", retry_after=1.0))
 
@@ -259,17 +263,54 @@ class Writer:
             # A commit that reported a failure may still have reached the file.
             if group.failures and _is_stored(connection, group.created_us):
                 return
-            insert(connection, group.rows, group.series, group.streams, created_us=group.created_us)
+            insert(
+                connection,
+                group.rows,
+                group.series,
+                group.streams,
+                created_us=group.created_us,
+                inlet=self._inlet,
+            )
 
 
-class _Once:
-    """Asks an exporter for its stream once: DuckDB asks for the schema, the plan and the data."""
+class Inlet:
+    """Where a connection reads an Arrow stream from. Naming it to DuckDB costs a quarter of a small commit."""
 
-    def __init__(self, exporter: ArrowExporter) -> None:
-        self._stream = exporter.__arrow_c_stream__()
+    def __init__(self) -> None:
+        self._stream: object = None
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._names: set[str] = set()
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         return self._stream
+
+    def run(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        name: str,
+        sql: str,
+        exporter: ArrowExporter,
+        created_us: int,
+    ) -> None:
+        """Runs `sql`, which reads `name`, over what `exporter` gives: DuckDB asks for it more than once."""
+        if connection is not self._connection:
+            self._connection, self._names = connection, set()
+        self._stream = exporter.__arrow_c_stream__()
+        try:
+            if name not in self._names:
+                connection.register(name, self)
+                self._names.add(name)
+            connection.execute(sql, [created_us])
+        except BaseException:
+            # What was named within a transaction is gone when that is undone.
+            self._connection = None
+            raise
+        finally:
+            self._stream = None
+
+    def forget(self) -> None:
+        """Names everything anew next time."""
+        self._connection = None
 
 
 def insert(
@@ -279,8 +320,13 @@ def insert(
     streams: Sequence[StreamRow],
     *,
     created_us: int,
+    inlet: Inlet | None = None,
 ) -> None:
-    """Adds rows and their new series and streams within the open transaction."""
+    """Adds rows and their new series and streams within the open transaction.
+
+    `inlet` is kept by those who add often on one connection.
+    """
+    inlet = Inlet() if inlet is None else inlet
     if series:
         columns = [
             [row.id for row in series],
@@ -296,19 +342,10 @@ def insert(
         keys = [row.key for row in streams]
         connection.execute(_INSERT_STREAMS, [numbers, keys, [row.series for row in streams], created_us])
     if rows.points:
-        _insert_stream(connection, _INSERT_POINTS, rows.point_stream(), created_us)
+        inlet.run(connection, "incoming_points", _INSERT_POINTS, rows.point_stream(), created_us)
     if rows.histograms:
-        _insert_stream(connection, _INSERT_HISTOGRAMS, rows.histogram_stream(), created_us)
-
-
-def _insert_stream(
-    connection: duckdb.DuckDBPyConnection, sql: str, exporter: ArrowExporter, created_us: int
-) -> None:
-    connection.register("incoming", _Once(exporter))
-    try:
-        connection.execute(sql, [created_us])
-    finally:
-        connection.unregister("incoming")
+        stream = rows.histogram_stream()
+        inlet.run(connection, "incoming_histograms", _INSERT_HISTOGRAMS, stream, created_us)
 
 
 def _is_stored(connection: duckdb.DuckDBPyConnection, created_us: int) -> bool:

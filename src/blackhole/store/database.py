@@ -43,6 +43,7 @@ class Database:
         self._clock = clock
         self._schema = schema
         self._root: duckdb.DuckDBPyConnection | None = None
+        self._writing: duckdb.DuckDBPyConnection | None = None
         self._handles = threading.Lock()
         self._write_lock = threading.RLock()
         self._readers = threading.BoundedSemaphore(MAX_READERS)
@@ -123,23 +124,20 @@ class Database:
         When DuckDB has given the file up (FATAL), the file is opened anew for the next writer.
         """
         with self._write_lock:
+            connection = self._writing_connection()
             try:
-                cursor = self._cursor()
-            except QueryError:
-                self._reopen()
-                cursor = self._cursor()
-            try:
-                cursor.execute("BEGIN")
-                yield cursor
-                cursor.execute("COMMIT")
+                connection.execute("BEGIN")
+                yield connection
+                connection.execute("COMMIT")
             except duckdb.FatalException as error:
-                cursor.close()
                 self._reopen()
                 raise StoreError(f"{self.path}: DuckDB gave up: {one_line(error)}") from None
             except duckdb.Error as error:
+                self._drop_writing_connection()
                 raise StoreError(f"{self.path}: not written: {one_line(error)}") from None
-            finally:
-                cursor.close()
+            except BaseException:
+                self._drop_writing_connection()
+                raise
 
     def checkpoint(self) -> None:
         """Moves the write-ahead log into the file and frees what was deleted. Raises StoreError."""
@@ -161,9 +159,25 @@ class Database:
     def close(self) -> None:
         """Checkpoints and closes the file."""
         with self._write_lock, self._handles:
+            self._drop_writing_connection()
             if self._root is not None:
                 self._root.close()
                 self._root = None
+
+    def _writing_connection(self) -> duckdb.DuckDBPyConnection:
+        """Kept from one transaction to the next; one whose transaction failed is not used again."""
+        if self._writing is None:
+            try:
+                self._writing = self._cursor()
+            except QueryError:
+                self._reopen()
+                self._writing = self._cursor()
+        return self._writing
+
+    def _drop_writing_connection(self) -> None:
+        if self._writing is not None:
+            self._writing.close()
+            self._writing = None
 
     @contextmanager
     def _snapshot(self) -> Iterator[Reader]:
@@ -181,6 +195,7 @@ class Database:
 
     def _reopen(self) -> None:
         log.warning("%s: opening the database anew", self.path)
+        self._drop_writing_connection()
         permits = [self._readers.acquire(timeout=READER_WAIT_S) for _ in range(MAX_READERS)]
         try:
             with self._recalling, self._handles:
