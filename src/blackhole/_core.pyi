@@ -4,12 +4,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol, Self, final, type_check_only
 
 __all__ = [
-    "ArrowStream",
-    "Batch",
     "COUNTER",
-    "Columns",
-    "DecodeError",
-    "Decoder",
     "EMPTY_METRIC",
     "EXPONENTIAL_HISTOGRAM",
     "GAUGE",
@@ -17,17 +12,22 @@ __all__ = [
     "MALFORMED_POINT",
     "METRIC_SERIES_LIMIT",
     "NO_TEMPORALITY",
+    "SERIES_LIMIT",
+    "SUMMARY",
+    "TOO_NEW",
+    "TOO_OLD",
+    "UPDOWNCOUNTER",
+    "ArrowStream",
+    "Batch",
+    "Columns",
+    "DecodeError",
+    "Decoder",
     "NewSeries",
     "Outcome",
     "Recall",
     "Rule",
-    "SERIES_LIMIT",
-    "SUMMARY",
     "SeriesTable",
-    "TOO_NEW",
-    "TOO_OLD",
     "Treatment",
-    "UPDOWNCOUNTER",
     "WindowValue",
 ]
 
@@ -36,7 +36,7 @@ SERIES_LIMIT: Final[int]  # 1  the table of series is full
 METRIC_SERIES_LIMIT: Final[int]  # 2  this metric has reached its series limit
 TOO_OLD: Final[int]  # 3  time before the oldest accepted
 TOO_NEW: Final[int]  # 4  time after the newest accepted
-MALFORMED_POINT: Final[int]  # 5  e.g. bucket_counts do not fit explicit_bounds, no value, NaN count
+MALFORMED_POINT: Final[int]  # 5  e.g. buckets do not fit bounds, no value, unreadable attributes
 NO_TEMPORALITY: Final[int]  # 6  aggregation_temporality 0
 EMPTY_METRIC: Final[int]  # 7  a metric without a name or without data
 
@@ -91,7 +91,7 @@ class Rule:
         boundaries: Sequence[float] | None = None,
         snap: Sequence[float] | None = None,
     ) -> Self:
-        """`boundaries`: declared histogram buckets (upper-inclusive); `snap`: values a window's sum goes to."""
+        """`boundaries`: declared histogram buckets, upper-inclusive; `snap`: values a window's sum goes to."""
 
 @final
 class Recall:
@@ -118,7 +118,7 @@ class Treatment:
     def open(series: int, stream: int, recall: Recall | None = None) -> Treatment: ...
     @staticmethod
     def window(group: int, unit: bytes | None = None) -> Treatment:
-        """`group`: number of the output group (0 is `other`); `unit`: the raw id of the privacy unit, hashed at once."""
+        """`group`: number of the output group, 0 is `other`; `unit`: raw id of the privacy unit, hashed at once."""
 
 @final
 class NewSeries:
@@ -136,11 +136,11 @@ class NewSeries:
     def cumulative(self) -> bool: ...
     @property
     def key(self) -> bytes:
-        """16 bytes: keyed hash of resource, scope, metric identity, sorted attributes, and start time if cumulative."""
+        """16 bytes: keyed hash of resource, scope, metric, sorted attributes, and start time if cumulative."""
 
     @property
     def resource(self) -> dict[str, object]:
-        """Attribute values: str, bool, int, float, bytes, list, dict or None. Shared by series: not to be changed."""
+        """Values: str, bool, int, float, bytes, list, dict or None. Shared by series: not to be changed."""
 
     @property
     def scope(self) -> tuple[str, str]:
@@ -154,7 +154,7 @@ class Resolver(Protocol):
     """What `SeriesTable.apply` asks. For type checkers only: the module has no such name."""
 
     def metric(self, name: str, unit: str, kind: int, description: str) -> Rule | int:
-        """A rule, or the reason (>= 100) why the metric is refused. Asked once for each (name, unit, kind)."""
+        """A rule, or the reason (>= 100) why it is refused. Asked once for each (name, unit, kind)."""
 
     def series(self, new: Sequence[NewSeries]) -> Sequence[Treatment]:
         """One treatment for each new series of a request, in order."""
@@ -175,7 +175,7 @@ class Columns:
         """These rows followed by the others'."""
 
     def point_stream(self) -> ArrowStream:
-        """series UINT32, stream UINT32, time TIMESTAMP_NS, value DOUBLE, cumulative DOUBLE (null if not cumulative)."""
+        """series UINT32, stream UINT32, time TIMESTAMP_NS, value DOUBLE, cumulative DOUBLE (null if not)."""
 
     def histogram_stream(self) -> ArrowStream:
         """series UINT32, stream UINT32, time TIMESTAMP_NS, count UINT64, sum, min, max DOUBLE (nullable),
@@ -209,7 +209,7 @@ class Outcome:
 
 @final
 class WindowValue:
-    """One value of a closed window. `group` 0 is `other`. For histograms `buckets` has len(boundaries) + 1 counts."""
+    """One value of a closed window. `group` 0 is `other`. Histograms have len(boundaries) + 1 `buckets`."""
 
     @property
     def rule(self) -> int: ...
@@ -225,12 +225,14 @@ class SeriesTable:
     """Known raw series, their treatments, their cumulative state, and the open window."""
 
     def __new__(cls, *, max_series: int, created_ns: int, started_ns: int) -> Self:
-        """`created_ns`: when the database was created; a first cumulative value that started later counts in full.
+        """`created_ns`: when the database was created; a first cumulative value begun later counts in full.
         `started_ns`: the same for guarded series, whose state begins anew with each run."""
 
     def apply(
         self, batch: Batch, resolver: Resolver, *, now_ns: int, oldest_ns: int, newest_ns: int
-    ) -> Outcome: ...
+    ) -> Outcome:
+        """Applies all points, in order. What the resolver raises is passed on, and no point is applied then."""
+
     def close_window(self) -> list[WindowValue]:
         """Closes the open window: clamps, folds groups under k into `other`, and forgets what was in it."""
 
@@ -241,6 +243,9 @@ class SeriesTable:
         """Forgets series not seen since then; returns how many."""
 
     def forget_rules(self) -> None:
-        """Asks the resolver again for every metric and series (the catalogue has changed); keeps cumulative state."""
+        """The catalogue has changed: asks again about every metric and series; keeps cumulative state.
+
+        The open window stays, under the old numbers of its rules: close it first if they change.
+        """
 
     def __len__(self) -> int: ...
