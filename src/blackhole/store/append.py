@@ -274,7 +274,7 @@ class Writer:
 
 
 class Inlet:
-    """Where a connection reads an Arrow stream from. Naming it to DuckDB costs a quarter of a small commit."""
+    """Where a connection reads an Arrow stream from; naming it to DuckDB costs much of a small commit."""
 
     def __init__(self) -> None:
         self._stream: object = None
