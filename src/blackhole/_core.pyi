@@ -91,7 +91,7 @@ class Rule:
         boundaries: Sequence[float] | None = None,
         snap: Sequence[float] | None = None,
     ) -> Self:
-        """`boundaries`: declared histogram buckets, upper-inclusive; `snap`: values a window's sum goes to."""
+        """`boundaries`: declared buckets, upper-inclusive; `snap`: steps a window's sum goes to."""
 
 @final
 class Recall:
@@ -118,7 +118,7 @@ class Treatment:
     def open(series: int, stream: int, recall: Recall | None = None) -> Treatment: ...
     @staticmethod
     def window(group: int, unit: bytes | None = None) -> Treatment:
-        """`group`: number of the output group, 0 is `other`; `unit`: raw id of the privacy unit, hashed at once."""
+        """`group`: the output group, 0 is `other`; `unit`: raw id of the privacy unit, hashed at once."""
 
 @final
 class NewSeries:
@@ -136,7 +136,7 @@ class NewSeries:
     def cumulative(self) -> bool: ...
     @property
     def key(self) -> bytes:
-        """16 bytes: keyed hash of resource, scope, metric, sorted attributes, and start time if cumulative."""
+        """16 bytes: keyed hash of resource, scope, metric, sorted attributes, start time if cumulative."""
 
     @property
     def resource(self) -> dict[str, object]:
@@ -231,7 +231,7 @@ class SeriesTable:
     def apply(
         self, batch: Batch, resolver: Resolver, *, now_ns: int, oldest_ns: int, newest_ns: int
     ) -> Outcome:
-        """Applies all points, in order. What the resolver raises is passed on, and no point is applied then."""
+        """Applies all points, in order. Passes on what the resolver raises; no point is applied then."""
 
     def close_window(self) -> list[WindowValue]:
         """Closes the open window: clamps, folds groups under k into `other`, and forgets what was in it."""
