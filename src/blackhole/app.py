@@ -121,7 +121,8 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         runner = Runner(database, catalogue, windows=config, now=time.time)
         addresses: dict[str, str] = {}
         status = _status_reporter(database, writer, addresses)
-        api = ApiServer(Services(runner, statistics.snapshot, status, config))
+        accepting = asyncio.Event()
+        api = ApiServer(Services(runner, statistics.snapshot, status, config, accepting.is_set))
         port = await api.start(*options.listen)
         stack.push_async_callback(api.stop, STOP_GRACE)
         addresses["api"] = f"{api.scheme}://{_place(options.listen[0], port)}"
@@ -139,6 +140,8 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         )
         tasks = [asyncio.create_task(chore) for chore in chores]
         stack.push_async_callback(_cancel, tasks)
+        accepting.set()
+        stack.callback(accepting.clear)
         yield {
             "otlp_grpc": addresses["otlp_grpc"],
             "otlp_http": addresses["otlp_http"],
