@@ -95,6 +95,16 @@ class Request:
         return duration_words(self.step / SECOND)
 
 
+def parse(document: bytes | str) -> Query:
+    """The question of a JSON document. Raises QueryError."""
+    try:
+        return msgspec.json.decode(document, type=Query)
+    except msgspec.ValidationError as error:
+        raise QueryError(f"the query is not understood: {error}") from None
+    except msgspec.DecodeError:
+        raise QueryError("the query is not JSON") from None
+
+
 def check_keys(query: Query) -> None:
     """Raises QueryError for more filters and groups than anybody needs."""
     if len(query.filters) > MAX_KEYS or len(query.group_by) > MAX_KEYS:
