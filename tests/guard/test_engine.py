@@ -145,6 +145,13 @@ def test_a_type_that_the_catalogue_does_not_have_is_refused(service: Service) ->
     assert "another type" in judged.verdict.message
 
 
+def test_a_level_may_be_sent_as_an_updowncounter_where_the_catalogue_has_a_gauge(service: Service) -> None:
+    assert (
+        service.send(request("process.memory.usage", [({}, 1.0)], unit="By", monotonic=False)).accepted == 1
+    )
+    assert service.send(request("process.memory.usage", [({}, 1.0)], unit="By")).verdict.rejected == 1
+
+
 def test_another_unit_is_a_warning_and_not_a_refusal(service: Service) -> None:
     judged = service.send(request("p2p.connections.total", [({}, 1.0)], unit="By"))
     assert judged.accepted == 1

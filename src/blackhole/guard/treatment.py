@@ -22,8 +22,16 @@ TYPE_OF_KIND: Mapping[int, MetricType] = {
     _core.EXPONENTIAL_HISTOGRAM: MetricType.HISTOGRAM,
     _core.SUMMARY: MetricType.SUMMARY,
 }
-_SUMS = {MetricType.COUNTER, MetricType.UPDOWNCOUNTER}
-_DISTRIBUTIONS = {MetricType.HISTOGRAM, MetricType.SUMMARY}
+_SUMS = frozenset({MetricType.COUNTER, MetricType.UPDOWNCOUNTER})
+_DISTRIBUTIONS = frozenset({MetricType.HISTOGRAM, MetricType.SUMMARY})
+_ACCEPTED: Mapping[MetricType, frozenset[MetricType]] = {
+    MetricType.COUNTER: _SUMS,
+    MetricType.UPDOWNCOUNTER: _SUMS,
+    # Both are levels, and process.memory.usage is a gauge here and an updowncounter in the conventions.
+    MetricType.GAUGE: frozenset({MetricType.GAUGE, MetricType.UPDOWNCOUNTER}),
+    MetricType.HISTOGRAM: _DISTRIBUTIONS,
+    MetricType.SUMMARY: _DISTRIBUTIONS,
+}
 OTHER_GROUP = 0
 
 SeriesIdentity = tuple[str, MetricType, str, str, int]
@@ -123,13 +131,7 @@ class Resolver:
 
     def _why_refused(self, metric: Metric) -> Reason | None:
         definition = metric.definition
-        wanted, sent = definition.type, metric.type
-        fits = (
-            sent == wanted
-            or (sent in _SUMS and wanted in _SUMS)
-            or (sent in _DISTRIBUTIONS and wanted in _DISTRIBUTIONS)
-        )
-        if not fits:
+        if metric.type not in _ACCEPTED[definition.type]:
             return Reason.TYPE_MISMATCH
         if definition.privacy == "highly_sensitive" and self._config.differential_privacy:
             return Reason.NEEDS_PRIVACY_ENGINE
