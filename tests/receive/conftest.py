@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import pytest
 import uvloop
+from google.rpc import status_pb2  # type: ignore[import-untyped]
 from tests.fakes import RecordingIntake
 
 from blackhole.config import OtlpConfig, Size
@@ -163,3 +164,18 @@ def eventually(holds: Callable[[], bool], seconds: float = 5.0) -> None:
     while not holds():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.005)
+
+
+def status(response: Response) -> status_pb2.Status:
+    """The failure, read by the official class; the answer must be of the request's encoding."""
+    assert response.headers["content-type"] == PROTOBUF
+    return status_pb2.Status.FromString(response.body)
+
+
+def head(*more: str, line: str = "POST /v1/metrics HTTP/1.1", host: str = "localhost") -> bytes:
+    lines = [line, f"Host: {host}", f"Content-Type: {PROTOBUF}", *more]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def statuses(answer: bytes) -> list[int]:
+    return [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]]

@@ -5,15 +5,25 @@ import gzip
 import json
 import random
 import socket
-import ssl
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
-from tests.receive.conftest import JSON, LIMIT, PROTOBUF, Receivers, Response, Start, eventually
+from tests.receive.conftest import (
+    JSON,
+    LIMIT,
+    PROTOBUF,
+    Receivers,
+    Response,
+    Start,
+    eventually,
+    head,
+    status,
+    statuses,
+)
 
 from blackhole.config import Size
 from blackhole.errors import OverloadedError, UndecodableError
@@ -22,14 +32,6 @@ from blackhole.receive import protocol
 from blackhole.receive.admission import Gate
 from blackhole.receive.answers import Code
 from blackhole.records import Encoding, Payload, Signal, Verdict
-
-PAGE = "https://app.example"
-
-
-def status(response: Response) -> status_pb2.Status:
-    """The failure, read by the official class; the answer must be of the request's encoding."""
-    assert response.headers["content-type"] == PROTOBUF
-    return status_pb2.Status.FromString(response.body)
 
 
 @pytest.mark.parametrize("signal", Signal)
@@ -184,15 +186,6 @@ def test_chunked_bodies_are_read_and_bounded(receivers: Receivers) -> None:
     assert chunked(LIMIT + 1024).status == 413
 
 
-def head(*more: str, line: str = "POST /v1/metrics HTTP/1.1", host: str = "localhost") -> bytes:
-    lines = [line, f"Host: {host}", f"Content-Type: {PROTOBUF}", *more]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
-
-
-def statuses(answer: bytes) -> list[int]:
-    return [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]]
-
-
 def test_connections_are_kept_and_requests_may_be_pipelined(receivers: Receivers) -> None:
     one = head("Content-Length: 2") + b"ab"
     assert statuses(receivers.raw(one + one, pause=0.3)) == [200, 200]
@@ -320,96 +313,6 @@ def test_an_offered_upgrade_is_refused_because_its_body_could_not_be_read(receiv
     assert receivers.request(b"", upgrade="h2c").status == 200
 
 
-@pytest.mark.parametrize(
-    "host",
-    ["localhost", "LOCALHOST:4318", "127.0.0.1:1", "[::1]:4318", "192.168.1.5", "a.localhost", "localhost."],
-)
-def test_hosts_of_this_machine_are_served(receivers: Receivers, host: str) -> None:
-    assert receivers.request(b"", host=host).status == 200
-
-
-@pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:4318", "localhost.evil.example", "127.0.0.1.nip.io", ""]
-)
-def test_foreign_hosts_are_421(receivers: Receivers, host: str) -> None:
-    response = receivers.request(b"", host=host)
-    assert (response.status, status(response).code) == (421, Code.PERMISSION_DENIED)
-    assert not receivers.intake.payloads
-
-
-def test_a_missing_or_doubled_host_is_421(receivers: Receivers) -> None:
-    none = f"POST /v1/metrics HTTP/1.1\r\nContent-Type: {PROTOBUF}\r\n\r\n".encode()
-    assert statuses(receivers.raw(none, pause=0.1)) == [421]
-    assert statuses(receivers.raw(head("Host: evil.example"), pause=0.1)) == [421]
-    assert statuses(receivers.raw(none.replace(b"1.1", b"1.0"), pause=0.1)) == [200]
-
-
-def test_pages_may_not_send_unless_they_are_listed(start: Start) -> None:
-    receivers = start(allowed_origins=(PAGE + "/",))
-    for origin in ("https://evil.example", "null", "", PAGE + ".evil", "http://app.example"):
-        for method in ("POST", "OPTIONS"):
-            response = receivers.request(
-                b"", method=method, origin=origin, access_control_request_method="POST"
-            )
-            assert response.status == 403
-            assert not [name for name in response.headers if name.startswith("access-control")]
-    assert not receivers.intake.payloads
-    response = receivers.request(b"", origin=PAGE)
-    assert (response.status, response.headers["access-control-allow-origin"]) == (200, PAGE)
-    assert response.headers["vary"] == "origin"
-
-
-def test_preflights_are_answered_for_listed_origins(start: Start) -> None:
-    receivers = start(allowed_origins=(PAGE,))
-    response = receivers.request(
-        method="OPTIONS", origin=PAGE, content_type=None, access_control_request_method="POST"
-    )
-    assert (response.status, response.body) == (204, b"")
-    assert response.headers["access-control-allow-origin"] == PAGE
-    assert response.headers["access-control-allow-methods"] == "POST"
-    assert "content-type" in response.headers["access-control-allow-headers"]
-    assert "access-control-allow-credentials" not in response.headers
-    refused = receivers.request(b"", path="/elsewhere", origin=PAGE)
-    assert (refused.status, refused.headers["access-control-allow-origin"]) == (404, PAGE)
-
-
-def test_without_a_list_no_page_may_send(receivers: Receivers) -> None:
-    assert receivers.request(b"", origin=f"http://127.0.0.1:{receivers.http_port}").status == 403
-
-
-def test_with_a_token_file_the_token_is_needed(start: Start, token: str) -> None:
-    receivers = start(token_file=token)
-    for given in (
-        "",
-        "Bearer wrong",
-        "Basic s3cret",
-        "s3cret",
-        "Bearer",
-        "Bearer s3cret x",
-        "Bearer s3cre\xe9",
-    ):
-        response = receivers.request(b"", authorization=given)
-        assert (response.status, status(response).code) == (401, Code.UNAUTHENTICATED)
-        assert response.headers["www-authenticate"].startswith("Bearer")
-    assert not receivers.intake.payloads
-    assert receivers.request(b"", authorization="Bearer s3cret").status == 200
-    assert receivers.request(b"", authorization="bearer s3cret").status == 200
-
-
-def test_who_has_the_token_may_use_any_host_name(start: Start, token: str) -> None:
-    receivers = start(token_file=token)
-    assert receivers.request(b"", host="node.lan", authorization="Bearer s3cret").status == 200
-    assert receivers.request(b"", host="node.lan").status == 421
-    assert receivers.request(b"", host="node.lan", authorization="Bearer wrong").status == 401
-
-
-def test_browsers_ask_without_the_token(start: Start, token: str) -> None:
-    receivers = start(token_file=token, allowed_origins=(PAGE,))
-    response = receivers.request(method="OPTIONS", origin=PAGE, access_control_request_method="POST")
-    assert response.status == 204
-    assert "authorization" in response.headers["access-control-allow-headers"]
-
-
 def test_many_at_once_wait_and_the_rest_is_told_to_come_back(start: Start) -> None:
     receivers = start(gate=Gate(requests=3, volume=10**6, patience=0.2))
     with ThreadPoolExecutor(30) as pool:
@@ -480,14 +383,6 @@ def test_what_does_not_finish_in_time_is_503_when_stopping(receivers: Receivers)
             stopping = pool.submit(receivers.stop, 0.2)
             assert sent.result().status == 503
         stopping.result()
-
-
-def test_tls_is_spoken_when_it_is_set(start: Start, certificate: tuple[str, str]) -> None:
-    cert, key = certificate
-    receivers = start(tls_cert=cert, tls_key=key)
-    trusting = ssl.create_default_context(cafile=cert)
-    assert receivers.request(b"x", tls=trusting).status == 200
-    assert statuses(receivers.raw(head())) == []
 
 
 def test_nothing_of_a_request_is_logged(
