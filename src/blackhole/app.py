@@ -22,8 +22,11 @@ from blackhole.decode import Decoder
 from blackhole.guard.engine import Guard
 from blackhole.pipeline import Pipeline, Statistics
 from blackhole.query.run import Runner
+from blackhole.receive.access import Access
+from blackhole.receive.admission import Gate
 from blackhole.receive.grpc import GrpcReceiver
 from blackhole.receive.http import HttpReceiver
+from blackhole.records import Intake
 from blackhole.serve.server import ApiServer
 from blackhole.serve.services import Services, Status
 from blackhole.store.append import Writer
@@ -55,6 +58,7 @@ def serve(config: Config, options: Options) -> int:
     """Runs the service until SIGTERM or Ctrl-C; a second signal forces. Returns the exit code."""
     process.log_to_stderr(options.log_format)
     process.keep_memory_private()
+    process.keep_memory_small()
     configuration.refuse_open_bind(
         config,
         {
@@ -97,57 +101,84 @@ def _stop_on_signals() -> asyncio.Event:
 async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, object]]:
     """Starts consumers before receivers, and stops them in the other order."""
     async with contextlib.AsyncExitStack() as stack:
+        _refuse_unusable_files(config)
         catalogue = _catalogue(config)
-        path = configuration.database_path(config, options.data_dir)
-        database = Database.open(path, memory_limit=_database_memory(config))
+        database = Database.open(
+            configuration.database_path(config, options.data_dir), memory_limit=_database_memory(config)
+        )
         stack.callback(database.close)
         statistics = Statistics()
-        writer = Writer(
-            database,
-            commit_wait=config.commit_wait,
-            batch_size=config.batch_size,
-            max_pending_rows=config.batch_size * PENDING_BATCHES,
-            on_commit=lambda report: statistics.count_commit(report.rows, report.seconds),
-        )
-        writer.start()
+        writer = _writer(config, database, statistics)
         stack.callback(writer.close, STOP_GRACE)
-        pipeline = Pipeline(
-            Decoder(database.key, clock_ns=time.time_ns),
-            _guard(catalogue, config, database),
-            writer,
-            statistics,
-        )
+        guard = _guard(catalogue, config, database)
+        pipeline = Pipeline(Decoder(database.key, clock_ns=time.time_ns), guard, writer, statistics)
         stack.callback(pipeline.close_window)
-        runner = Runner(database, catalogue, windows=config, now=time.time)
         addresses: dict[str, str] = {}
-        status = _status_reporter(database, writer, addresses)
         accepting = asyncio.Event()
-        api = ApiServer(Services(runner, statistics.snapshot, status, config, accepting.is_set))
-        port = await api.start(*options.listen)
-        stack.push_async_callback(api.stop, STOP_GRACE)
-        addresses["api"] = f"{api.scheme}://{_place(options.listen[0], port)}"
-        for name, receiver, address in (
-            ("otlp_grpc", GrpcReceiver(pipeline, config.otlp), options.otlp_grpc),
-            ("otlp_http", HttpReceiver(pipeline, config.otlp), options.otlp_http),
-        ):
-            port = await receiver.start(*address)
-            stack.push_async_callback(receiver.stop, STOP_GRACE)
-            addresses[name] = _place(address[0], port)
+        services = Services(
+            Runner(database, catalogue, windows=config, now=time.time),
+            statistics.snapshot,
+            _status_reporter(database, writer, addresses),
+            config,
+            accepting.is_set,
+        )
+        await _serve_people(stack, services, options, addresses)
+        await _receive(stack, pipeline, config, options, addresses)
         chores = (
             pipeline.run_windows(),
             _every(EVICT_EVERY, pipeline.forget_idle),
             _every(RETAIN_EVERY, Retention(database, catalogue, config).apply, at_once=True),
         )
-        tasks = [asyncio.create_task(chore) for chore in chores]
-        stack.push_async_callback(_cancel, tasks)
+        stack.push_async_callback(_cancel, [asyncio.create_task(chore) for chore in chores])
         accepting.set()
         stack.callback(accepting.clear)
-        yield {
-            "otlp_grpc": addresses["otlp_grpc"],
-            "otlp_http": addresses["otlp_http"],
-            "api": addresses["api"],
-            "pid": os.getpid(),
-        }
+        yield {**{key: addresses[key] for key in ("otlp_grpc", "otlp_http", "api")}, "pid": os.getpid()}
+
+
+def _refuse_unusable_files(config: Config) -> None:
+    """Before anything is made: a broken configuration leaves no database behind."""
+    Access(config.otlp)
+    if config.api.token_file:
+        configuration.read_token(config.api.token_file, key="api")
+
+
+def _writer(config: Config, database: Database, statistics: Statistics) -> Writer:
+    writer = Writer(
+        database,
+        commit_wait=config.commit_wait,
+        batch_size=config.batch_size,
+        max_pending_rows=config.batch_size * PENDING_BATCHES,
+        on_commit=lambda report: statistics.count_commit(report.rows, report.seconds),
+    )
+    writer.start()
+    return writer
+
+
+async def _serve_people(
+    stack: contextlib.AsyncExitStack, services: Services, options: Options, addresses: dict[str, str]
+) -> None:
+    api = ApiServer(services)
+    port = await api.start(*options.listen)
+    stack.push_async_callback(api.stop, STOP_GRACE)
+    addresses["api"] = f"{api.scheme}://{_place(options.listen[0], port)}"
+
+
+async def _receive(
+    stack: contextlib.AsyncExitStack,
+    intake: Intake,
+    config: Config,
+    options: Options,
+    addresses: dict[str, str],
+) -> None:
+    """Both receivers share one gate, so that the limits hold for both together."""
+    gate = Gate.of(config.otlp)
+    for name, receiver, address in (
+        ("otlp_grpc", GrpcReceiver(intake, config.otlp, gate), options.otlp_grpc),
+        ("otlp_http", HttpReceiver(intake, config.otlp, gate), options.otlp_http),
+    ):
+        port = await receiver.start(*address)
+        stack.push_async_callback(receiver.stop, STOP_GRACE)
+        addresses[name] = _place(address[0], port)
 
 
 def _catalogue(config: Config) -> Catalogue:
