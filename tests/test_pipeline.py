@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
 from blackhole.catalogue.load import load
 from blackhole.config import Config, Duration
@@ -67,7 +68,7 @@ def payload(*values: float, name: str = "p2p.connections.total", peer: str = "")
     request = ExportMetricsServiceRequest()
     metric = request.resource_metrics.add().scope_metrics.add().metrics.add(name=name, unit="1")
     metric.sum.is_monotonic = True
-    metric.sum.aggregation_temporality = 1
+    metric.sum.aggregation_temporality = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
     for step, value in zip(count(), values):
         point = metric.sum.data_points.add(as_double=value, time_unix_nano=START + step)
         if peer:

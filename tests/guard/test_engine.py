@@ -6,6 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
 from blackhole import _core
 from blackhole.catalogue.load import Catalogue, load
@@ -82,7 +83,7 @@ def request(
     resource.resource.attributes.add(key="service.name").value.string_value = service
     metric = resource.scope_metrics.add().metrics.add(name=name, unit=unit, description=description)
     if kind == "sum":
-        metric.sum.aggregation_temporality = 1
+        metric.sum.aggregation_temporality = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
         metric.sum.is_monotonic = monotonic
     data = metric.sum.data_points if kind == "sum" else metric.gauge.data_points
     for attributes, value in points:
