@@ -2,9 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
-import os
-import socket
 import ssl
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -13,9 +10,8 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp
 
+from blackhole import listen
 from blackhole.errors import UsageError
-
-_BACKLOG = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +52,6 @@ class AsgiServer:
             server_header=False,
             proxy_headers=False,
             limit_concurrency=limits.connections,
-            backlog=_BACKLOG,
             ssl_certfile=tls_cert or None,
             ssl_keyfile=tls_key or None,
         )
@@ -69,12 +64,12 @@ class AsgiServer:
 
     async def start(self, host: str, port: int) -> int:
         """Binds and accepts; answers the bound port (port 0 picks a free one). Raises UsageError."""
-        listener = self._bind(host, port)
-        bound: int = listener.getsockname()[1]
-        self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name=f"{self._name} server")
+        sockets = listen.open_sockets(host, port, self._flag)
+        bound = int(sockets[0].getsockname()[1])
+        self._task = asyncio.create_task(self._server.serve(sockets=sockets), name=f"{self._name} server")
         while not self._server.started:
             if self._task.done():
-                listener.close()
+                listen.close(sockets)
                 await self._task
                 raise UsageError(f"{self._name}: the server on {host}:{bound} did not start")
             await asyncio.sleep(0.001)
@@ -89,32 +84,6 @@ class AsgiServer:
         self._server.should_exit = True
         await self._task
         self._task = None
-
-    def _bind(self, host: str, port: int) -> socket.socket:
-        try:
-            family, kind, protocol, _, address = socket.getaddrinfo(
-                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )[0]
-            listener = socket.socket(family, kind, protocol)
-        except OSError as error:
-            raise self._unusable(host, port, error) from None
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-            # Listening here already: an address in use may show only now.
-            listener.listen(_BACKLOG)
-            listener.setblocking(False)
-        except OSError as error:
-            listener.close()
-            raise self._unusable(host, port, error) from None
-        return listener
-
-    def _unusable(self, host: str, port: int, error: OSError) -> UsageError:
-        if error.errno == errno.EADDRINUSE:
-            remedy = f"stop the other program or choose another port with {self._flag}"
-            return UsageError(f"{self._name}: {host}:{port} is in use: {remedy}")
-        reason = error.strerror or os.strerror(error.errno or 0)
-        return UsageError(f"{self._name}: cannot listen on {host}:{port} ({reason}): change {self._flag}")
 
 
 class _QuietServer(uvicorn.Server):

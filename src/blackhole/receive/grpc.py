@@ -10,9 +10,9 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from blackhole import listen
 from blackhole.config import OtlpConfig
 from blackhole.errors import OverloadedError, TooLargeError, UsageError
-from blackhole.receive import listen
 from blackhole.receive.admission import Gate
 from blackhole.receive.answers import status_body, success
 from blackhole.receive.door import Door

@@ -8,9 +8,10 @@ from typing import Any
 
 import uvicorn
 
+from blackhole import listen
 from blackhole.config import OtlpConfig
 from blackhole.errors import OverloadedError, UndecodableError, UnsupportedError
-from blackhole.receive import listen, protocol
+from blackhole.receive import protocol
 from blackhole.receive.admission import Entry, Gate
 from blackhole.receive.answers import Code, NotHereError, retry_after_header, status_body, success
 from blackhole.receive.door import Door
