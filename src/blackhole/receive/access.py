@@ -6,7 +6,7 @@ import ssl
 from http import HTTPStatus
 from pathlib import Path
 
-from blackhole.config import OtlpConfig
+from blackhole.config import OtlpConfig, read_token
 from blackhole.errors import ConfigError, UnauthenticatedError
 from blackhole.receive.answers import Code, NotHereError
 
@@ -17,7 +17,7 @@ class Access:
     """Who may send. Built once; raises ConfigError when a file or an origin cannot be used."""
 
     def __init__(self, otlp: OtlpConfig) -> None:
-        self._credentials = _read_token(otlp.token_file) if otlp.token_file else None
+        self._credentials = read_token(otlp.token_file, key="otlp").encode() if otlp.token_file else None
         self._origins = frozenset(_origin(text) for text in otlp.allowed_origins)
         self._hosts: frozenset[str] = _LOOPBACK_NAMES
         self.certificate = _read_pair(otlp.tls_cert, otlp.tls_key) if otlp.tls_cert or otlp.tls_key else None
@@ -77,13 +77,6 @@ class Access:
         except ValueError:
             return False
         return True
-
-
-def _read_token(path: str) -> bytes:
-    token = _read(path, "otlp.token_file").strip()
-    if not token:
-        raise ConfigError(f"`analytics.otlp.token_file`: {path} is empty: write the token into it")
-    return token
 
 
 def _read_pair(certificate: str, key: str) -> tuple[bytes, bytes]:

@@ -6,26 +6,24 @@ import time
 from collections.abc import Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from blackhole.config import ApiConfig
-from blackhole.errors import ConfigError, UnauthenticatedError
+from blackhole.config import ApiConfig, read_token
+from blackhole.errors import UnauthenticatedError
 from blackhole.serve.problems import ForeignOriginError, MisdirectedError
 
 COOKIE = "blackhole_session"
 SESSION_SECONDS = 7 * 86400
-_SHORTEST_TOKEN = 16
 # What a browser must load before it can ask for the token, and what supervisors ask.
 _OPEN_PATHS = frozenset({"/", "/login", "/healthz", "/readyz"})
 _OPEN_PREFIX = "/assets/"
 
 
 class Tokens:
-    """The tokens of `api.token_file` (one a line), and the cookies that stand for them until a restart."""
+    """The token of `api.token_file`, and the cookies that stand for them until a restart."""
 
     def __init__(self, tokens: tuple[str, ...], clock: Callable[[], float] = time.time) -> None:
         self._tokens = tuple(token.encode() for token in tokens)
@@ -35,19 +33,7 @@ class Tokens:
     @classmethod
     def read(cls, path: str) -> "Tokens":
         """Reads the file; no path means that no token is asked for. Raises ConfigError."""
-        if not path:
-            return cls(())
-        try:
-            lines = Path(path).read_text(encoding="utf-8").split()
-        except (OSError, UnicodeDecodeError):
-            raise ConfigError(
-                f"api.token_file {path}: cannot be read: write one token a line into it"
-            ) from None
-        if not lines or min(map(len, lines)) < _SHORTEST_TOKEN:
-            raise ConfigError(
-                f"api.token_file {path}: needs a token of at least {_SHORTEST_TOKEN} characters a line"
-            )
-        return cls(tuple(lines))
+        return cls((read_token(path, key="api"),) if path else ())
 
     @property
     def asked_for(self) -> bool:
