@@ -15,7 +15,8 @@ def all_errors(base: type[errors.BlackholeError] = errors.BlackholeError) -> Ite
 
 
 def test_every_error_class_is_mapped_itself() -> None:
-    ours = {kind for kind in all_errors() if kind.__module__.startswith("blackhole.")}
+    here = {errors.__name__, problems.__name__}  # other modules' own errors never come up to a question
+    ours = {kind for kind in all_errors() if kind.__module__ in here}
     assert ours - set(problems.STATUSES) == set()
 
 
