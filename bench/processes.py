@@ -18,7 +18,7 @@ import psutil
 READY_WITHIN = 60.0
 _CONFIG = """\
 analytics:
-  max_cpu_usage: 10000
+  max_cpu_usage: {max_cpu}
   max_database_size: 8GiB
   max_disk_usage: 8GiB
   catalogue: [{catalogue}]
@@ -57,10 +57,10 @@ class Server:
 
 
 @contextmanager
-def blackhole(directory: Path, catalogue: Path | None = None) -> Iterator[Server]:
+def blackhole(directory: Path, catalogue: Path | None = None, max_cpu: float = 10_000) -> Iterator[Server]:
     """`blackhole serve` on free ports, ready; stopped with SIGTERM at the end."""
     config = directory / "config.yaml"
-    config.write_text(_CONFIG.format(catalogue=catalogue or ""))
+    config.write_text(_CONFIG.format(catalogue=catalogue or "", max_cpu=max_cpu))
     ports = [f"--{flag}=127.0.0.1:0" for flag in ("otlp-grpc", "otlp-http", "listen")]
     command = [sys.executable, "-m", "blackhole", "serve", f"--config={config}", f"--data-dir={directory}"]
     began = time.perf_counter()

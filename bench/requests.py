@@ -53,13 +53,14 @@ class Template:
         self._body: bytes = _encode(load, lane, start_ns).SerializeToString()
         self.points = load.series * load.slots
 
-    def stamp(self, first_ns: int) -> bytes:
-        """The request with times from `first_ns` on, one step a slot, and values that rise with time."""
+    def stamp(self, first_ns: int, value: float | None = None) -> bytes:
+        """The request with times from `first_ns` on, one step a slot; without `value` values rise with time."""
         body = self._body
         for slot in range(self._slots):
             now = first_ns + slot * STEP_NS
             body = body.replace(_time_mark(slot), struct.pack("<Q", now))
-            body = body.replace(_value_mark(slot), struct.pack("<d", now / STEP_NS))
+            shown = now / STEP_NS if value is None else value
+            body = body.replace(_value_mark(slot), struct.pack("<d", shown))
         return body
 
 

@@ -19,6 +19,11 @@ from blackhole import process
 from blackhole.catalogue.load import Catalogue, load
 from blackhole.config import Config
 from blackhole.decode import Decoder
+from blackhole.governor import monitor
+from blackhole.governor.meter import Meter
+from blackhole.governor.monitor import Gauges, Levers, Monitor
+from blackhole.governor.pace import Pace
+from blackhole.governor.sampling import Sampler
 from blackhole.guard.engine import Guard
 from blackhole.pipeline import Pipeline, Statistics
 from blackhole.query.run import Runner
@@ -26,7 +31,7 @@ from blackhole.receive.access import Access
 from blackhole.receive.admission import Gate
 from blackhole.receive.grpc import GrpcReceiver
 from blackhole.receive.http import HttpReceiver
-from blackhole.records import Intake
+from blackhole.records import Intake, Throttle
 from blackhole.serve.server import ApiServer
 from blackhole.serve.services import Services, Status
 from blackhole.store.append import Writer
@@ -108,29 +113,36 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         )
         stack.callback(database.close)
         statistics = Statistics()
+        sampler, meter = Sampler(), Meter()
         writer = _writer(config, database, statistics)
         stack.callback(writer.close, STOP_GRACE)
         guard = _guard(catalogue, config, database)
         pipeline = Pipeline(Decoder(database.key, clock_ns=time.time_ns), guard, writer, statistics)
         stack.callback(pipeline.close_window)
+        retention = Retention(database, catalogue, config)
+        pace = Pace(config.max_cpu_usage / 100, meter.charged)
+        watch = _watch(config, database, retention, (meter, sampler, pace))
         addresses: dict[str, str] = {}
         accepting = asyncio.Event()
         services = Services(
             Runner(database, catalogue, windows=config, now=time.time),
             statistics.snapshot,
-            _status_reporter(database, writer, addresses),
+            _status_reporter(database, writer, sampler, addresses),
             config,
             accepting.is_set,
+            meter.free,
         )
         await _serve_people(stack, services, options, addresses)
-        await _receive(stack, pipeline, config, options, addresses)
+        await _receive(stack, pipeline, (config, pace), options, addresses)
         chores = (
             pipeline.run_windows(),
             _every(EVICT_EVERY, pipeline.forget_idle),
-            _every(RETAIN_EVERY, Retention(database, catalogue, config).apply, at_once=True),
+            _every(RETAIN_EVERY, retention.apply, at_once=True),
+            watch.run(),
         )
         stack.push_async_callback(_cancel, [asyncio.create_task(chore) for chore in chores])
         accepting.set()
+        pace.restart()
         stack.callback(accepting.clear)
         yield {**{key: addresses[key] for key in ("otlp_grpc", "otlp_http", "api")}, "pid": os.getpid()}
 
@@ -166,12 +178,13 @@ async def _serve_people(
 async def _receive(
     stack: contextlib.AsyncExitStack,
     intake: Intake,
-    config: Config,
+    limits: tuple[Config, Throttle],
     options: Options,
     addresses: dict[str, str],
 ) -> None:
     """Both receivers share one gate, so that the limits hold for both together."""
-    gate = Gate.of(config.otlp)
+    config, throttle = limits
+    gate = Gate.of(config.otlp, throttle)
     for name, receiver, address in (
         ("otlp_grpc", GrpcReceiver(intake, config.otlp, gate), options.otlp_grpc),
         ("otlp_http", HttpReceiver(intake, config.otlp, gate), options.otlp_http),
@@ -179,6 +192,26 @@ async def _receive(
         port = await receiver.start(*address)
         stack.push_async_callback(receiver.stop, STOP_GRACE)
         addresses[name] = _place(address[0], port)
+
+
+def _watch(
+    config: Config, database: Database, retention: Retention, parts: tuple[Meter, Sampler, Pace]
+) -> Monitor:
+    meter, sampler, pace = parts
+    gauges = Gauges(
+        cpu=meter.charged,
+        memory=monitor.resident(),
+        disk=lambda: monitor.disk_bytes(database.path),
+        free=lambda: monitor.free_bytes(database.path.parent),
+        database=database.size,
+        used=database.used_bytes,
+    )
+    levers = Levers(
+        pressure=pace.take_pressure, hold=lambda _: None, make_room=retention.apply, trim=monitor.trim
+    )
+    watch = Monitor(config, gauges, levers, sampler)
+    pace.close_when(watch.closed)
+    return watch
 
 
 def _catalogue(config: Config) -> Catalogue:
@@ -206,7 +239,9 @@ def _place(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
 
 
-def _status_reporter(database: Database, writer: Writer, addresses: dict[str, str]) -> Callable[[], Status]:
+def _status_reporter(
+    database: Database, writer: Writer, sampler: Sampler, addresses: dict[str, str]
+) -> Callable[[], Status]:
     me = psutil.Process()
     me.cpu_percent()
     started = time.time()
@@ -221,6 +256,7 @@ def _status_reporter(database: Database, writer: Writer, addresses: dict[str, st
             memory_bytes=me.memory_info().rss,
             database_bytes=database.size(),
             pending_rows=writer.pending_rows,
+            sampling_rate=sampler.shown,
             endpoints=dict(addresses),
         )
 

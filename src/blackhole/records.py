@@ -67,6 +67,15 @@ class Intake(Protocol):
     async def accept(self, payload: Payload) -> Verdict: ...
 
 
+class Throttle(Protocol):
+    """How fast senders may be (`blackhole.governor.pace`)."""
+
+    async def admit(self) -> None:
+        """Returns when the request may be read; then `leave` must follow. Raises OverloadedError."""
+
+    def leave(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class SeriesRow:
     """An output series: what the `series` table holds. `attributes` is canonical JSON (sorted keys)."""
@@ -92,12 +101,14 @@ class StreamRow:
 class StreamState:
     """The last committed state of a stream, so that a restart loses and repeats nothing.
 
-    `time_ns` 0 means that no point is left of it.
+    `time_ns` 0 means that no point is left of it. `earlier_ns`: the times before it, newest first. Of an
+    exponential histogram `bounds` and `buckets` are its exact state, as the core wrote it.
     """
 
     stream: int
     series: int
     time_ns: int
+    earlier_ns: Sequence[int] = ()
     value: float | None = None
     count: int | None = None
     total: float | None = None

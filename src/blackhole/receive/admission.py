@@ -5,6 +5,7 @@ from collections import deque
 
 from blackhole.config import OtlpConfig
 from blackhole.errors import OverloadedError
+from blackhole.records import Throttle
 
 PATIENCE = 1.0
 RETRY_AFTER = 1.0
@@ -19,24 +20,39 @@ class Gate:
     One body alone always fits. Those inside that grow go before those outside: else each waits for the other.
     """
 
-    def __init__(self, *, requests: int, volume: int, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, *, requests: int, volume: int, patience: float = PATIENCE, throttle: Throttle | None = None
+    ) -> None:
         self._requests = requests
         self._volume = volume
         self._patience = patience
+        self._throttle = throttle
         self._growing: deque[_Waiter] = deque()
         self._entering: deque[_Waiter] = deque()
         self.requests = 0
         self.volume = 0
 
     @classmethod
-    def of(cls, otlp: OtlpConfig) -> "Gate":
+    def of(cls, otlp: OtlpConfig, throttle: Throttle | None = None) -> "Gate":
         """One of the largest bodies beside smaller ones: two would not fit a small node's memory."""
-        return cls(requests=otlp.max_concurrency, volume=otlp.max_request_size * 3 // 2)
+        volume = otlp.max_request_size * 3 // 2
+        return cls(requests=otlp.max_concurrency, volume=volume, throttle=throttle)
 
     async def enter(self, volume: int) -> "Entry":
-        """Raises OverloadedError when there is no room in time."""
-        await self._acquire(self._entering, 1, volume, 0)
+        """Raises OverloadedError when the throttle says so, or there is no room in time."""
+        if self._throttle is not None:
+            await self._throttle.admit()
+        try:
+            await self._acquire(self._entering, 1, volume, 0)
+        except BaseException:
+            self._end()
+            raise
         return Entry(self, volume)
+
+    def leave(self, volume: int) -> None:
+        """The end of a request that entered and holds `volume`."""
+        self.give_back(1, volume)
+        self._end()
 
     async def grow(self, volume: int, own: int) -> None:
         """`own`: the bytes that this request has already."""
@@ -55,6 +71,10 @@ class Gate:
                     self.requests += more_requests
                     self.volume += more_volume
                     future.set_result(None)
+
+    def _end(self) -> None:
+        if self._throttle is not None:
+            self._throttle.leave()
 
     async def _acquire(self, queue: deque[_Waiter], requests: int, volume: int, own: int) -> None:
         if not self._growing and not self._entering and self._fits(requests, volume, own):
@@ -114,7 +134,7 @@ class Entry:
     def leave(self) -> None:
         gate, self._gate = self._gate, None
         if gate is not None:
-            gate.give_back(1, self._volume)
+            gate.leave(self._volume)
 
 
 def _overloaded() -> OverloadedError:

@@ -103,7 +103,7 @@ class Api:
         self._services = services
         self._tokens = tokens
         self._readers = readers
-        self._threads = Threads(running=2, waiting=16)
+        self._threads = Threads(running=2, waiting=16, around=services.free)
 
     async def query(self, request: Request) -> Response:
         question = parse(await _body(request))

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from blackhole.errors import OverloadedError
+from blackhole.governor.meter import Stepwise
 from blackhole.serve import problems
 from blackhole.serve.door import turn_away
 from blackhole.serve.ring import Envelope, Kept, Ring
@@ -74,7 +75,7 @@ class Live:
         self._ring = ring or Ring()
         self._max_readers = max_readers
         self._clock = clock
-        self._threads = Threads(running=1, waiting=1)
+        self._threads = Threads(running=1, waiting=1, around=services.free)
         self._last: dict[str, tuple[bytes, float]] = {}
         self._published = asyncio.Event()
         self._stale = 0
@@ -117,7 +118,7 @@ class Live:
         if self._task is None:
             self._last.clear()
             self._stale = self._ring.latest
-            self._task = asyncio.create_task(self._compute_forever(), name="live stream")
+            self._task = asyncio.create_task(self._compute_freely(), name="live stream")
         try:
             yield
         finally:
@@ -157,6 +158,9 @@ class Live:
     def _hello(self, sequence: int, missed: int) -> str:
         hello = Hello(self._version, float(self._services.config.push_interval), sequence, missed)
         return msgspec.json.encode(Envelope("hello", sequence, self._timestamp(), hello)).decode()
+
+    async def _compute_freely(self) -> None:
+        await Stepwise(self._compute_forever(), self._services.free)
 
     async def _compute_forever(self) -> None:
         commits: object = None

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from blackhole.asgi import AsgiServer
+from blackhole.governor.meter import free_app
 from blackhole.serve.live import Live
 from blackhole.serve.routes import build
 from blackhole.serve.services import Services, steady
@@ -16,7 +17,7 @@ class ApiServer:
         api = services.config.api
         self._live = Live(services)
         self._server = AsgiServer(
-            build(services, self._live),
+            free_app(build(services, self._live), services.free),
             name="API",
             flag="--listen",
             tls_cert=api.tls_cert,

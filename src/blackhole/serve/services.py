@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -55,10 +56,14 @@ def steady(
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """`statistics` is `pipeline.Statistics.snapshot`; `ready` says whether data is accepted."""
+    """`statistics` is `pipeline.Statistics.snapshot`; `ready` says whether data is accepted.
+
+    What a thread does inside `free()` is not charged to collecting.
+    """
 
     runner: Runner
     statistics: Callable[[], Mapping[str, Any]]
     status: Callable[[], Status]
     config: Config
     ready: Callable[[], bool] = field(default=lambda: True)
+    free: Callable[[], AbstractContextManager[None]] = field(default=nullcontext)

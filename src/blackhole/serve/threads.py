@@ -1,6 +1,7 @@
 """Lets blocking calls run beside the event loop, a few at a time; more than that are asked to come again."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 import anyio
@@ -12,9 +13,12 @@ T = TypeVar("T")
 
 
 class Threads:
-    """`running` calls at once, `waiting` more in line."""
+    """`running` calls at once, `waiting` more in line; each inside `around()`."""
 
-    def __init__(self, running: int, waiting: int) -> None:
+    def __init__(
+        self, running: int, waiting: int, around: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
+        self._around = around
         self._limiter = anyio.CapacityLimiter(running)
         self._places = running + waiting
         self._taken = 0
@@ -25,6 +29,10 @@ class Threads:
             raise OverloadedError("too many questions at once: ask again in a second", retry_after=1)
         self._taken += 1
         try:
-            return await anyio.to_thread.run_sync(function, limiter=self._limiter)
+            return await anyio.to_thread.run_sync(self._run, function, limiter=self._limiter)
         finally:
             self._taken -= 1
+
+    def _run(self, function: Callable[[], T]) -> T:
+        with self._around():
+            return function()
