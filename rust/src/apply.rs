@@ -1,6 +1,6 @@
 //! Applies the points of a request, in order, to the series that they belong to: rows, or sums of the window.
 
-use crate::batch::{Batch, Header, MALFORMED_POINT, Number, Point, Reason, TOO_NEW, TOO_OLD, Value};
+use crate::batch::{Batch, Header, Kind, MALFORMED_POINT, Number, Point, Reason, TOO_NEW, TOO_OLD, Value};
 use crate::columns::{self, Columns, Distribution};
 use crate::delta::{self, Change, Order, Shape};
 use crate::exponential;
@@ -96,6 +96,7 @@ impl Table {
     ) -> Result<bool, Reason> {
         let slot = &mut self.slots[slot as usize];
         slot.seen = slot.seen.max(times.now);
+        let known = slot.known;
         let (guarded, origin) = match slot.path {
             Path::Drop(reason) => return Err(reason),
             Path::Window { .. } => (true, self.started),
@@ -110,7 +111,9 @@ impl Table {
             shape: Shape {
                 kind: header.kind,
                 cumulative: header.cumulative,
-                from_start: point.start != 0 && i64::try_from(point.start).is_ok_and(|start| start >= origin),
+                from_start: !known
+                    && point.start != 0
+                    && i64::try_from(point.start).is_ok_and(|start| start >= origin),
             },
         };
         case.value(slot, &mut self.rules, rows)?;
@@ -167,10 +170,14 @@ impl Case<'_> {
         match (slot.path, change) {
             (_, Change::Malformed) => return Err(MALFORMED_POINT),
             (Path::Open { series, stream }, Change::Baseline { cumulative }) => {
-                rows.point(self.row(series, stream), 0.0, Some(cumulative));
+                rows.point(self.row(series, stream), 0.0, Some(cumulative), true);
             }
             (Path::Open { series, stream }, Change::Value { value, cumulative }) => {
-                rows.point(self.row(series, stream), value, cumulative);
+                let late_change = order == Order::Late && self.shape.kind == Kind::UpDownCounter;
+                // It changes the level that the stream has now, not the one that it had then.
+                let time = if late_change { slot.history.step() } else { self.time };
+                let adds = self.shape.kind == Kind::Counter;
+                rows.point(columns::Place { series, stream, time }, value, cumulative, adds);
             }
             (Path::Window { group, unit }, Change::Value { value, .. }) => {
                 let rule = &mut rules[slot.rule as usize];
@@ -191,7 +198,7 @@ impl Case<'_> {
         level: &mut (u64, f64),
         rule: &mut RuleState,
     ) {
-        use crate::batch::Kind::{Counter, Gauge, UpDownCounter};
+        use Kind::{Counter, Gauge, UpDownCounter};
         let (update, events) = match self.header.kind {
             // A counter that stands still is not a contribution, and must not help to reach k.
             Counter if value == 0.0 => return,
@@ -242,9 +249,9 @@ impl Case<'_> {
         let interval = difference.as_ref().unwrap_or(&now);
         match slot.path {
             Path::Open { series, stream } => {
-                // Exponential state is not recalled, so it is not stored either.
-                let kept = cumulative && matches!(self.point.value, Value::Histogram(_));
-                rows.histogram(self.row(series, stream), interval, range, kept.then_some(&now));
+                let exact = slot.exponential.as_ref().map(|state| state.stored());
+                let state = cumulative.then(|| exact.as_ref().unwrap_or(&now));
+                rows.histogram(self.row(series, stream), interval, range, state);
             }
             Path::Window { group, unit } => {
                 spread_out(interval, group, unit, &mut rules[slot.rule as usize])?;

@@ -30,6 +30,22 @@ impl History {
         Self { last, earlier: [i64::MIN; REMEMBERED_TIMES], next: 0 }
     }
 
+    /// Continues from what the store remembers: the last time, and those before it, newest first.
+    pub fn recalled(last: i64, earlier: &[i64]) -> Self {
+        let mut history = Self::since(last);
+        for time in earlier.iter().take(REMEMBERED_TIMES).rev() {
+            history.remember(*time);
+        }
+        history
+    }
+
+    /// Moves the end of the stream on by the smallest step, for a change that came late; returns that time.
+    pub fn step(&mut self) -> i64 {
+        self.remember(self.last);
+        self.last = self.last.saturating_add(1);
+        self.last
+    }
+
     #[inline]
     pub fn admit(&mut self, time: i64) -> Order {
         if time > self.last {
@@ -170,6 +186,14 @@ mod tests {
         assert_eq!(history.admit(5), Order::Duplicate);
         assert_eq!(history.admit(20), Order::New);
         assert_eq!(history.admit(10), Order::Duplicate);
+    }
+
+    #[test]
+    fn a_recalled_history_knows_the_times_before_its_last() {
+        let mut history = History::recalled(90, &[80, 70, 60]);
+        let orders = [90, 80, 70, 60, 50, 91].map(|time| history.admit(time));
+        assert_eq!(orders[..4], [Order::Duplicate; 4]);
+        assert_eq!(orders[4..], [Order::Late, Order::New]);
     }
 
     #[test]

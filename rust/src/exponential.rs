@@ -5,6 +5,7 @@ use crate::columns::Distribution;
 use crate::delta::Order;
 use crate::histogram::{Spread, differences, finite, total};
 use crate::otlp::points::NO_BUCKETS;
+use crate::treatment::Remembered;
 
 /// Buckets kept on either side of zero; a point with more is brought to a smaller scale.
 const MOST_BUCKETS: usize = 320;
@@ -126,10 +127,74 @@ impl State {
         state
     }
 
+    /// What the store keeps of a cumulative stream, so that it goes on exactly where it was: as bounds scale,
+    /// zero threshold and the two offsets; as buckets zero count, number of positive buckets, and all buckets.
+    pub fn stored(&self) -> Distribution {
+        let (positive, negative) = (&self.positive, &self.negative);
+        let offsets = [positive.offset, negative.offset].map(f64::from);
+        let mut buckets = vec![self.zero_count, positive.counts.len() as u64];
+        buckets.extend(positive.counts.iter().chain(&negative.counts));
+        let bounds = vec![f64::from(self.scale), self.zero_threshold, offsets[0], offsets[1]];
+        Distribution { count: self.count, sum: self.sum, bounds, buckets }
+    }
+
+    /// The inverse of `stored`; `None` without a state, or where it contradicts itself.
+    pub fn recalled(stored: &Remembered) -> Option<Self> {
+        let [scale, zero_threshold, positive, negative] = *stored.bounds.first_chunk::<4>()?;
+        let [zero_count, length, counts @ ..] = &*stored.buckets else { return None };
+        let (above, below) = counts.split_at_checked(usize::try_from(*length).ok()?)?;
+        let side = |offset, counts: &[u64]| Some(Side { offset: whole(offset)?, counts: counts.to_vec() });
+        let state = Self {
+            scale: whole(scale).filter(|scale| SCALES.contains(scale))?,
+            zero_count: *zero_count,
+            zero_threshold,
+            positive: side(positive, above)?,
+            negative: side(negative, below)?,
+            count: stored.count?,
+            sum: stored.total,
+        };
+        (state.total()? == state.count).then_some(state)
+    }
+
+    /// The upper edge of the bucket that `threshold` cuts in two, else `threshold` itself.
+    fn beyond(&self, threshold: f64) -> f64 {
+        let mut beyond = threshold;
+        for side in [&self.positive, &self.negative] {
+            for index in 0..side.counts.len() {
+                let edge = |index| self.edge(side, index).unwrap_or_default();
+                if edge(index) < threshold && threshold < edge(index + 1) {
+                    beyond = beyond.max(edge(index + 1));
+                }
+            }
+        }
+        beyond
+    }
+
+    /// Moves what lies below `threshold`, an edge of buckets, into the bucket of zero.
+    fn widened(mut self, threshold: f64) -> Self {
+        let below = |side: &Side| {
+            let edges = 1..=side.counts.len();
+            edges.take_while(|index| self.edge(side, *index).is_some_and(|edge| edge <= threshold)).count()
+        };
+        let counts = [below(&self.positive), below(&self.negative)];
+        for (side, below) in [&mut self.positive, &mut self.negative].into_iter().zip(counts) {
+            let moved = side.counts.drain(..below).fold(0_u64, u64::wrapping_add);
+            self.zero_count = self.zero_count.wrapping_add(moved);
+            side.offset = side.offset.wrapping_add(i32::try_from(below).unwrap_or(i32::MAX));
+        }
+        self.zero_threshold = threshold;
+        self
+    }
+
     /// `None` after a reset.
     fn minus(&self, earlier: &Self) -> Option<Self> {
         let scale = self.scale.min(earlier.scale);
-        let (now, earlier) = (self.at_scale(scale), earlier.at_scale(scale));
+        let (mut now, mut earlier) = (self.at_scale(scale), earlier.at_scale(scale));
+        if differ(now.zero_threshold, earlier.zero_threshold) {
+            let threshold = now.zero_threshold.max(earlier.zero_threshold);
+            let threshold = now.beyond(threshold).max(earlier.beyond(threshold));
+            (now, earlier) = (now.widened(threshold), earlier.widened(threshold));
+        }
         Some(Self {
             scale,
             zero_count: now.zero_count.checked_sub(earlier.zero_count)?,
@@ -152,9 +217,11 @@ impl State {
                 ladder.rung(-self.edge(negative, index).unwrap_or_default(), *count);
             }
         }
-        match self.edge(&self.positive, 0) {
-            Some(edge) => ladder.rung(edge, self.zero_count),
-            None => ladder.open += self.zero_count,
+        if self.zero_count > 0 {
+            ladder.rung(self.zero_threshold, self.zero_count);
+        }
+        if let Some(edge) = self.edge(&self.positive, 0) {
+            ladder.rung(edge, 0);
         }
         for (index, count) in self.positive.counts.iter().enumerate() {
             let edge = self.edge(&self.positive, index + 1).unwrap_or(f64::INFINITY);
@@ -211,8 +278,6 @@ pub fn add(
     let spread = match &earlier {
         None if from_start => whole,
         None => Spread::Baseline,
-        // A moved threshold has moved counts between buckets; nothing can be subtracted.
-        Some(earlier) if differ(earlier.zero_threshold, now.zero_threshold) => Spread::Baseline,
         Some(earlier) => match now.minus(earlier) {
             Some(difference) => Spread::Interval { difference: Some(difference.explicit()), full: false },
             None => whole,
@@ -224,6 +289,12 @@ pub fn add(
 
 fn differ(a: f64, b: f64) -> bool {
     a.to_bits() != b.to_bits()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "checked")]
+fn whole(value: f64) -> Option<i32> {
+    let is_whole = value.fract() == 0.0 && value.abs() <= f64::from(i32::MAX);
+    is_whole.then_some(value as i32)
 }
 
 #[cfg(test)]
@@ -252,8 +323,40 @@ mod tests {
         both.negative = Side { offset: 1, counts: vec![1, 2] };
         both.zero_count = 5;
         let explicit = both.explicit();
-        assert_eq!(explicit.bounds, [-8.0, -4.0, -2.0, 1.0, 2.0]);
-        assert_eq!(explicit.buckets, [0, 2, 1, 5, 3, 0]);
+        assert_eq!(explicit.bounds, [-8.0, -4.0, -2.0, 0.0, 1.0, 2.0]);
+        assert_eq!(explicit.buckets, [0, 2, 1, 5, 0, 3, 0]);
+    }
+
+    fn remembered(state: &State) -> Remembered {
+        let Distribution { count, sum, bounds, buckets } = state.stored();
+        Remembered { count: Some(count), total: sum, bounds, buckets, ..Remembered::default() }
+    }
+
+    #[test]
+    fn what_is_stored_comes_back_as_it_was() {
+        let mut both = state(-3, 7, &[3, 0, 1]);
+        both.negative = Side { offset: -9, counts: vec![1, 2] };
+        (both.zero_count, both.zero_threshold, both.sum) = (5, 0.25, Some(1.5));
+        both.count += 8;
+        assert_eq!(State::recalled(&remembered(&both)), Some(both));
+        assert_eq!(State::recalled(&remembered(&State::default())), Some(State::default()));
+    }
+
+    #[test]
+    fn a_state_that_contradicts_itself_is_none() {
+        assert_eq!(State::recalled(&Remembered::default()), None);
+        let mut wrong = remembered(&state(0, 0, &[1, 2]));
+        wrong.count = Some(4);
+        assert_eq!(State::recalled(&wrong), None);
+    }
+
+    #[test]
+    fn a_wider_threshold_takes_buckets_into_zero() {
+        let mut now = state(0, 2, &[4]);
+        (now.zero_count, now.zero_threshold, now.count) = (6, 4.0, 10);
+        let difference = now.minus(&state(0, 0, &[1, 2, 3]));
+        let counts = difference.map(|d| (d.zero_count, d.positive.counts, d.count));
+        assert_eq!(counts, Some((3, vec![1], 4)));
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Slot {
     pub rule: u32,
     pub key: u128,
     pub seen: i64,
+    /// Whether the store knew the stream: then its first value here is not the first one counted.
+    pub known: bool,
     pub history: History,
     pub number: Option<Number>,
     pub histogram: Option<Box<Distribution>>,
@@ -53,6 +55,7 @@ impl Slot {
             rule: NO_RULE,
             key,
             seen: now,
+            known: false,
             history: History::default(),
             number: None,
             histogram: None,
@@ -61,11 +64,15 @@ impl Slot {
         }
     }
 
-    /// Continues from what the store remembers; of exponential histograms only the time counts.
+    /// Continues from what the store remembers.
     fn recall(&mut self, kind: Kind, recall: &Remembered) {
-        self.history = History::since(recall.time);
+        self.known = true;
+        self.history = History::recalled(recall.time, &recall.earlier);
         match kind {
-            Kind::Gauge | Kind::Exponential => {}
+            Kind::Gauge => {}
+            Kind::Exponential => {
+                self.exponential = exponential::State::recalled(recall).map(Box::new);
+            }
             Kind::Counter | Kind::UpDownCounter => self.number = recall.value.map(recalled),
             Kind::Histogram | Kind::Summary => {
                 self.histogram = recall.count.map(|count| {

@@ -86,6 +86,8 @@ pub fn increasing(bounds: &[f64]) -> bool {
 #[derive(Debug, Clone, Default)]
 pub struct Remembered {
     pub time: i64,
+    /// The times before it, newest first.
+    pub earlier: Vec<i64>,
     pub value: Option<f64>,
     pub count: Option<u64>,
     pub total: Option<f64>,
@@ -99,9 +101,10 @@ pub struct Recall(Arc<Remembered>);
 #[pymethods]
 impl Recall {
     #[new]
-    #[pyo3(signature = (time_ns, *, value=None, count=None, total=None, bounds=None, buckets=None))]
+    #[pyo3(signature = (time_ns, *, earlier_ns=None, value=None, count=None, total=None, bounds=None, buckets=None))]
     fn new(
         time_ns: i64,
+        earlier_ns: Option<Vec<i64>>,
         value: Option<f64>,
         count: Option<u64>,
         total: Option<f64>,
@@ -110,6 +113,7 @@ impl Recall {
     ) -> Self {
         Self(Arc::new(Remembered {
             time: time_ns,
+            earlier: earlier_ns.unwrap_or_default(),
             value,
             count,
             total,

@@ -95,12 +95,16 @@ class Rule:
 
 @final
 class Recall:
-    """The last state of a cumulative stream that the store remembers (or only its time, for others)."""
+    """The last state of a stream that the store remembers; of one that is not cumulative only its times.
+
+    `earlier_ns`: times before the last, newest first; the latest eight count.
+    """
 
     def __new__(
         cls,
         time_ns: int,
         *,
+        earlier_ns: Sequence[int] | None = None,
         value: float | None = None,
         count: int | None = None,
         total: float | None = None,
@@ -180,7 +184,9 @@ class Columns:
     def histogram_stream(self) -> ArrowStream:
         """series UINT32, stream UINT32, time TIMESTAMP_NS, count UINT64, sum, min, max DOUBLE (nullable),
         bounds LIST<DOUBLE>, buckets LIST<UINT64>, cumulative_count UINT64, cumulative_sum DOUBLE,
-        cumulative_bounds LIST<DOUBLE>, cumulative_buckets LIST<UINT64> (null if not cumulative)."""
+        cumulative_bounds LIST<DOUBLE>, cumulative_buckets LIST<UINT64> (null if not cumulative; of
+        exponential histograms bounds are scale, zero threshold and the offsets of either side, and
+        buckets the zero count, the number of positive buckets, those, and the negative ones)."""
 
 @final
 class ArrowStream:

@@ -280,7 +280,7 @@ def test_exponential_histograms_get_explicit_bounds() -> None:
         table(), request(exponential(spread(NOW, 0, 1, [2, 0, 3], zero=4), temporality=DELTA)), Script()
     )
     [row] = histograms(outcome)
-    assert (row["bounds"], row["buckets"]) == ([2.0, 4.0, 8.0, 16.0], [4, 2, 0, 3, 0])
+    assert (row["bounds"], row["buckets"]) == ([0.0, 2.0, 4.0, 8.0, 16.0], [4, 0, 2, 0, 3, 0])
     assert (row["count"], row["cumulative_count"]) == (9, None)
 
 

@@ -33,12 +33,19 @@ def test_the_last_state_of_every_known_stream_comes_back(database: Database) -> 
     )
     keys = [stream(n, 0).key for n in (1, 2, 3, 4, 5, 6)]
     assert database.recall(keys) == {
-        keys[0]: StreamState(1, 11, now, value=32.0),
+        keys[0]: StreamState(1, 11, now, (now - SECOND, now - 5 * SECOND), value=32.0),
         keys[1]: StreamState(2, 12, long_ago, value=5.0),
         keys[2]: StreamState(3, 13, now),
-        keys[3]: StreamState(4, 14, now, count=3, total=6.0, bounds=[1.0], buckets=[1, 2]),
+        keys[3]: StreamState(4, 14, now, (now - 1,), count=3, total=6.0, bounds=[1.0], buckets=[1, 2]),
         keys[4]: StreamState(5, 15, 0),
     }
+
+
+def test_as_many_times_come_back_as_the_core_compares(database: Database) -> None:
+    times = [database.now_ns() - step * SECOND for step in range(20)]
+    store(database, [Point(11, time, 1.0, stream=1) for time in times], [], [1])
+    state = database.recall([stream(1, 0).key])[stream(1, 0).key]
+    assert (state.time_ns, list(state.earlier_ns)) == (times[0], times[1:9])
 
 
 def test_nothing_is_remembered_of_unknown_keys(database: Database) -> None:

@@ -198,6 +198,7 @@ class Resolver:
 def _recalled(state: StreamState) -> _core.Recall:
     return _core.Recall(
         state.time_ns,
+        earlier_ns=state.earlier_ns,
         value=state.value,
         count=state.count,
         total=state.total,

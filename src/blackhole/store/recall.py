@@ -8,22 +8,27 @@ from blackhole.store.reader import Reader
 
 # Most streams that are asked for were active a moment before a restart: look there before reading everything.
 RECENT_NS = 2 * 3600 * 10**9
+# A client that was cut off sends its last few requests again: so many times before the last are known.
+EARLIER_TIMES = 8
 
 _KNOWN = "SELECT id, key, series FROM streams WHERE key IN (SELECT unnest($1::BLOB[]))"
 
-_POINTS = """
-SELECT stream, epoch_ns(max(time)), arg_max(cumulative, time)
+_POINTS = f"""
+SELECT stream, list_transform(max(time, {EARLIER_TIMES + 1}), lambda time: epoch_ns(time)),
+    arg_max(cumulative, time)
 FROM points
 WHERE time >= make_timestamp_ns($1) AND stream IN (SELECT unnest($2::UINTEGER[]))
 GROUP BY stream
 """
 
-_HISTOGRAMS = """
-SELECT stream, epoch_ns(time), last.cumulative_count, last.cumulative_sum, last.cumulative_bounds,
+_HISTOGRAMS = f"""
+SELECT stream, times, last.cumulative_count, last.cumulative_sum, last.cumulative_bounds,
     last.cumulative_buckets
 FROM (
-    SELECT stream, max(time) AS time, arg_max(
-        struct_pack(cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets), time) AS last
+    SELECT stream, list_transform(max(time, {EARLIER_TIMES + 1}), lambda time: epoch_ns(time)) AS times,
+        arg_max(
+            struct_pack(cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets), time
+        ) AS last
     FROM histogram_points
     WHERE time >= make_timestamp_ns($1) AND stream IN (SELECT unnest($2::UINTEGER[]))
     GROUP BY stream
@@ -52,9 +57,18 @@ def _look(
     known: dict[int, tuple[Any, ...]],
     found: dict[int, StreamState],
 ) -> None:
-    for stream, time_ns, value in reader.rows(_POINTS, [since, streams]).rows:
-        found[stream] = StreamState(stream, known[stream][2], time_ns, value=value)
-    for stream, time_ns, count, total, bounds, buckets in reader.rows(_HISTOGRAMS, [since, streams]).rows:
+    for stream, times, value in reader.rows(_POINTS, [since, streams]).rows:
+        last, *earlier = times
+        found[stream] = StreamState(stream, known[stream][2], last, tuple(earlier), value=value)
+    for stream, times, count, total, bounds, buckets in reader.rows(_HISTOGRAMS, [since, streams]).rows:
+        last, *earlier = times
         found[stream] = StreamState(
-            stream, known[stream][2], time_ns, count=count, total=total, bounds=bounds, buckets=buckets
+            stream,
+            known[stream][2],
+            last,
+            tuple(earlier),
+            count=count,
+            total=total,
+            bounds=bounds,
+            buckets=buckets,
         )
