@@ -1,7 +1,7 @@
 //! Applies the points of a request, in order, to the series that they belong to: rows, or sums of the window.
 
 use crate::batch::{Batch, Header, Kind, MALFORMED_POINT, Number, Point, Reason, TOO_NEW, TOO_OLD, Value};
-use crate::columns::{self, Columns, Distribution};
+use crate::columns::{self, Columns, Distribution, Merge};
 use crate::delta::{self, Change, Order, Shape};
 use crate::exponential;
 use crate::histogram::{self, Spread};
@@ -170,14 +170,14 @@ impl Case<'_> {
         match (slot.path, change) {
             (_, Change::Malformed) => return Err(MALFORMED_POINT),
             (Path::Open { series, stream }, Change::Baseline { cumulative }) => {
-                rows.point(self.row(series, stream), 0.0, Some(cumulative), true);
+                rows.point(self.row(series, stream), 0.0, Some(cumulative), Merge::Add);
             }
             (Path::Open { series, stream }, Change::Value { value, cumulative }) => {
                 let late_change = order == Order::Late && self.shape.kind == Kind::UpDownCounter;
                 // It changes the level that the stream has now, not the one that it had then.
                 let time = if late_change { slot.history.step() } else { self.time };
-                let adds = self.shape.kind == Kind::Counter;
-                rows.point(columns::Place { series, stream, time }, value, cumulative, adds);
+                let merge = self.merge();
+                rows.point(columns::Place { series, stream, time }, value, cumulative, merge);
             }
             (Path::Window { group, unit }, Change::Value { value, .. }) => {
                 let rule = &mut rules[slot.rule as usize];
@@ -259,6 +259,16 @@ impl Case<'_> {
             Path::Unasked | Path::Drop(_) => {}
         }
         Ok(())
+    }
+
+    #[inline]
+    fn merge(&self) -> Merge {
+        match self.shape.kind {
+            Kind::Counter if self.shape.cumulative || self.batch.distilled.is_some() => Merge::Add,
+            Kind::Gauge => Merge::Last,
+            Kind::UpDownCounter if self.shape.cumulative => Merge::Last,
+            _ => Merge::Never,
+        }
     }
 
     #[inline]

@@ -1,5 +1,7 @@
 //! Rows for the store, and their way out as Arrow streams.
 
+mod thin;
+
 use std::sync::Arc;
 
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
@@ -12,6 +14,17 @@ use arrow_schema::{ArrowError, DataType, Field};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
+
+/// What becomes of a row and an earlier one of its stream when rows are to be fewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Merge {
+    /// Increments, told from their repetition by their own times: both stay.
+    Never,
+    /// Increments: they are added up.
+    Add,
+    /// Levels: the later one stays.
+    Last,
+}
 
 /// Where a row belongs.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +47,10 @@ impl Places {
         self.series.push(place.series);
         self.stream.push(place.stream);
         self.time.push(place.time);
+    }
+
+    fn at(&self, row: usize) -> Place {
+        Place { series: self.series[row], stream: self.stream[row], time: self.time[row] }
     }
 
     fn extend(&mut self, other: &Self) {
@@ -102,6 +119,7 @@ struct Points {
     value: Vec<f64>,
     cumulative: Vec<f64>,
     is_cumulative: Vec<bool>,
+    merge: Vec<Merge>,
 }
 
 /// Count, sum and buckets, of an interval or since the start of a stream.
@@ -138,22 +156,19 @@ pub struct Columns {
 
 impl Columns {
     pub fn reserve(&mut self, rows: usize) {
-        let Points { places, value, cumulative, is_cumulative } = &mut self.points;
+        let Points { places, value, cumulative, is_cumulative, merge } = &mut self.points;
         places.series.reserve(rows);
         places.stream.reserve(rows);
         places.time.reserve(rows);
         value.reserve(rows);
         cumulative.reserve(rows);
         is_cumulative.reserve(rows);
+        merge.reserve(rows);
     }
 
     #[inline]
-    pub fn point(&mut self, place: Place, value: f64, cumulative: Option<f64>) {
-        let points = &mut self.points;
-        points.places.push(place);
-        points.value.push(value);
-        points.cumulative.push(cumulative.unwrap_or_default());
-        points.is_cumulative.push(cumulative.is_some());
+    pub fn point(&mut self, place: Place, value: f64, cumulative: Option<f64>, merge: Merge) {
+        self.points.push(place, value, cumulative, merge);
     }
 
     pub fn histogram(
@@ -184,11 +199,21 @@ impl Columns {
 }
 
 impl Points {
+    #[inline]
+    fn push(&mut self, place: Place, value: f64, cumulative: Option<f64>, merge: Merge) {
+        self.places.push(place);
+        self.value.push(value);
+        self.cumulative.push(cumulative.unwrap_or_default());
+        self.is_cumulative.push(cumulative.is_some());
+        self.merge.push(merge);
+    }
+
     fn extend(&mut self, other: &Self) {
         self.places.extend(&other.places);
         self.value.extend_from_slice(&other.value);
         self.cumulative.extend_from_slice(&other.cumulative);
         self.is_cumulative.extend_from_slice(&other.is_cumulative);
+        self.merge.extend_from_slice(&other.merge);
     }
 
     fn record(&self) -> Result<RecordBatch, ArrowError> {
@@ -262,6 +287,10 @@ impl Columns {
             }
             merged
         })
+    }
+
+    fn thin(&self, py: Python<'_>, factor: usize) -> Self {
+        py.detach(|| self.thinned(factor))
     }
 
     fn point_stream(&self, py: Python<'_>) -> PyResult<ArrowStream> {

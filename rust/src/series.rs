@@ -8,7 +8,7 @@ use pyo3::types::PyList;
 
 use crate::apply::{Applied, Times};
 use crate::batch::{Batch, MALFORMED_POINT, Reason};
-use crate::columns::{Columns, Distribution, Place};
+use crate::columns::{Columns, Distribution, Merge, Place};
 use crate::lookup::{Answers, Found, Lookup};
 use crate::table::{Table, Verdict};
 use crate::treatment::{NewSeries, Rule, RuleConfig, Treatment};
@@ -140,7 +140,7 @@ impl SeriesTable {
             let place = Place { series: *series, stream: 0, time: *time };
             let value = value.get();
             match &value.buckets {
-                None => columns.point(place, value.value, None),
+                None => columns.point(place, value.value, None, Merge::Never),
                 Some(buckets) => {
                     let interval = Distribution {
                         count: buckets.iter().fold(0, |sum, count| sum.saturating_add(*count)),

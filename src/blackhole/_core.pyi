@@ -178,6 +178,13 @@ class Columns:
     def merge(self, others: Sequence[Columns]) -> Columns:
         """These rows followed by the others'."""
 
+    def thin(self, factor: int) -> Columns:
+        """Up to `factor` rows of a stream, within ten seconds, become one at the time of the last.
+
+        Cumulative counters and histograms (of the same bounds) add up, of levels the last stays. Deltas as
+        sent stay as they are, and so do values of windows.
+        """
+
     def point_stream(self) -> ArrowStream:
         """series UINT32, stream UINT32, time TIMESTAMP_NS, value DOUBLE, cumulative DOUBLE (null if not)."""
 

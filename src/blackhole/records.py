@@ -130,6 +130,8 @@ class Rows(Protocol):
     @property
     def histograms(self) -> int: ...
     def merge(self, others: Sequence[Self]) -> Self: ...
+    def thin(self, factor: int) -> Self:
+        """Up to `factor` rows of a stream as one; sums stay what they were."""
     def point_stream(self) -> ArrowExporter:
         """series, stream UINTEGER; time TIMESTAMP_NS; value, cumulative DOUBLE."""
 
