@@ -20,6 +20,10 @@ build: ## install what is needed and build everything (a second run takes a seco
 build-demo: ## the same, with the demo's own environment (libp2p)
 	@$(PYTHON) -m tools.prepare --demo
 
+.PHONY: build-tests
+build-tests: ## the same, with the clients of other people that the tests send with (npm, Go)
+	@$(PYTHON) -m tools.prepare --demo --clients
+
 .PHONY: demo
 demo: build-demo ## run the service with a real libp2p network beside it
 	@exec $(BIN)/blackhole demo $(ARGS)
@@ -29,7 +33,7 @@ serve: build ## run the service (ARGS="--data-dir DIR")
 	@exec $(BIN)/blackhole serve $(ARGS)
 
 .PHONY: test test-rust test-web test-python
-test: build-demo wheel test-rust test-web test-python ## build everything and run every test
+test: build-tests wheel test-rust test-web test-python ## build everything and run every test
 
 test-rust: build
 	cargo test --manifest-path rust/Cargo.toml --locked --no-default-features
@@ -37,8 +41,16 @@ test-rust: build
 test-web: build
 	npm --prefix web run test
 
-test-python: build-demo wheel
+test-python: build-tests wheel
 	BLACKHOLE_WHEEL=$$(ls -t dist/*.whl | head -1) $(BIN)/pytest -n auto --dist loadgroup $(ARGS)
+
+.PHONY: crash
+crash: build ## kill the service 200 times under load, and count every point (ARGS as for pytest)
+	BLACKHOLE_KILLS=$${BLACKHOLE_KILLS:-200} $(BIN)/pytest tests/crash $(ARGS)
+
+.PHONY: fuzz
+fuzz: build ## a million broken and valid inputs for both decoders (ARGS="INPUTS SEED")
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 .PHONY: bench
 bench: build ## measure cost a data point, start-up and memory

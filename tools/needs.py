@@ -29,13 +29,13 @@ class Tool:
     remedy: str
 
 
-def require(*, demo: bool) -> None:
+def require(*, demo: bool, clients: bool = False) -> None:
     """Makes sure that everything is there. Raises MissingError."""
     if sys.version_info < PYTHON:
         raise MissingError(
             f"Python {_dotted(PYTHON)} or newer is needed, this is {sys.version.split()[0]}: make PYTHON=…"
         )
-    tools = needed(demo=demo)
+    tools = needed(demo=demo, clients=clients)
     lacking = [tool for tool in tools if tool.problem()]
     if lacking and _may_install():
         _install([tool.package for tool in lacking])
@@ -48,7 +48,7 @@ def require(*, demo: bool) -> None:
         )
 
 
-def needed(*, demo: bool) -> list[Tool]:
+def needed(*, demo: bool, clients: bool = False) -> list[Tool]:
     compiler = Tool("a C compiler", lambda: _absent("cc"), "build-essential", "install gcc or clang")
     tools = [
         Tool("venv", _no_venv, "python3-venv", "install Python's venv and ensurepip modules"),
@@ -58,6 +58,8 @@ def needed(*, demo: bool) -> list[Tool]:
     ]
     if demo:
         tools.append(Tool("gmp.h", _no_gmp, "libgmp-dev", "install the GMP development files"))
+    if clients:
+        tools.append(Tool("go", lambda: _absent("go"), "golang-go", "install Go 1.21 or newer"))
     return tools
 
 

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / ".build"
 VENV = ROOT / ".venv"
 VENV_DEMO = ROOT / ".venv-demo"
+CLIENTS = ROOT / "tests" / "clients"
 TAIL = 25  # lines of a log that are shown when a step fails
 QUIET = 15  # seconds without a line, where the line cannot be rewritten
 SKIPPED_DIRECTORIES = {"node_modules", "target", "dist", "__pycache__"}
@@ -138,7 +139,26 @@ def build_web(step: Step) -> None:
     step.call("npm", "run", "build", cwd=ROOT / "web")
 
 
-def steps(*, demo: bool) -> list[Step]:
+def install_clients(step: Step) -> None:
+    step.call("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", cwd=CLIENTS / "js")
+
+
+def build_go_clients(step: Step) -> None:
+    for module in (CLIENTS / "go.txt").read_text(encoding="utf-8").split():
+        step.call("nice", "go", "install", module, cwd=BUILD, env={"GOBIN": str(BUILD / "go" / "bin")})
+
+
+def client_steps() -> list[Step]:
+    """The clients of other people that the tests send with."""
+    packages = CLIENTS / "js" / "package-lock.json"
+    programs = BUILD / "go" / "bin"
+    return [
+        Step("JavaScript clients", install_clients, [packages], [CLIENTS / "js" / "node_modules"]),
+        Step("Go clients", build_go_clients, [CLIENTS / "go.txt"], [programs / "telemetrygen"]),
+    ]
+
+
+def steps(*, demo: bool, clients: bool = False) -> list[Step]:
     catalogue = ROOT / "src" / "blackhole" / "catalogue"
     locks = ROOT / "requirements"
     rust = [ROOT / "rust", ROOT / "pyproject.toml", locks / "build.txt"]
@@ -184,15 +204,16 @@ def steps(*, demo: bool) -> list[Step]:
             ["web packages"],
         ),
     ]
-    if not demo:
-        return product
+    return [*product, *(demo_steps() if demo else []), *(client_steps() if clients else [])]
+
+
+def demo_steps() -> list[Step]:
     return [
-        *product,
         Step("demo environment", environment(VENV_DEMO), [], [VENV_DEMO / "bin" / "python"]),
         Step(
             "demo packages (libp2p)",
             pip(VENV_DEMO, "demo"),
-            [locks / "demo.txt"],
+            [ROOT / "requirements" / "demo.txt"],
             [VENV_DEMO / "bin" / "python"],
             ["demo environment"],
         ),
@@ -295,12 +316,15 @@ def main() -> int:
     parser.add_argument(
         "--demo", action="store_true", help="also prepare the demo's own environment (libp2p)"
     )
+    parser.add_argument(
+        "--clients", action="store_true", help="also install other people's clients, for tests"
+    )
     options = parser.parse_args()
-    work = steps(demo=options.demo)
+    work = steps(demo=options.demo, clients=options.clients)
     if all(step.is_fresh() for step in work):
         return 0
     try:
-        require(demo=options.demo)
+        require(demo=options.demo, clients=options.clients)
     except MissingError as error:
         print(error, file=sys.stderr)
         return 1

@@ -103,7 +103,7 @@ def test_a_failed_step_is_tried_again(root: Path) -> None:
 
 
 def test_every_step_of_the_real_plan_can_begin() -> None:
-    plan = prepare.steps(demo=True)
+    plan = prepare.steps(demo=True, clients=True)
     before: set[str] = set()
     waiting = list(plan)
     while waiting:
@@ -119,7 +119,9 @@ def lacking(name: str) -> Tool:
 
 
 def test_missing_tools_are_all_named_with_their_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(needs, "needed", lambda *, demo: [lacking("gmp.h"), lacking("npm")] if demo else [])
+    monkeypatch.setattr(
+        needs, "needed", lambda *, demo, **_: [lacking("gmp.h"), lacking("npm")] if demo else []
+    )
     monkeypatch.setattr(needs, "_may_install", lambda: False)
     with pytest.raises(MissingError) as caught:
         needs.require(demo=True)
@@ -133,7 +135,7 @@ def test_missing_tools_are_all_named_with_their_remedy(monkeypatch: pytest.Monke
 def test_what_may_be_installed_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     installed: list[str] = []
     tool = Tool("npm", lambda: "" if installed else "not found", "npm", "install npm")
-    monkeypatch.setattr(needs, "needed", lambda *, demo: [tool] if demo else [])
+    monkeypatch.setattr(needs, "needed", lambda *, demo, **_: [tool] if demo else [])
     monkeypatch.setattr(needs, "_may_install", lambda: True)
     monkeypatch.setattr(needs, "_install", installed.extend)
     needs.require(demo=True)
@@ -142,8 +144,8 @@ def test_what_may_be_installed_is_installed(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_tools_are_looked_for_on_the_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    problems = {tool.name: tool.problem() for tool in needs.needed(demo=True)}
-    assert problems["cargo"] == problems["npm"] == problems["a C compiler"] == "not found"
+    problems = {tool.name: tool.problem() for tool in needs.needed(demo=True, clients=True)}
+    assert problems["go"] == problems["cargo"] == problems["npm"] == problems["a C compiler"] == "not found"
     assert "C compiler" in problems["gmp.h"]
 
 
