@@ -92,8 +92,8 @@ def test_a_port_is_free_again_after_stopping(start: Start) -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"token_file": "absent"}, "token_file`: absent cannot be read"),
-        ({"token_file": "empty"}, "token_file`: empty is empty"),
+        ({"token_file": "absent"}, "absent: cannot be read (No such file or directory): mend"),
+        ({"token_file": "empty"}, "empty: holds no token"),
         ({"tls_cert": "junk"}, "belong together"),
         ({"tls_cert": "junk", "tls_key": "junk"}, "not a PEM certificate"),
         ({"tls_cert": "absent", "tls_key": "junk"}, "tls_cert`: absent cannot be read"),
