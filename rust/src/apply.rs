@@ -6,6 +6,7 @@ use crate::delta::{self, Change, Order, Shape};
 use crate::exponential;
 use crate::histogram::{self, Spread};
 use crate::lookup::Place;
+use crate::records::Kept;
 use crate::table::{RuleState, Slot, Table};
 use crate::treatment::Path;
 use crate::window::{self, Update};
@@ -35,6 +36,7 @@ pub struct Applied {
     pub rejected: u64,
     pub refusals: Vec<Refusal>,
     pub columns: Columns,
+    pub kept: Kept,
 }
 
 impl Applied {
@@ -81,7 +83,37 @@ impl Table {
                 Err(reason) => applied.refuse(batch, header, reason, weight),
             }
         }
+        for half in &batch.aside.halves {
+            self.edges.meet(half, times.now);
+        }
+        if !batch.aside.records.is_empty() {
+            applied.kept = self.keep(batch, places, times);
+        }
         applied
+    }
+
+    /// The records whose group is counted on the open path, below the series of that count.
+    fn keep(&self, batch: &Batch, places: &[Place], times: Times) -> Kept {
+        let mut kept = Kept::of(&batch.aside.texts);
+        let is_count = |(point, _): &(&Point, &Place)| matches!(point.value, Value::Number(_));
+        let counts = batch.contents.points.iter().zip(places).filter(is_count);
+        let groups: Vec<Option<u32>> = counts
+            .map(|(_, place)| match place {
+                Place::Slot(slot) => match self.slots[*slot as usize].path {
+                    Path::Open { series, .. } => Some(series),
+                    _ => None,
+                },
+                Place::Refused(_) => None,
+            })
+            .collect();
+        for record in &batch.aside.records {
+            if let Some(Some(series)) = groups.get(record.group as usize)
+                && let Ok(time) = times.of(record.time)
+            {
+                kept.push(*series, time, &record.what);
+            }
+        }
+        kept
     }
 
     /// Whether the point was taken into the window rather than the rows.

@@ -3,8 +3,10 @@
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 
+use crate::edges::Half;
 use crate::hash::Keyed;
 use crate::otlp::wire::Span;
+use crate::records::Record;
 
 /// What kind of stream a metric is, as sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,12 +173,24 @@ pub struct Distilled {
     pub malformed: u64,
 }
 
+/// What spans and log records say beyond their counts.
+#[derive(Default)]
+pub struct Aside {
+    /// One side each of calls between services.
+    pub halves: Vec<Half>,
+    /// Those that the owner keeps, if any.
+    pub records: Vec<Record>,
+    /// The different bodies of `records`.
+    pub texts: Vec<String>,
+}
+
 /// The decoded, unguarded points of one request. Its repr gives counts only.
 #[pyclass(frozen, module = "blackhole._core")]
 pub struct Batch {
     pub body: Body,
     pub contents: Contents,
     pub distilled: Option<Distilled>,
+    pub aside: Aside,
     pub key: Keyed,
 }
 

@@ -308,7 +308,7 @@ impl Columns {
 
 /// One record batch behind the Arrow `PyCapsule` interface; it can be exported any number of times.
 #[pyclass(frozen, module = "blackhole._core")]
-pub struct ArrowStream(RecordBatch);
+pub struct ArrowStream(pub RecordBatch);
 
 #[pymethods]
 impl ArrowStream {

@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 
-use crate::batch::{Batch, Body, Distilled};
+use crate::batch::{Aside, Batch, Body, Distilled};
 use crate::error::{Decoded, Malformed};
 use crate::hash::Keyed;
 use crate::otlp::wire::Reader;
@@ -11,20 +11,26 @@ use crate::otlp::{json, logs, metrics, schema, spans};
 
 /// Walks request bodies.
 #[pyclass(frozen, module = "blackhole._core")]
-pub struct Decoder(Keyed);
+pub struct Decoder {
+    key: Keyed,
+    keep_spans: bool,
+    keep_logs: bool,
+}
 
 #[pymethods]
 impl Decoder {
     #[new]
-    fn new(key: [u8; 16]) -> Self {
-        Self(Keyed::new(&key))
+    #[pyo3(signature = (key, *, keep_spans=false, keep_logs=false))]
+    fn new(key: [u8; 16], keep_spans: bool, keep_logs: bool) -> Self {
+        Self { key: Keyed::new(&key), keep_spans, keep_logs }
     }
 
     fn metrics(&self, py: Python<'_>, body: PyBackedBytes, encoding: &str) -> PyResult<Batch> {
         Ok(py.detach(|| {
             let body = protobuf(body, encoding, &schema::METRICS)?;
-            let contents = metrics::walk(body.bytes(), self.0)?;
-            Ok::<_, Malformed>(Batch { body, contents, distilled: None, key: self.0 })
+            let contents = metrics::walk(body.bytes(), self.key)?;
+            let aside = Aside::default();
+            Ok::<_, Malformed>(Batch { body, contents, distilled: None, aside, key: self.key })
         })?)
     }
 
@@ -37,16 +43,14 @@ impl Decoder {
     ) -> PyResult<Batch> {
         Ok(py.detach(|| {
             let body = protobuf(body, encoding, &schema::TRACES)?;
-            let (body, distilled) = spans::distill(Reader::new(body.bytes())?, received_ns)?;
-            self.distilled(body, distilled)
+            self.distilled(spans::distill(Reader::new(body.bytes())?, received_ns, self.keep_spans)?)
         })?)
     }
 
     fn logs(&self, py: Python<'_>, body: PyBackedBytes, encoding: &str, received_ns: u64) -> PyResult<Batch> {
         Ok(py.detach(|| {
             let body = protobuf(body, encoding, &schema::LOGS)?;
-            let (body, distilled) = logs::distill(Reader::new(body.bytes())?, received_ns)?;
-            self.distilled(body, distilled)
+            self.distilled(logs::distill(Reader::new(body.bytes())?, received_ns, self.keep_logs)?)
         })?)
     }
 
@@ -57,9 +61,9 @@ impl Decoder {
 }
 
 impl Decoder {
-    fn distilled(&self, body: Vec<u8>, distilled: Distilled) -> Decoded<Batch> {
-        let contents = metrics::walk(&body, self.0)?;
-        Ok(Batch { body: Body::Own(body), contents, distilled: Some(distilled), key: self.0 })
+    fn distilled(&self, (body, distilled, aside): (Vec<u8>, Distilled, Aside)) -> Decoded<Batch> {
+        let contents = metrics::walk(&body, self.key)?;
+        Ok(Batch { body: Body::Own(body), contents, distilled: Some(distilled), aside, key: self.key })
     }
 }
 

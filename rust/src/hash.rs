@@ -1,7 +1,8 @@
 //! Turns bytes into keyed 128-bit hashes, and such hashes into places in a map.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::sync::OnceLock;
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
@@ -42,6 +43,23 @@ impl Keyed {
     pub fn finish(&self) -> u128 {
         u128::from(self.0.finish128())
     }
+}
+
+/// A function whose key is drawn anew by every process and never leaves it: for ids that only have to match.
+pub fn fleeting() -> &'static Keyed {
+    static KEYED: OnceLock<Keyed> = OnceLock::new();
+    KEYED.get_or_init(|| {
+        let random = RandomState::new();
+        let mut key = [0; 16];
+        key[..8].copy_from_slice(&random.hash_one(0).to_le_bytes());
+        key[8..].copy_from_slice(&random.hash_one(1).to_le_bytes());
+        Keyed::new(&key)
+    })
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the low half")]
+pub fn low(digest: u128) -> u64 {
+    digest as u64
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the two halves")]

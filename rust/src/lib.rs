@@ -5,6 +5,7 @@ mod batch;
 mod columns;
 mod decoder;
 mod delta;
+mod edges;
 mod error;
 mod exponential;
 mod fold;
@@ -12,6 +13,7 @@ mod hash;
 mod histogram;
 mod lookup;
 mod otlp;
+mod records;
 mod series;
 mod table;
 mod treatment;
@@ -30,6 +32,8 @@ mod _core {
     use crate::decoder::Decoder;
     #[pymodule_export]
     use crate::error::DecodeError;
+    #[pymodule_export]
+    use crate::records::{Kept, Records};
     #[pymodule_export]
     use crate::series::{Outcome, SeriesTable, WindowValue};
     #[pymodule_export]

@@ -4,12 +4,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyBytes, PyList};
 
 use crate::apply::{Applied, Times};
 use crate::batch::{Batch, MALFORMED_POINT, Reason};
 use crate::columns::{Columns, Distribution, Merge, Place};
 use crate::lookup::{Answers, Found, Lookup};
+use crate::records::Kept;
 use crate::table::{Table, Verdict};
 use crate::treatment::{NewSeries, Rule, RuleConfig, Treatment};
 
@@ -24,6 +25,9 @@ pub struct Outcome {
     rejected: u64,
     #[pyo3(get)]
     columns: Py<Columns>,
+    /// What the owner keeps of the single spans and log records, if anything.
+    #[pyo3(get)]
+    kept: Option<Py<Kept>>,
     refusals: Vec<(String, Reason, u64)>,
 }
 
@@ -153,6 +157,11 @@ impl SeriesTable {
             }
         }
         columns
+    }
+
+    fn take_edges<'py>(&self, py: Python<'py>, now_ns: i64) -> Option<Bound<'py, PyBytes>> {
+        let body = py.detach(|| self.table().edges.take(now_ns));
+        body.map(|body| PyBytes::new(py, &body))
     }
 
     fn evict(&self, py: Python<'_>, idle_before_ns: i64) -> usize {
@@ -286,6 +295,7 @@ fn outcome(py: Python<'_>, batch: &Batch, mut applied: Applied) -> PyResult<Outc
         guarded: applied.guarded,
         rejected: applied.rejected,
         columns: Py::new(py, applied.columns)?,
+        kept: (!applied.kept.is_empty()).then(|| Py::new(py, applied.kept)).transpose()?,
         refusals,
     })
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::batch::{Kind, Number, Reason};
 use crate::columns::Distribution;
 use crate::delta::History;
+use crate::edges::Edges;
 use crate::exponential;
 use crate::fold::{Closed, Manner, close};
 use crate::hash::KeyedMap;
@@ -112,6 +113,7 @@ pub struct Table {
     metrics: KeyedMap<Verdict>,
     refused: usize,
     numbers: HashMap<u32, u32>,
+    pub edges: Edges,
 }
 
 impl Table {
@@ -129,6 +131,7 @@ impl Table {
             metrics: KeyedMap::default(),
             refused: 0,
             numbers: HashMap::new(),
+            edges: Edges::default(),
         }
     }
 

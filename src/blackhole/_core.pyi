@@ -22,9 +22,11 @@ __all__ = [
     "Columns",
     "DecodeError",
     "Decoder",
+    "Kept",
     "NewSeries",
     "Outcome",
     "Recall",
+    "Records",
     "Rule",
     "SeriesTable",
     "Treatment",
@@ -61,9 +63,12 @@ class Batch:
 
 @final
 class Decoder:
-    """Walks request bodies. `key`: 16 bytes, keys the 128-bit hash of raw series."""
+    """Walks request bodies. `key`: 16 bytes, keys the 128-bit hash of raw series.
 
-    def __new__(cls, key: bytes) -> Self: ...
+    `keep_spans`, `keep_logs`: whether batches hold single spans and log records beside their counts.
+    """
+
+    def __new__(cls, key: bytes, *, keep_spans: bool = False, keep_logs: bool = False) -> Self: ...
     def metrics(self, body: bytes, encoding: str) -> Batch:
         """ExportMetricsServiceRequest; encoding is "protobuf" or "json". Raises DecodeError."""
 
@@ -200,6 +205,35 @@ class ArrowStream:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 @final
+class Kept:
+    """Single spans and log records of the open path, below the series that counts them."""
+
+    @property
+    def bodies(self) -> list[str]:
+        """The different bodies of the log records, as sent."""
+
+    def scrubbed(self, bodies: Sequence[str]) -> Records:
+        """The records with these bodies, in the same order, in place of those that were sent."""
+
+@final
+class Records:
+    """Spans and log records for the store, in Arrow form."""
+
+    @property
+    def spans(self) -> int: ...
+    @property
+    def logs(self) -> int: ...
+    def merge(self, others: Sequence[Records]) -> Records:
+        """These records followed by the others'."""
+
+    def span_stream(self) -> ArrowStream:
+        """series UINT32, time TIMESTAMP_NS, duration_ns INT64, trace, span, parent UINT64 (all nullable);
+        the ids are hashes under a key that this process has drawn and never tells."""
+
+    def log_stream(self) -> ArrowStream:
+        """series UINT32, time TIMESTAMP_NS, body VARCHAR (nullable)."""
+
+@final
 class Outcome:
     """What `SeriesTable.apply` did."""
 
@@ -219,6 +253,9 @@ class Outcome:
 
     @property
     def columns(self) -> Columns: ...
+    @property
+    def kept(self) -> Kept | None:
+        """Spans or log records, where the decoder was told to keep them."""
 
 @final
 class WindowValue:
@@ -251,6 +288,10 @@ class SeriesTable:
 
     def window_columns(self, values: Sequence[tuple[int, int, WindowValue]]) -> Columns:
         """(series, time_ns, value) of a closed window as rows with stream 0."""
+
+    def take_edges(self, now_ns: int) -> bytes | None:
+        """The calls between services since the last time, joined from their spans, as a metrics request:
+        delta points of traces.service.graph.request.total, .failed, .client and .server."""
 
     def evict(self, idle_before_ns: int) -> int:
         """Forgets series not seen since then; returns how many."""

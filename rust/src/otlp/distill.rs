@@ -9,33 +9,41 @@ use crate::otlp::write::Writer;
 
 /// Distinct groups of one request; further ones are one group with `other` for every value.
 const MOST_GROUPS: usize = 2_000;
+/// Spans or log records of one request that are kept as such.
+pub const MOST_RECORDS: usize = 10_000;
 const OTHER: &str = "other";
 const DELTA: u64 = 1;
 
 pub type Labels<'a, const N: usize> = [Option<Cow<'a, str>>; N];
 
 /// Groups by the resource's `service.name` and `N` labels.
-pub struct Groups<'a, T, const N: usize>(HashMap<(Option<Cow<'a, str>>, Labels<'a, N>), T>);
+pub struct Groups<'a, T, const N: usize>(HashMap<GroupKey<'a, N>, (u32, T)>);
+
+type GroupKey<'a, const N: usize> = (Option<Cow<'a, str>>, Labels<'a, N>);
 
 impl<'a, T: Default, const N: usize> Groups<'a, T, N> {
     pub fn new() -> Self {
         Self(HashMap::new())
     }
 
-    pub fn group(&mut self, service: Option<&'a str>, labels: Labels<'a, N>) -> &mut T {
+    /// The group and its place in the order in which groups are written.
+    pub fn group(&mut self, service: Option<&'a str>, labels: Labels<'a, N>) -> &mut (u32, T) {
         let mut key = (service.map(Cow::Borrowed), labels);
         if self.0.len() >= MOST_GROUPS && !self.0.contains_key(&key) {
             for value in key.1.iter_mut().chain([&mut key.0]).flatten() {
                 *value = Cow::Borrowed(OTHER);
             }
         }
-        self.0.entry(key).or_default()
+        let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        self.0.entry(key).or_insert_with(|| (next, T::default()))
     }
 
     /// Writes one `ResourceMetrics` for each group; `metrics` writes what stands in its `ScopeMetrics`.
     pub fn write(&self, mut metrics: impl FnMut(&mut Writer, &Labels<'a, N>, &T)) -> Vec<u8> {
+        let mut groups: Vec<_> = self.0.iter().collect();
+        groups.sort_unstable_by_key(|(_, (place, _))| *place);
         let mut out = Writer::default();
-        for ((service, labels), group) in &self.0 {
+        for ((service, labels), (_, group)) in groups {
             out.message(1, |resource_metrics| {
                 if let Some(service) = service {
                     resource_metrics.message(1, |resource| resource.attribute(1, "service.name", service));

@@ -25,7 +25,7 @@ pub struct Field {
     pub kind: Type,
 }
 
-/// A message; what it does not list is skipped, as are exemplars, bodies, events and links.
+/// A message; what it does not list is skipped, as are exemplars, events and links.
 pub struct Message(pub &'static [Field]);
 
 const fn field(name: &'static str, number: u32, kind: Type) -> Field {
@@ -177,6 +177,7 @@ static SCOPE_SPANS: Message = Message(&[field("spans", 2, Type::List(&Type::Mess
 static SPAN: Message = Message(&[
     field("traceId", 1, Type::Id),
     field("spanId", 2, Type::Id),
+    field("parentSpanId", 4, Type::Id),
     field("kind", 6, Type::Enum("SPAN_KIND_", KINDS)),
     field("startTimeUnixNano", 7, Type::Fixed64),
     field("endTimeUnixNano", 8, Type::Fixed64),
@@ -191,10 +192,15 @@ static RESOURCE_LOGS: Message = Message(&[
     field("scopeLogs", 2, Type::List(&Type::Message(&SCOPE_LOGS))),
 ]);
 static SCOPE_LOGS: Message = Message(&[field("logRecords", 2, Type::List(&Type::Message(&LOG_RECORD)))]);
+/// Of a body only text counts.
+static BODY: Message = Message(&[field("stringValue", 1, Type::Text)]);
 static LOG_RECORD: Message = Message(&[
+    field("timeUnixNano", 1, Type::Fixed64),
     field("severityNumber", 2, Type::Enum("SEVERITY_NUMBER_", SEVERITIES)),
+    field("body", 5, Type::Message(&BODY)),
     field("attributes", 6, Type::List(&ATTRIBUTE)),
     field("traceId", 9, Type::Id),
     field("spanId", 10, Type::Id),
+    field("observedTimeUnixNano", 11, Type::Fixed64),
     field("eventName", 12, Type::Text),
 ]);

@@ -1,11 +1,17 @@
 //! Turns spans into counts and durations by kind, status and a few attributes that name operations, not people.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use crate::batch::Distilled;
+use crate::batch::{Aside, Distilled};
+use crate::edges::Half;
 use crate::error::Decoded;
-use crate::otlp::distill::{Durations, Form, Groups, Labels, records, text_attribute, valid_id};
+use crate::hash::{fleeting, low};
+use crate::otlp::distill::{
+    Durations, Form, Groups, Labels, MOST_RECORDS, records, text_attribute, valid_id,
+};
 use crate::otlp::wire::{Reader, Wire};
+use crate::records::{Record, What};
 
 const KEYS: [&str; 9] = [
     "span.kind",
@@ -27,6 +33,11 @@ const KINDS: [&str; 6] = [
     "SPAN_KIND_CONSUMER",
 ];
 const STATUSES: [&str; 3] = ["STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR"];
+const SERVER: u64 = 2;
+const CLIENT: u64 = 3;
+const PRODUCER: u64 = 4;
+const CONSUMER: u64 = 5;
+const ERROR: u64 = 2;
 const CALLS: &str = "traces.span.metrics.calls";
 
 #[derive(Default)]
@@ -37,14 +48,37 @@ struct Calls {
 
 struct Span<'a> {
     labels: Labels<'a, 9>,
+    trace: &'a [u8],
+    id: &'a [u8],
+    parent: &'a [u8],
+    kind: u64,
+    status: u64,
     start: u64,
     end: u64,
     valid: bool,
 }
 
-pub fn distill(request: Reader<'_>, time: u64) -> Decoded<(Vec<u8>, Distilled)> {
+/// The services of one request, each held once.
+#[derive(Default)]
+struct Services<'a>(Option<(&'a str, Arc<str>)>);
+
+impl<'a> Services<'a> {
+    fn hold(&mut self, service: &'a str) -> Arc<str> {
+        match &self.0 {
+            Some((last, held)) if *last == service => held.clone(),
+            _ => {
+                let held: Arc<str> = service.into();
+                self.0 = Some((service, held.clone()));
+                held
+            }
+        }
+    }
+}
+
+pub fn distill(request: Reader<'_>, time: u64, keep: bool) -> Decoded<(Vec<u8>, Distilled, Aside)> {
     let mut groups: Groups<'_, Calls, 9> = Groups::new();
     let mut distilled = Distilled { metric: CALLS, ..Distilled::default() };
+    let (mut aside, mut services) = (Aside::default(), Services::default());
     records(request, |service, record| {
         let span = read(record)?;
         distilled.items += 1;
@@ -52,10 +86,21 @@ pub fn distill(request: Reader<'_>, time: u64) -> Decoded<(Vec<u8>, Distilled)> 
             distilled.malformed += 1;
             return Ok(());
         }
-        let group = groups.group(service, span.labels);
-        group.calls += 1;
-        if span.start != 0 && span.end >= span.start {
-            group.durations.add(span.end - span.start);
+        if let Some(service) = service
+            && let Some((key, client)) = span.call()
+        {
+            let (nanoseconds, failed) = (span.nanoseconds(), span.status == ERROR);
+            let service = services.hold(service);
+            aside.halves.push(Half { key, client, service, nanoseconds, failed });
+        }
+        let (nanoseconds, record) = (span.nanoseconds(), keep.then(|| span.record()));
+        let (group, calls) = groups.group(service, span.labels);
+        calls.calls += 1;
+        if let Some(nanoseconds) = nanoseconds {
+            calls.durations.add(nanoseconds);
+        }
+        if let Some(record) = record.filter(|_| aside.records.len() < MOST_RECORDS) {
+            aside.records.push(Record { group: *group, ..record });
         }
         Ok(())
     })?;
@@ -67,32 +112,78 @@ pub fn distill(request: Reader<'_>, time: u64) -> Decoded<(Vec<u8>, Distilled)> 
             duration.histogram(out, labels, &group.durations);
         }
     });
-    Ok((body, distilled))
+    Ok((body, distilled, aside))
+}
+
+impl Span<'_> {
+    fn nanoseconds(&self) -> Option<u64> {
+        (self.start != 0).then(|| self.end.checked_sub(self.start)).flatten()
+    }
+
+    /// The call between services that the span is one side of, and whether it is the caller's.
+    fn call(&self) -> Option<(u128, bool)> {
+        let (client, caller) = match self.kind {
+            CLIENT | PRODUCER => (true, self.id),
+            SERVER | CONSUMER => (false, self.parent),
+            _ => return None,
+        };
+        let mut call = [0; 24];
+        call[..16].copy_from_slice(<&[u8; 16]>::try_from(self.trace).ok()?);
+        call[16..].copy_from_slice(<&[u8; 8]>::try_from(caller).ok()?);
+        Some((fleeting().digest(&call), client))
+    }
+
+    fn record(&self) -> Record {
+        let hashed = |id: &[u8]| (!id.is_empty()).then(|| low(fleeting().digest(id)));
+        let what = What::Span {
+            nanoseconds: self.nanoseconds(),
+            trace: hashed(self.trace),
+            span: hashed(self.id),
+            parent: hashed(self.parent),
+        };
+        Record { group: 0, time: self.start, what }
+    }
 }
 
 fn read(mut message: Reader<'_>) -> Decoded<Span<'_>> {
-    let (mut kind, mut status) = (0, 0);
-    let mut span = Span { labels: Labels::default(), start: 0, end: 0, valid: true };
+    let mut span = Span {
+        labels: Labels::default(),
+        trace: &[],
+        id: &[],
+        parent: &[],
+        kind: 0,
+        status: 0,
+        start: 0,
+        end: 0,
+        valid: true,
+    };
     while let Some(field) = message.next()? {
         match field {
-            (1, Wire::Len(id)) => span.valid &= valid_id(id, 16),
-            (2, Wire::Len(id)) => span.valid &= valid_id(id, 8),
-            (6, Wire::Varint(value)) => kind = value,
+            (1, Wire::Len(id)) => {
+                span.valid &= valid_id(id, 16);
+                span.trace = id.bytes();
+            }
+            (2, Wire::Len(id)) => {
+                span.valid &= valid_id(id, 8);
+                span.id = id.bytes();
+            }
+            (4, Wire::Len(id)) => span.parent = id.bytes(),
+            (6, Wire::Varint(value)) => span.kind = value,
             (7, Wire::Fixed64(time)) => span.start = time,
             (8, Wire::Fixed64(time)) => span.end = time,
             (9, Wire::Len(pair)) => attribute(pair, &mut span.labels)?,
             (15, Wire::Len(mut message)) => {
                 while let Some(field) = message.next()? {
                     if let (3, Wire::Varint(code)) = field {
-                        status = code;
+                        span.status = code;
                     }
                 }
             }
             _ => {}
         }
     }
-    span.labels[0] = Some(Cow::Borrowed(name(&KINDS, kind)));
-    span.labels[1] = Some(Cow::Borrowed(name(&STATUSES, status)));
+    span.labels[0] = Some(Cow::Borrowed(name(&KINDS, span.kind)));
+    span.labels[1] = Some(Cow::Borrowed(name(&STATUSES, span.status)));
     Ok(span)
 }
 
