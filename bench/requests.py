@@ -54,7 +54,7 @@ class Template:
         self.points = load.series * load.slots
 
     def stamp(self, first_ns: int, value: float | None = None) -> bytes:
-        """The request with times from `first_ns` on, one step a slot; without `value` values rise with time."""
+        """The request, its times one step a slot from `first_ns`; values rise with time, or are `value`."""
         body = self._body
         for slot in range(self._slots):
             now = first_ns + slot * STEP_NS

@@ -114,7 +114,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         stack.callback(database.close)
         statistics = Statistics()
         sampler, meter = Sampler(), Meter()
-        writer = _writer(config, database, statistics)
+        writer = _writer(config, database, statistics, sampler)
         stack.callback(writer.close, STOP_GRACE)
         guard = _guard(catalogue, config, database)
         pipeline = Pipeline(Decoder(database.key, clock_ns=time.time_ns), guard, writer, statistics)
@@ -154,13 +154,14 @@ def _refuse_unusable_files(config: Config) -> None:
         configuration.read_token(config.api.token_file, key="api")
 
 
-def _writer(config: Config, database: Database, statistics: Statistics) -> Writer:
+def _writer(config: Config, database: Database, statistics: Statistics, sampler: Sampler) -> Writer:
     writer = Writer(
         database,
         commit_wait=config.commit_wait,
         batch_size=config.batch_size,
         max_pending_rows=config.batch_size * PENDING_BATCHES,
         on_commit=lambda report: statistics.count_commit(report.rows, report.seconds),
+        factor=lambda: sampler.factor,
     )
     writer.start()
     return writer

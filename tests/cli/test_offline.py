@@ -18,7 +18,8 @@ def stopped(tmp_path: Path) -> str:
             " VALUES (1, 'process.cpu.usage', 'gauge', '1', '{\"region\":\"eu\"}', 0, now())"
         )
         connection.execute(
-            "INSERT INTO points VALUES (1, 1, make_timestamp_ns(1777636800000000000), 0.5, NULL, now())"
+            "INSERT INTO points (series, stream, time, value, cumulative, created_at)"
+            " VALUES (1, 1, make_timestamp_ns(1777636800000000000), 0.5, NULL, now())"
         )
     database.close()
     return str(directory)

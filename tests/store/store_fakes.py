@@ -1,7 +1,7 @@
 """Rows for the store that a second DuckDB exports as Arrow, as the native core does."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import duckdb
@@ -72,6 +72,18 @@ class FakeRows:
             [point for rows in (self, *others) for point in rows._points],
             [histogram for rows in (self, *others) for histogram in rows._histograms],
         )
+
+    def thin(self, factor: int) -> Self:
+        """Of each stream the last of `factor` rows, with the sum of their values."""
+        runs: dict[int, list[Point]] = {}
+        kept: list[Point] = []
+        for point in self._points:
+            run = runs.setdefault(point.stream, [])
+            run.append(point)
+            if len(run) == factor:
+                kept.append(replace(point, value=sum(p.value for p in runs.pop(point.stream))))
+        kept += [replace(run[-1], value=sum(p.value for p in run)) for run in runs.values()]
+        return type(self)(kept, self._histograms)
 
     def point_stream(self) -> ArrowExporter:
         return Exporter(

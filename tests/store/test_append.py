@@ -97,9 +97,9 @@ def test_done_means_committed_with_series_and_streams(failing: Failing) -> None:
             assert reader.rows(
                 "SELECT series, stream, epoch_ns(time), value, cumulative FROM points"
             ).rows == [(7, 3, NOW, 1.5, 4.0)]
-            assert reader.rows("SELECT * EXCLUDE (time, created_at) FROM histogram_points").rows == [
-                (8, 4, 2, 3.0, 1.0, 2.0, [1.0, 2.0], [1, 1, 0], 2, 3.0, [1.0], [1, 1])
-            ]
+            assert reader.rows(
+                "SELECT * EXCLUDE (time, created_at, sampling_rate) FROM histogram_points"
+            ).rows == [(8, 4, 2, 3.0, 1.0, 2.0, [1.0, 2.0], [1, 1, 0], 2, 3.0, [1.0], [1, 1])]
             assert reader.rows("SELECT id, key, series FROM streams ORDER BY id").rows == [
                 (3, stream(3, 7).key, 7),
                 (4, stream(4, 8).key, 8),

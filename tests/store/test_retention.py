@@ -104,7 +104,8 @@ def test_a_file_that_is_too_large_loses_its_oldest_points_and_keeps_the_newest(d
     now = database.now_ns()
     with database.write() as connection:
         connection.execute(
-            "INSERT INTO points SELECT 1, i, make_timestamp_ns($1 - i * 1000000), random(), NULL, "
+            "INSERT INTO points (series, stream, time, value, cumulative, created_at) "
+            "SELECT 1, i, make_timestamp_ns($1 - i * 1000000), random(), NULL, "
             "'2024-01-01' FROM range(600000) t(i)",
             [now],
         )

@@ -10,10 +10,10 @@ LEAST = 1 / 64
 class Sampler:
     """The rate of the specification, and what is shown of it.
 
-    The rate itself moves as the specification says: halved under pressure, by a tenth back up to `maximum`. What is
-    used, stored and shown is the largest power of two that is not above it: a rate that moved finely with the
-    load would tell how much of the load was data that nobody may count (PRIVACY, side channels). It stays at
-    or above `LEAST`: fewer rows than that save nothing.
+    The rate itself moves as the specification says: halved under pressure, then up by a tenth at a time to
+    `maximum`. What is used, stored and shown is the largest power of two that is not above it: a rate that
+    moved finely with the load would tell how much of the load nobody may count (guarded metrics). It stays
+    at or above `LEAST`: fewer rows than that save nothing.
     """
 
     def __init__(self, maximum: float = 1.0) -> None:

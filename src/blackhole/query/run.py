@@ -80,9 +80,14 @@ class Runner:
                 ((row[0], row[3]) for row in stored if (row[1], row[2]) == (subject.type, subject.unit)),
             )
             series = select.run(reader, request, chosen) if chosen.ids else []
+            rate = select.sampling_rate(reader, request, chosen) if series else 1.0
         notes += _notes(definition, subject, request.aggregation)
         if not series:
             notes.append("no data in this range" if stored else "nothing of this metric has been stored yet")
+        if rate < 1:
+            notes.append(
+                f"sampled down to {rate:g} under load: sums are exact, other values are of what was kept"
+            )
         return Answer(
             metric=query.metric,
             type=subject.type,
@@ -91,6 +96,7 @@ class Runner:
             aggregation=request.aggregation,
             interval=request.interval,
             series=select.empty(query, series),
+            sampling_rate=rate,
             notes=notes,
         )
 

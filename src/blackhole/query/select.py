@@ -119,6 +119,15 @@ def run(reader: Reader, request: Request, chosen: Chosen) -> list[Series]:
     return [Series(chosen.attributes[group], points[group]) for group in sorted(points)]
 
 
+def sampling_rate(reader: Reader, request: Request, chosen: Chosen) -> float:
+    """The lowest rate at which anything in this answer was stored. Raises QueryError."""
+    table = "histogram_points" if request.subject.type in HISTOGRAMS else "points"
+    bound = parameters(request, chosen)
+    wanted = {key: bound[key] for key in ("ids", "from", "until")}
+    rate = reader.rows(template("sampling").format(table=table), wanted, timeout=TIMEOUT_S).rows[0][0]
+    return 1.0 if rate is None else float(rate)
+
+
 def _rows(reader: Reader, request: Request, chosen: Chosen) -> Sequence[tuple[Any, ...]]:
     table = reader.rows(render(request), parameters(request, chosen), max_rows=MAX_POINTS, timeout=TIMEOUT_S)
     if table.truncated:

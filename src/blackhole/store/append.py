@@ -18,19 +18,22 @@ RETRY_MIN_S = 0.1
 RETRY_MAX_S = 5.0
 # More than this many batches' worth of rows in one transaction gains nothing and holds the memory longer.
 _GROUP_BATCHES = 8
+# Where rows are thinned, waiting longer lets more of a stream come together; senders wait with it.
+_LONGEST_WAIT_S = 0.5
 
 log = logging.getLogger(__name__)
 
 _INSERT_POINTS = """
 INSERT INTO points
-SELECT series, stream, time, value, cumulative, make_timestamp($1::BIGINT)
+SELECT series, stream, time, value, cumulative, make_timestamp($1::BIGINT), if(stream = 0, 1, $2::FLOAT)
 FROM incoming_points
 """
 
 _INSERT_HISTOGRAMS = """
 INSERT INTO histogram_points
 SELECT series, stream, time, count, sum, min, max, bounds, buckets,
-    cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets, make_timestamp($1::BIGINT)
+    cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets, make_timestamp($1::BIGINT),
+    if(stream = 0, 1, $2::FLOAT)
 FROM incoming_histograms
 """
 
@@ -75,6 +78,7 @@ class _Group:
     """What goes into one commit. `created_us`, unique in the run, tells whether it is in the file."""
 
     created_us: int
+    factor: int
     rows: Rows
     count: int
     series: list[SeriesRow]
@@ -89,6 +93,7 @@ class Writer:
     `commit_wait`: seconds a commit waits for company; `batch_size`: rows that end the wait.
     `max_pending_rows`: with more than these waiting, ask nobody for more; a request that was applied already
     would be lost if it were refused, so `submit` refuses from twice as many only.
+    `factor`: how many rows of a stream are to become one, a power of two; above 1 commits wait longer, too.
     """
 
     def __init__(
@@ -99,12 +104,14 @@ class Writer:
         batch_size: int,
         max_pending_rows: int,
         on_commit: Callable[[CommitReport], None] = lambda _: None,
+        factor: Callable[[], int] = lambda: 1,
     ) -> None:
         self._database = database
         self._commit_wait = commit_wait
         self._batch_size = batch_size
         self._max_pending_rows = max_pending_rows
         self._on_commit = on_commit
+        self._factor = factor
         self._queue: deque[_Waiting] = deque()
         self._queued_rows = 0
         self._head: _Group | None = None
@@ -192,7 +199,8 @@ class Writer:
         return time.monotonic() < self._deadline
 
     def _wait_for_company(self) -> None:
-        until = self._queue[0].arrived + self._commit_wait
+        wait = max(self._commit_wait, min(self._commit_wait * self._factor(), _LONGEST_WAIT_S))
+        until = self._queue[0].arrived + wait
         while not self._closing and 0 < self._queued_rows < self._batch_size:
             left = until - time.monotonic()
             if left <= 0:
@@ -208,9 +216,12 @@ class Writer:
         self._queued_rows -= rows
         self._last_created_us = max(self._database.now_ns() // 1000, self._last_created_us + 1)
         first, *others = [one.batch.rows for one in taken if one.rows] or [taken[0].batch.rows]
+        merged = first.merge(others) if others else first
+        factor = self._factor()
         return _Group(
             created_us=self._last_created_us,
-            rows=first.merge(others) if others else first,
+            factor=factor,
+            rows=merged.thin(factor) if factor > 1 else merged,
             count=rows,
             series=[row for one in taken for row in one.batch.series],
             streams=[row for one in taken for row in one.batch.streams],
@@ -269,6 +280,7 @@ class Writer:
                 group.series,
                 group.streams,
                 created_us=group.created_us,
+                sampling_rate=1 / group.factor,
                 inlet=self._inlet,
             )
 
@@ -290,7 +302,7 @@ class Inlet:
         name: str,
         sql: str,
         exporter: ArrowExporter,
-        created_us: int,
+        bound: Sequence[object],
     ) -> None:
         """Runs `sql`, which reads `name`, over what `exporter` gives: DuckDB asks for it more than once."""
         if connection is not self._connection:
@@ -300,7 +312,7 @@ class Inlet:
             if name not in self._names:
                 connection.register(name, self)
                 self._names.add(name)
-            connection.execute(sql, [created_us])
+            connection.execute(sql, bound)
         except BaseException:
             # What was named within a transaction is gone when that is undone.
             self._connection = None
@@ -320,6 +332,7 @@ def insert(
     streams: Sequence[StreamRow],
     *,
     created_us: int,
+    sampling_rate: float = 1.0,
     inlet: Inlet | None = None,
 ) -> None:
     """Adds rows and their new series and streams within the open transaction.
@@ -327,6 +340,7 @@ def insert(
     `inlet` is kept by those who add often on one connection.
     """
     inlet = Inlet() if inlet is None else inlet
+    bound = [created_us, sampling_rate]
     if series:
         columns = [
             [row.id for row in series],
@@ -342,10 +356,9 @@ def insert(
         keys = [row.key for row in streams]
         connection.execute(_INSERT_STREAMS, [numbers, keys, [row.series for row in streams], created_us])
     if rows.points:
-        inlet.run(connection, "incoming_points", _INSERT_POINTS, rows.point_stream(), created_us)
+        inlet.run(connection, "incoming_points", _INSERT_POINTS, rows.point_stream(), bound)
     if rows.histograms:
-        stream = rows.histogram_stream()
-        inlet.run(connection, "incoming_histograms", _INSERT_HISTOGRAMS, stream, created_us)
+        inlet.run(connection, "incoming_histograms", _INSERT_HISTOGRAMS, rows.histogram_stream(), bound)
 
 
 def _is_stored(connection: duckdb.DuckDBPyConnection, created_us: int) -> bool:
