@@ -94,7 +94,7 @@ impl Table {
 
     /// The records whose group is counted on the open path, below the series of that count.
     fn keep(&self, batch: &Batch, places: &[Place], times: Times) -> Kept {
-        let mut kept = Kept::of(&batch.aside.texts);
+        let mut kept = Kept::of(batch.aside.texts.len());
         let is_count = |(point, _): &(&Point, &Place)| matches!(point.value, Value::Number(_));
         let counts = batch.contents.points.iter().zip(places).filter(is_count);
         let groups: Vec<Option<u32>> = counts

@@ -230,6 +230,12 @@ impl Batch {
         }
     }
 
+    /// The different bodies of log records that are to be kept, as sent.
+    #[getter]
+    fn bodies(&self) -> Vec<String> {
+        self.aside.texts.clone()
+    }
+
     fn __repr__(&self) -> String {
         let metrics = self.contents.headers.len();
         format!("Batch(points={}, metrics={metrics})", self.points())

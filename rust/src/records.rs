@@ -86,18 +86,19 @@ struct Logs<Body> {
     body: Vec<Option<Body>>,
 }
 
-/// What is to be kept of one request, with bodies as they were sent.
+/// What is to be kept of one request; its bodies are yet to be scrubbed.
 #[pyclass(frozen, module = "blackhole._core")]
 #[derive(Default)]
 pub struct Kept {
     spans: Spans,
     logs: Logs<u32>,
-    texts: Vec<String>,
+    /// How many different bodies the batch had.
+    texts: usize,
 }
 
 impl Kept {
-    pub fn of(texts: &[String]) -> Self {
-        Self { texts: texts.to_vec(), ..Self::default() }
+    pub fn of(texts: usize) -> Self {
+        Self { texts, ..Self::default() }
     }
 
     pub fn push(&mut self, series: u32, time: i64, what: &What) {
@@ -123,16 +124,10 @@ impl Kept {
 
 #[pymethods]
 impl Kept {
-    /// The different bodies of the log records, as sent.
-    #[getter]
-    fn bodies(&self) -> Vec<String> {
-        self.texts.clone()
-    }
-
-    /// The records with `bodies`, in the same order, in place of those that were sent.
+    /// The records with `bodies`, in the order of the batch's, in place of those that were sent.
     #[expect(clippy::needless_pass_by_value, reason = "extracted from Python")]
     fn scrubbed(&self, bodies: Vec<String>) -> PyResult<Records> {
-        if bodies.len() != self.texts.len() {
+        if bodies.len() != self.texts {
             return Err(PyValueError::new_err("one scrubbed body for each"));
         }
         let text = |index: &Option<u32>| index.and_then(|index| bodies.get(index as usize).cloned());
@@ -142,7 +137,7 @@ impl Kept {
         })
     }
 
-    #[expect(clippy::unused_self, reason = "bodies never appear in a repr")]
+    #[expect(clippy::unused_self, reason = "counts alone say nothing here")]
     fn __repr__(&self) -> &'static str {
         "Kept(...)"
     }

@@ -61,6 +61,10 @@ class Batch:
     def points(self) -> int:
         """Data points (metrics), spans (traces) or log records (logs) in the request."""
 
+    @property
+    def bodies(self) -> list[str]:
+        """The different bodies of the log records that are to be kept, as sent."""
+
 @final
 class Decoder:
     """Walks request bodies. `key`: 16 bytes, keys the 128-bit hash of raw series.
@@ -208,12 +212,8 @@ class ArrowStream:
 class Kept:
     """Single spans and log records of the open path, below the series that counts them."""
 
-    @property
-    def bodies(self) -> list[str]:
-        """The different bodies of the log records, as sent."""
-
     def scrubbed(self, bodies: Sequence[str]) -> Records:
-        """The records with these bodies, in the same order, in place of those that were sent."""
+        """The records with these bodies, in the order of the batch's, in place of those that were sent."""
 
 @final
 class Records:

@@ -10,10 +10,20 @@ Batch = _core.Batch
 
 
 class Decoder:
-    """Stateless but for the key (16 bytes) of the hash that raw series are known by."""
+    """Stateless but for the key (16 bytes) of the hash that raw series are known by.
 
-    def __init__(self, key: bytes, *, clock_ns: Callable[[], int]) -> None:
-        self._decoder = _core.Decoder(key)
+    `keep_spans`, `keep_logs`: whether batches hold single spans and log records beside their counts.
+    """
+
+    def __init__(
+        self,
+        key: bytes,
+        *,
+        clock_ns: Callable[[], int],
+        keep_spans: bool = False,
+        keep_logs: bool = False,
+    ) -> None:
+        self._decoder = _core.Decoder(key, keep_spans=keep_spans, keep_logs=keep_logs)
         self._clock_ns = clock_ns
 
     def decode(self, payload: Payload) -> Batch:

@@ -132,11 +132,27 @@ class Rows(Protocol):
     def merge(self, others: Sequence[Self]) -> Self: ...
     def thin(self, factor: int) -> Self:
         """Up to `factor` rows of a stream as one; sums stay what they were."""
+
     def point_stream(self) -> ArrowExporter:
         """series, stream UINTEGER; time TIMESTAMP_NS; value, cumulative DOUBLE."""
 
     def histogram_stream(self) -> ArrowExporter:
         """As `histogram_points` in store/schema."""
+
+
+class Records(Protocol):
+    """Spans and log records that the owner keeps, scrubbed (`blackhole._core.Records`)."""
+
+    @property
+    def spans(self) -> int: ...
+    @property
+    def logs(self) -> int: ...
+    def merge(self, others: Sequence[Self]) -> Self: ...
+    def span_stream(self) -> ArrowExporter:
+        """series UINTEGER; time TIMESTAMP_NS; duration_ns BIGINT; trace, span, parent UBIGINT."""
+
+    def log_stream(self) -> ArrowExporter:
+        """series UINTEGER; time TIMESTAMP_NS; body VARCHAR."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +162,7 @@ class GuardedBatch:
     rows: Rows
     series: tuple[SeriesRow, ...] = ()
     streams: tuple[StreamRow, ...] = ()
+    records: Records | None = None
 
 
 class Recaller(Protocol):

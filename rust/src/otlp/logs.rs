@@ -14,7 +14,7 @@ const SEVERITIES: [&str; 6] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL
 const COUNT: &str = "log.record.count";
 
 /// A longer body is not kept: it is a dump, not a message.
-const LONGEST_BODY: usize = 4096;
+const LONGEST_BODY: usize = 2000;
 /// All different bodies of one request together.
 const MOST_TEXT: usize = 1 << 20;
 

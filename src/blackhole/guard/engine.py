@@ -7,7 +7,7 @@ from blackhole import _core
 from blackhole.catalogue.load import Catalogue
 from blackhole.config import Config
 from blackhole.guard.reasons import Reason
-from blackhole.guard.scrub import clean_name
+from blackhole.guard.scrub import clean_body, clean_name
 from blackhole.guard.treatment import Registry, Resolver
 from blackhole.records import GuardedBatch, Recaller, SeriesRow, Verdict
 
@@ -66,8 +66,13 @@ class Guard:
         self._table = _core.SeriesTable(max_series=config.max_series, created_ns=created_ns, started_ns=now)
         self._window_start = self._first_window(created_ns, now)
 
-    def judge(self, batch: _core.Batch) -> Judgement:
-        """Applies the treatments of its series to the points of one request."""
+    @staticmethod
+    def scrub(batch: _core.Batch) -> list[str]:
+        """The bodies of log records that are to be kept, as they may be; slow, and safe in any thread."""
+        return [clean_body(body) for body in batch.bodies]
+
+    def judge(self, batch: _core.Batch, bodies: Sequence[str] = ()) -> Judgement:
+        """Applies the treatments of its series to the points of one request. `bodies`: what `scrub` gave."""
         now = self._clock_ns()
         outcome = self._table.apply(
             batch,
@@ -78,9 +83,10 @@ class Guard:
         )
         series, streams = self._registry.take_new()
         refusals = tuple(self._refusal(*refusal) for refusal in outcome.refusals)
+        records = None if outcome.kept is None else outcome.kept.scrubbed(bodies)
         warnings = self._take_warnings()
         return Judgement(
-            GuardedBatch(outcome.columns, series, streams),
+            GuardedBatch(outcome.columns, series, streams, records),
             outcome.accepted,
             refusals,
             Verdict(outcome.rejected, _message(outcome.rejected, refusals, warnings)),
@@ -103,6 +109,10 @@ class Guard:
             return None
         series, streams = self._registry.take_new()
         return GuardedBatch(self._table.window_columns(values), series, streams)
+
+    def take_edges(self) -> bytes | None:
+        """The calls between services since the last time, as a metrics request that is yet to be judged."""
+        return self._table.take_edges(self._clock_ns())
 
     def forget_idle(self) -> int:
         """Lets go of series that were not heard of for an hour; returns how many."""

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 REDACTED = "redacted"
 LONGEST_VALUE = 200
 LONGEST_NAME = 64
+LONGEST_BODY = 1000
 LARGEST_PLAIN_INTEGER = 10**9
 
 _PLAIN = re.compile(r"[a-z][a-z_. -]{0,31}|[A-Z][A-Z_]{0,31}|\d{1,5}")
@@ -25,9 +26,9 @@ _PATTERNS = re.compile(
             r"/(?:ip[46]|ip6zone|dns|dns[46]|dnsaddr|p2p|ipfs|onion3?|garlic(?:32|64)|unix)/",  # multiaddr
             r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.]*\d)",  # IPv4
             r"\bdid:[a-z0-9]+:\S+",
-            r"[^\s@/:]+@[^\s@/]+\.[^\s@/]+",  # e-mail address
-            r"\b[a-z][a-z0-9+.-]*://[^\s/]*@",  # URL with credentials
-            r"\b[a-z][a-z0-9+.-]*://\S*[?#]\S",  # URL with a query or fragment
+            r"(?<![^\s@/:])[^\s@/:]+@[^\s@/]+\.[^\s@/]+",  # e-mail address
+            r"\b[a-z][a-z0-9+.-]{0,20}://[^\s/]*@",  # URL with credentials
+            r"\b[a-z][a-z0-9+.-]{0,20}://\S{0,300}[?#]\S",  # URL with a query or fragment
             r"[?&][\w.-]+=\S",  # a query without its URL
             r"\b[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\b",  # UUID
             r"(?<![0-9a-z])(?=[a-f]*\d)(?:0x)?[0-9a-f]{16,}(?![0-9a-z])",  # long hexadecimal
@@ -40,7 +41,7 @@ _PATTERNS = re.compile(
     ),
     re.IGNORECASE,
 )
-_IPV6_LIKE = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+_IPV6_LIKE = re.compile(r"(?<![0-9A-Fa-f:.])[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 _BASE64_LIKE = re.compile(r"[A-Za-z0-9+/_=-]{20,}")
 
 
@@ -56,6 +57,13 @@ def clean_text(text: str) -> str:
     if len(text) > LONGEST_VALUE or names_somebody(text):
         return REDACTED
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def clean_body(text: str) -> str:
+    """The text of a log record as it may be kept: its first 1,000 characters, if all of it names nobody."""
+    if names_somebody(text):
+        return REDACTED
+    return "".join(c if c.isprintable() else " " for c in text[:LONGEST_BODY])
 
 
 def clean_name(name: str) -> str:
