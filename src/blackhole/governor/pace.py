@@ -10,6 +10,7 @@ from blackhole.errors import OverloadedError
 
 BURST_S = 2.0
 PATIENCE_S = 1.0
+TOGETHER_S = 0.5
 MOST_WAITING = 64
 MOST_DEBT_S = 20.0
 LONGEST_RETRY_S = 30.0
@@ -121,19 +122,28 @@ class Pace:
             self._waiting.remove(place)
 
     def _pump(self) -> None:
+        """Lets in together who wait: they share a commit, which is most of what a request costs."""
         self._timer = None
-        while self._waiting and self._available() > 0:
-            place = self._waiting.popleft()
-            if not place.done():
-                self._under_way += 1
-                place.set_result(None)
+        left = self._available()
+        if left >= self._enough():
+            while self._waiting and left > 0:
+                place = self._waiting.popleft()
+                if not place.done():
+                    self._under_way += 1
+                    left -= self._cost
+                    place.set_result(None)
         if self._waiting:
             self._set_timer()
 
     def _set_timer(self) -> None:
         if self._timer is None:
-            delay = min(max(self._until(0), _SOONEST_S), PATIENCE_S)
+            delay = (self._enough() - self._available()) / self._share
+            delay = min(max(delay, _SOONEST_S), PATIENCE_S)
             self._timer = asyncio.get_running_loop().call_later(delay, self._pump)
+
+    def _enough(self) -> float:
+        """CPU seconds for all who wait, or for what half a second allows."""
+        return min(len(self._waiting) * self._cost, self._share * TOGETHER_S)
 
     def _refusal(self, wait: float) -> OverloadedError:
         """Books the next free time, and asks to come so much earlier that the line never runs dry."""
