@@ -95,6 +95,11 @@ def test_a_region_with_few_people_becomes_other(region: object, kept: str) -> No
     assert reduce(entry, {"region": region}, region_populations=populations) == {"region": kept}
 
 
+def test_an_unlisted_region_is_other_even_when_no_population_is_too_small() -> None:
+    entry = definition(aggregation="by_region")
+    assert reduce(entry, {"region": PEER}, min_region_population=0) == {"region": "other"}
+
+
 def test_an_undeclared_service_name_is_no_group_of_a_noisy_release() -> None:
     entry = definition(
         privacy="highly_sensitive", keep=["type"], values={"type": ["a"]}, bounds=[0, 1], privacy_unit="event"

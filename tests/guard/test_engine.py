@@ -12,6 +12,7 @@ from blackhole import _core
 from blackhole.catalogue.load import Catalogue, load
 from blackhole.config import Config, Duration
 from blackhole.guard.engine import Guard, Judgement
+from blackhole.guard.treatment import MOST_UNITS
 from blackhole.records import GuardedBatch, SeriesRow, StreamState
 
 SECOND = 10**9
@@ -158,6 +159,38 @@ def test_another_unit_is_a_warning_and_not_a_refusal(service: Service) -> None:
     assert judged.accepted == 1
     assert judged.verdict.rejected == 0
     assert judged.verdict.message.startswith("warning:")
+
+
+def test_a_unit_that_names_somebody_is_stored_and_repeated_as_redacted(service: Service) -> None:
+    judged = service.send(request("p2p.connections.total", [({}, 1.0)], unit=PEERS[0]))
+    assert judged.accepted == 1
+    assert [row.unit for row in judged.batch.series] == ["redacted"]
+    assert PEERS[0] not in judged.verdict.message
+
+
+def test_a_guarded_metric_is_stored_in_the_unit_of_its_entry_whatever_was_sent(service: Service) -> None:
+    for number, unit in enumerate(("1", "By", PEERS[0])):
+        service.send(request(SENSITIVE, [({"peer_type": "local", "peer.id": PEERS[number]}, 1.0)], unit=unit))
+    service.send(request(SENSITIVE, peers(8, "network", 1.0)))
+    service.close()
+    assert {row.unit for row in service.rows.values()} == {"connections"}
+
+
+def test_a_peer_that_writes_its_unit_in_many_ways_still_counts_once(service: Service) -> None:
+    for unit in ("1", "By", "ms"):
+        service.send(request(SENSITIVE, peers(8, "local", 1e6), unit=unit))
+    sums = service.close()
+    service.send(request(SENSITIVE, peers(8, "local", 1e6), time=START + 1))
+    assert [value for *_, value in sums] == [value for *_, value in service.close()]
+
+
+def test_a_metric_in_ever_more_units_is_refused(service: Service) -> None:
+    verdicts = [
+        service.send(request("p2p.connections.total", [({}, 1.0)], unit=f"u{number}")).verdict
+        for number in range(30)
+    ]
+    assert [verdict.rejected for verdict in verdicts] == [0] * MOST_UNITS + [1] * (30 - MOST_UNITS)
+    assert "more units" in verdicts[-1].message
 
 
 def test_a_name_by_pattern_must_be_a_plain_word(service: Service) -> None:

@@ -60,9 +60,11 @@ def test_what_cannot_be_answered_is_refused_and_says_why(query: Query, subject: 
 
 
 def test_exactly_11000_points_are_allowed() -> None:
-    assert planned(Query("a.b", start_time=0, end_time=10_999, interval="1s")).step == SECOND
+    assert planned(Query("a.b", start_time=0, end_time=11_000, interval="1s")).step == SECOND
     with pytest.raises(QueryError, match="11,000"):
-        planned(Query("a.b", start_time=0, end_time=11_000, interval="1s"))
+        planned(Query("a.b", start_time=0, end_time=11_001, interval="1s"))
+    with pytest.raises(QueryError, match="11,000"):
+        planned(Query("a.b", start_time=0.5, end_time=11_000.5, interval="1s"))
 
 
 def test_the_interval_chosen_for_a_private_metric_is_a_multiple_of_its_window() -> None:

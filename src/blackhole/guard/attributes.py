@@ -84,7 +84,7 @@ class Reducer:
         return None if value is None else self._capped(metric, key, value)
 
     def _region(self, raw: object) -> str:
-        populous = isinstance(raw, str) and self._populations.get(raw, 0) >= self._smallest_region
+        populous = isinstance(raw, str) and self._populations.get(raw, -1) >= self._smallest_region
         return str(raw) if populous else OTHER
 
     def _capped(self, metric: str, key: str, value: Scalar) -> Scalar:

@@ -20,6 +20,7 @@ class Reason(IntEnum):
     NEEDS_PRIVACY_ENGINE = 102
     UNSUITABLE_NAME = 103
     TOO_MANY_NAMES = 104
+    TOO_MANY_UNITS = 105
 
     @property
     def words(self) -> str:
@@ -66,5 +67,9 @@ _WORDS = {
     Reason.TOO_MANY_NAMES: (
         "the catalogue's pattern has matched as many names as it may",
         "name the metric in a catalogue file of your own, or raise max_values_per_key",
+    ),
+    Reason.TOO_MANY_UNITS: (
+        "it came in more units than anybody means",
+        "send the unit that `blackhole catalogue show` names",
     ),
 }

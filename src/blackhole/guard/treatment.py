@@ -10,7 +10,7 @@ from blackhole.catalogue.load import Catalogue
 from blackhole.config import Config
 from blackhole.guard.attributes import Attributes, Reducer, canonical
 from blackhole.guard.reasons import Reason
-from blackhole.guard.scrub import names_somebody
+from blackhole.guard.scrub import clean_name, clean_text, names_somebody
 from blackhole.guard.units import same_unit
 from blackhole.records import MetricType, Recaller, SeriesRow, StreamRow, StreamState
 
@@ -33,6 +33,7 @@ _ACCEPTED: Mapping[MetricType, frozenset[MetricType]] = {
     MetricType.SUMMARY: _DISTRIBUTIONS,
 }
 OTHER_GROUP = 0
+MOST_UNITS = 20
 
 SeriesIdentity = tuple[str, MetricType, str, str, int]
 
@@ -98,6 +99,8 @@ class Resolver:
         self._recall = recall
         self._reducer = Reducer(config)
         self._names_of_pattern: defaultdict[str, set[str]] = defaultdict(set)
+        self._units: defaultdict[str, set[str]] = defaultdict(set)
+        self._numbers: dict[tuple[str, MetricType, str], int] = {}
         self._groups: dict[tuple[int, str], int] = {}
         self._group_attributes: list[str] = [""]
         self.metrics: list[Metric] = []
@@ -108,14 +111,15 @@ class Resolver:
         definition = self._catalogue.match(name)
         if definition is None:
             return Reason.NOT_IN_CATALOGUE
-        metric = Metric(name, TYPE_OF_KIND[kind], unit or definition.unit, definition)
-        reason = self._why_refused(metric)
+        metric = Metric(name, TYPE_OF_KIND[kind], _unit_kept(unit, definition), definition)
+        reason = self._why_refused(metric) or self._why_unit_refused(name, unit)
         if reason is not None:
             return reason
         if not same_unit(unit or definition.unit, definition.unit) and not definition.level.guarded:
-            self.warnings.append(f"{name} came in another unit than the catalogue's `{definition.unit}`")
-        self.metrics.append(metric)
-        return self._rule(len(self.metrics) - 1, metric)
+            self.warnings.append(
+                f"{clean_name(name)} came in another unit than the catalogue's `{definition.unit}`"
+            )
+        return self._rule(self._number(metric), metric)
 
     def series(self, new: Sequence[_core.NewSeries]) -> Sequence[_core.Treatment]:
         open_keys = [n.key for n in new if not self.metrics[n.rule].definition.level.guarded]
@@ -147,6 +151,23 @@ class Resolver:
             return Reason.TOO_MANY_NAMES
         names.add(metric.name)
         return None
+
+    def _why_unit_refused(self, name: str, unit: str) -> Reason | None:
+        """Each way to write the unit is remembered by the core, so there may not be many."""
+        units = self._units[name]
+        if unit not in units and len(units) >= MOST_UNITS:
+            return Reason.TOO_MANY_UNITS
+        units.add(unit)
+        return None
+
+    def _number(self, metric: Metric) -> int:
+        """One rule, one window and one limit for all that is stored as the same metric."""
+        identity = (metric.name, metric.type, metric.unit)
+        number = self._numbers.get(identity)
+        if number is None:
+            number = self._numbers[identity] = len(self.metrics)
+            self.metrics.append(metric)
+        return number
 
     def _rule(self, number: int, metric: Metric) -> _core.Rule:
         definition = metric.definition
@@ -193,6 +214,13 @@ class Resolver:
             self._groups[rule, text] = group
             self._group_attributes.append(text)
         return group
+
+
+def _unit_kept(sent: str, definition: Definition) -> str:
+    """The unit as it is stored: senders may write anything there, so it is scrubbed like a value."""
+    if not sent or definition.level.guarded:
+        return definition.unit
+    return clean_text(sent)
 
 
 def _recalled(state: StreamState) -> _core.Recall:

@@ -123,7 +123,7 @@ def plan(query: Query, subject: Subject, windows: Mapping[PrivacyLevel, float], 
     aggregation = query.aggregation or _DEFAULTS.get(subject.type, "avg")
     _check_aggregation(aggregation, subject)
     _check_privacy(aggregation, step, window, subject)
-    if end // step - start // step >= MAX_POINTS_A_SERIES:
+    if (end - 1) // step - start // step >= MAX_POINTS_A_SERIES:
         raise QueryError(
             f"more than {MAX_POINTS_A_SERIES:,} points a series: ask for a longer interval or a shorter range"
         )
