@@ -22,6 +22,7 @@ COMMANDS = {
     "catalogue": ("blackhole.cli.catalogue", "Show and check what may be collected."),
     "config": ("blackhole.cli.config", "Show and check the configuration."),
     "doctor": ("blackhole.cli.doctor", "Say what is wrong here and how to mend it."),
+    "conformance": ("blackhole.cli.conformance", "Try any OTLP receiver against the specification."),
     "version": ("blackhole.cli.version", "Print the version."),
 }
 
