@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from blackhole import listen
 from blackhole.errors import UsageError
+from blackhole.linger import Lingering
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class AsgiServer:
         _refuse_unusable_tls(name, tls_cert, tls_key)
         limits = limits or Limits()
         self._config = uvicorn.Config(
-            app,
+            Lingering(app),
             http="httptools",
             ws="websockets-sansio",
             ws_max_size=limits.websocket_message,

@@ -166,6 +166,7 @@ def test_a_body_at_the_limit_passes_and_one_byte_more_is_413(receivers: Receiver
 
 def test_a_much_too_large_body_is_answered_clearly_too(receivers: Receivers) -> None:
     assert receivers.request(bytes(20 * 2**20)).status == 413
+    assert receivers.request(bytes(20 * 2**20), connection="close").status == 413
     assert receivers.request(b"").status == 200
 
 

@@ -11,6 +11,7 @@ import uvicorn
 from blackhole import listen
 from blackhole.config import OtlpConfig
 from blackhole.errors import OverloadedError, UndecodableError, UnsupportedError
+from blackhole.linger import Lingering
 from blackhole.receive import protocol
 from blackhole.receive.admission import Entry, Gate
 from blackhole.receive.answers import Code, NotHereError, retry_after_header, status_body, success
@@ -76,7 +77,7 @@ class HttpReceiver:
 
     def _config(self) -> uvicorn.Config:
         return uvicorn.Config(
-            App(self._door),
+            Lingering(App(self._door)),
             http=protocol.Protocol,
             ws="none",
             lifespan="off",

@@ -1,0 +1,61 @@
+"""Lets senders finish their body before an answer closes the connection: else they meet a reset."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+LONGEST = 64 * 2**20
+SECONDS = 5.0
+
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+_App = Callable[[_Message, _Receive, _Send], Awaitable[None]]
+
+
+class Lingering:
+    """Reads on, at most 64 MiB and for 5 s, when `app` answers before it has read all of a request.
+
+    Only where the connection closes after the answer. One that stays open is read on by its server; a sender
+    that waits for `100 Continue` may never send its body.
+    """
+
+    def __init__(self, app: _App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+        if scope["type"] != "http" or not _closes(scope):
+            await self._app(scope, receive, send)
+            return
+        is_read = False
+
+        async def receive_some() -> _Message:
+            nonlocal is_read
+            message = await receive()
+            is_read = is_read or not message.get("more_body", False)
+            return message
+
+        async def send_late(message: _Message) -> None:
+            if message["type"] == "http.response.start" and not is_read:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(_discard(receive), SECONDS)
+            await send(message)
+
+        await self._app(scope, receive_some, send_late)
+
+
+def _closes(scope: _Message) -> bool:
+    headers = dict(scope["headers"])
+    if b"expect" in headers:
+        return False
+    return scope["http_version"] == "1.0" or b"close" in headers.get(b"connection", b"").lower()
+
+
+async def _discard(receive: _Receive) -> None:
+    left = LONGEST
+    while left > 0:
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if not message.get("more_body", False):
+            return
