@@ -63,7 +63,8 @@ def document(found: Findings, missing: Mapping[Peer, str]) -> Iterator[str]:
     passed, failed, skipped = MARKS.values()
     yield f"Written by `python -m bench.conformance` on {today}; [conformance](conformance.md) says how."
     yield f"{passed} kept, {failed} broken, {skipped} does not apply."
-    yield "Only what can be seen from outside is judged; each receiver ran as it comes, with the settings that the table names."
+    yield "Only what can be seen from outside is judged;"
+    yield "each receiver ran as it comes, with the settings that the table names."
     yield ""
     yield from _summary(found, missing)
     yield ""
