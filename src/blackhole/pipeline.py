@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import time
+from bisect import bisect_left
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
@@ -31,19 +32,38 @@ class Sink(Protocol):
     def submit(self, batch: GuardedBatch) -> Future[None]: ...
 
 
+class Durations:
+    """How many took how long: `buckets` has one count more than `bounds` (seconds, upper-inclusive)."""
+
+    bounds = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+    def __init__(self) -> None:
+        self.buckets = [0] * (len(self.bounds) + 1)
+        self.total = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.buckets[bisect_left(self.bounds, seconds)] += 1
+        self.total += seconds
+
+    def snapshot(self) -> dict[str, Any]:
+        return {"bounds": list(self.bounds), "buckets": list(self.buckets), "sum": self.total}
+
+
 class Statistics:
-    """Counts of what came in. Guarded metrics are in none of them."""
+    """Counts of what came in. Guarded metrics are in none of them, nor requests that held nothing else."""
 
     def __init__(self) -> None:
         self.requests: Counter[Signal] = Counter()
         self.failed_requests: Counter[str] = Counter()
         self.accepted: Counter[Signal] = Counter()
+        self.request_durations = Durations()
         self.commits = 0
         self.committed_rows = 0
-        self.commit_seconds = 0.0
+        self.commit_durations = Durations()
         self._refused: OrderedDict[tuple[str, Reason], int | None] = OrderedDict()
 
     def count(self, signal: Signal, judgement: Judgement) -> None:
+        self.requests[signal] += judgement.is_visible
         self.accepted[signal] += judgement.accepted
         for refusal in judgement.refusals:
             self._count_refusal(refusal)
@@ -51,7 +71,7 @@ class Statistics:
     def count_commit(self, rows: int, seconds: float) -> None:
         self.commits += 1
         self.committed_rows += rows
-        self.commit_seconds += seconds
+        self.commit_durations.add(seconds)
 
     def snapshot(self) -> dict[str, Any]:
         """Plain data; `count` is null for guarded metrics."""
@@ -65,7 +85,9 @@ class Statistics:
             ],
             "commits": self.commits,
             "committed_rows": self.committed_rows,
-            "commit_seconds": self.commit_seconds,
+            "commit_seconds": self.commit_durations.total,
+            "commit_durations": self.commit_durations.snapshot(),
+            "request_durations": self.request_durations.snapshot(),
         }
 
     def _count_refusal(self, refusal: Refusal) -> None:
@@ -87,20 +109,40 @@ class Pipeline:
 
     async def accept(self, payload: Payload) -> Verdict:
         """See `blackhole.records.Intake`: returns when all of the open path is committed."""
-        self._statistics.requests[payload.signal] += 1
+        began = time.monotonic()
         try:
             self._refuse_when_full()
-            batch = await self._decode(payload)
+            batch, bodies = await self._decode(payload)
             self._refuse_when_full()  # again: what is judged is counted, and must not be sent back
-            judgement = self._guard.judge(batch)
-            committed = None if judgement.is_empty else self._sink.submit(judgement.batch)
-            self._statistics.count(payload.signal, judgement)
+            judgement, committed = self._store(batch, bodies)
+        except IntakeError as error:
+            self._statistics.requests[payload.signal] += 1
+            self._statistics.failed_requests[_kind(error)] += 1
+            raise
+        self._statistics.count(payload.signal, judgement)
+        try:
             if committed is not None:
                 await asyncio.wrap_future(committed)
         except IntakeError as error:
-            self._statistics.failed_requests[type(error).__name__.removesuffix("Error").lower()] += 1
+            self._statistics.failed_requests[_kind(error)] += 1
             raise
+        if judgement.is_visible:
+            self._statistics.request_durations.add(time.monotonic() - began)
         return judgement.verdict
+
+    def record(self, payload: Payload) -> Future[None] | None:
+        """Stores what the service says about itself; nobody's request, so in no count.
+
+        None when nothing of it was stored: too much of others' waits.
+        """
+        if self._is_full():
+            return None
+        return self._store(self._decoder.decode(payload), ())[1]
+
+    def record_edges(self) -> Future[None] | None:
+        """Stores the calls between services since the last time; they wait while the store is behind."""
+        body = None if self._is_full() else self._guard.take_edges()
+        return None if body is None else self.record(Payload(Signal.METRICS, Encoding.PROTOBUF, body))
 
     def close_window(self) -> Future[None] | None:
         """Releases the open window; None when there was nothing to release."""
@@ -118,13 +160,28 @@ class Pipeline:
             if clock_ns() >= self._guard.window_end_ns:
                 self.close_window()
 
-    async def _decode(self, payload: Payload) -> Batch:
+    def _store(self, batch: Batch, bodies: Sequence[str]) -> tuple[Judgement, Future[None] | None]:
+        judgement = self._guard.judge(batch, bodies)
+        return judgement, None if judgement.is_empty else self._sink.submit(judgement.batch)
+
+    async def _decode(self, payload: Payload) -> tuple[Batch, list[str]]:
+        """The batch, and what of its log records' bodies may be kept."""
         if len(payload.body) <= INLINE_BYTES[payload.encoding]:
-            return self._decoder.decode(payload)
-        return await asyncio.to_thread(self._decoder.decode, payload)
+            batch = self._decoder.decode(payload)
+        else:
+            batch = await asyncio.to_thread(self._decoder.decode, payload)
+        bodies = batch.bodies
+        return batch, await asyncio.to_thread(self._guard.scrub, bodies) if bodies else []
+
+    def _is_full(self) -> bool:
+        return self._sink.pending_rows > self._sink.max_pending_rows
 
     def _refuse_when_full(self) -> None:
-        if self._sink.pending_rows > self._sink.max_pending_rows:
+        if self._is_full():
             raise OverloadedError(
                 "too many points wait to be stored: send again in a moment", retry_after=RETRY_AFTER
             )
+
+
+def _kind(error: IntakeError) -> str:
+    return type(error).__name__.removesuffix("Error").lower()

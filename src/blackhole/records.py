@@ -149,10 +149,10 @@ class Records(Protocol):
     def logs(self) -> int: ...
     def merge(self, others: Sequence[Self]) -> Self: ...
     def span_stream(self) -> ArrowExporter:
-        """series UINTEGER; time TIMESTAMP_NS; duration_ns BIGINT; trace, span, parent UBIGINT."""
+        """Columns series UINTEGER; time TIMESTAMP_NS; duration_ns BIGINT; trace, span, parent UBIGINT."""
 
     def log_stream(self) -> ArrowExporter:
-        """series UINTEGER; time TIMESTAMP_NS; body VARCHAR."""
+        """Columns series UINTEGER; time TIMESTAMP_NS; body VARCHAR."""
 
 
 @dataclass(frozen=True, slots=True)

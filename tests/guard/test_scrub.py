@@ -2,13 +2,14 @@
 
 import base64
 import string
+import time
 import uuid
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blackhole.guard.scrub import REDACTED, clean_name, clean_text, clean_value, names_somebody
+from blackhole.guard.scrub import REDACTED, clean_body, clean_name, clean_text, clean_value, names_somebody
 
 IDENTITIES = [
     "12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf",
@@ -59,6 +60,8 @@ CATEGORIES = [
     "GetProfileForMobileDevices",
     "/blackhole.v1.Identity/ResolveMany",
     "/api/v1/items/{id}",
+    "/users/{id}",
+    "/users/:name/posts",
     "HTTP_METHOD_NOT_ALLOWED",
     "image/png",
     "eu-west-1",
@@ -149,3 +152,17 @@ def test_a_name_is_cut_to_64_characters_and_scrubbed() -> None:
     assert clean_name("n." * 60) == ("n." * 60)[:64]
     assert clean_name("p2p.12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf.x") == REDACTED
     assert clean_name("") == "(no name)"
+
+
+@pytest.mark.parametrize("piece", ["a", "a.", "a://", "a:", "a@", "1(", "1.", "%61", "bearer= ", "x-", "?a"])
+def test_long_texts_are_searched_in_time(piece: str) -> None:
+    """A pattern that tries every start and every end would take minutes."""
+    began = time.process_time()
+    names_somebody(piece * (100_000 // len(piece)))
+    assert time.process_time() - began < 5
+
+
+def test_a_body_is_kept_only_if_all_of_it_names_nobody() -> None:
+    assert clean_body("cache\nis warm") == "cache is warm"
+    assert clean_body("a b " * 500) == "a b " * 250
+    assert clean_body("a b " * 400 + " 10.1.2.3") == REDACTED

@@ -29,12 +29,19 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`accepted`: points of the open path. What went into the window is not counted for anyone."""
+    """`accepted`: points of the open path. `guarded`: whether others went into the window."""
 
     batch: GuardedBatch
     accepted: int
     refusals: tuple[Refusal, ...]
     verdict: Verdict
+    guarded: bool = False
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether it may be counted that the request came: not if there was nothing but guarded points."""
+        shown = self.accepted or any(not refusal.secret for refusal in self.refusals)
+        return bool(shown) or not (self.guarded or self.refusals)
 
     @property
     def is_empty(self) -> bool:
@@ -67,9 +74,9 @@ class Guard:
         self._window_start = self._first_window(created_ns, now)
 
     @staticmethod
-    def scrub(batch: _core.Batch) -> list[str]:
-        """The bodies of log records that are to be kept, as they may be; slow, and safe in any thread."""
-        return [clean_body(body) for body in batch.bodies]
+    def scrub(bodies: Sequence[str]) -> list[str]:
+        """The bodies of a batch's log records as they may be kept; slow, and safe in any thread."""
+        return [clean_body(body) for body in bodies]
 
     def judge(self, batch: _core.Batch, bodies: Sequence[str] = ()) -> Judgement:
         """Applies the treatments of its series to the points of one request. `bodies`: what `scrub` gave."""
@@ -90,6 +97,7 @@ class Guard:
             outcome.accepted,
             refusals,
             Verdict(outcome.rejected, _message(outcome.rejected, refusals, warnings)),
+            guarded=outcome.guarded > 0,
         )
 
     @property

@@ -35,7 +35,8 @@ _PATTERNS = re.compile(
             r"\beyJ[\w-]+\.",  # JSON web token
             r"\b(?:gh[opsu]_|github_pat_|glpat-|sk-|xox[abprs]-|AKIA|ASIA|AIza|hf_|npm_|pypi-)[\w-]{8,}",
             r"\b(?:bearer|basic|token|password|passwd|secret|api[_-]?key)\s*[=: ]\s*\S{4,}",
-            r"(?:/home/|/users/|/root/|[a-z]:\\+users\\+|~/)[^\s/\\]*",
+            r"(?:/home/|/users/|[a-z]:\\+users\\+)[^\s/\\{:<*]",  # home path, not the route /users/{id}
+            r"/root/|~/",
             r"(?<!\d)\+?\d[\d ()-]{9,}\d(?!\d)",  # telephone and account numbers
         )
     ),

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import duckdb
 
 from blackhole.errors import OverloadedError
-from blackhole.records import ArrowExporter, GuardedBatch, Rows, SeriesRow, StreamRow
+from blackhole.records import ArrowExporter, GuardedBatch, Records, Rows, SeriesRow, StreamRow
+from blackhole.store import keep
 from blackhole.store.database import Database
 
 RETRY_MIN_S = 0.1
@@ -83,6 +84,7 @@ class _Group:
     count: int
     series: list[SeriesRow]
     streams: list[StreamRow]
+    records: Records | None
     waiting: list[_Waiting]
     failures: int = 0
 
@@ -140,7 +142,7 @@ class Writer:
 
         It fails with OverloadedError when a commit fails; the rows stay, and a later attempt commits them.
         """
-        waiting = _Waiting(batch, batch.rows.points + batch.rows.histograms, time.monotonic())
+        waiting = _Waiting(batch, _rows(batch), time.monotonic())
         waiting.done.set_running_or_notify_cancel()
         with self._changed:
             self._refuse_when_full()
@@ -225,6 +227,7 @@ class Writer:
             count=rows,
             series=[row for one in taken for row in one.batch.series],
             streams=[row for one in taken for row in one.batch.streams],
+            records=_merged([one.batch.records for one in taken if one.batch.records is not None]),
             waiting=taken,
         )
 
@@ -283,6 +286,8 @@ class Writer:
                 sampling_rate=1 / group.factor,
                 inlet=self._inlet,
             )
+            if group.records is not None:
+                insert_records(connection, group.records, created_us=group.created_us, inlet=self._inlet)
 
 
 class Inlet:
@@ -359,6 +364,26 @@ def insert(
         inlet.run(connection, "incoming_points", _INSERT_POINTS, rows.point_stream(), bound)
     if rows.histograms:
         inlet.run(connection, "incoming_histograms", _INSERT_HISTOGRAMS, rows.histogram_stream(), bound)
+
+
+def insert_records(
+    connection: duckdb.DuckDBPyConnection, records: Records, *, created_us: int, inlet: Inlet
+) -> None:
+    """Adds spans and log records within the open transaction."""
+    if records.spans:
+        inlet.run(connection, "incoming_spans", keep.INSERT_SPANS, records.span_stream(), [created_us])
+    if records.logs:
+        inlet.run(connection, "incoming_logs", keep.INSERT_LOGS, records.log_stream(), [created_us])
+
+
+def _rows(batch: GuardedBatch) -> int:
+    records = batch.records
+    kept = 0 if records is None else records.spans + records.logs
+    return batch.rows.points + batch.rows.histograms + kept
+
+
+def _merged(records: Sequence[Records]) -> Records | None:
+    return records[0].merge(records[1:]) if records else None
 
 
 def _is_stored(connection: duckdb.DuckDBPyConnection, created_us: int) -> bool:

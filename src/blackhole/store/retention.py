@@ -18,7 +18,7 @@ SLICE_NS = 3600 * SECOND
 _FILL = 0.9
 _ROUNDS = 20
 _KEEP_STREAMS_S = 60 * DAY_S
-_TABLES = ("points", "histogram_points")
+_TABLES = ("points", "histogram_points", "kept_spans", "kept_logs")
 
 log = logging.getLogger(__name__)
 
