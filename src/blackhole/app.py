@@ -63,6 +63,7 @@ def serve(config: Config, options: Options) -> int:
     """Runs the service until SIGTERM or Ctrl-C; a second signal forces. Returns the exit code."""
     process.log_to_stderr(options.log_format)
     process.keep_memory_private()
+    process.keep_files_private()
     process.keep_memory_small()
     configuration.refuse_open_bind(
         config,
@@ -258,7 +259,7 @@ def _status_reporter(
             database_bytes=database.size(),
             pending_rows=writer.pending_rows,
             sampling_rate=sampler.shown,
-            endpoints=dict(addresses),
+            endpoints=addresses,  # the same dict: the first status is asked before all of them are known
         )
 
     return status

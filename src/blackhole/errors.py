@@ -9,7 +9,8 @@ BlackholeError                 one line: what, where, what to do
 ├── StoreError                 the database file cannot be used (exit 1)
 ├── QueryError                 a question that cannot be answered as asked (HTTP 400)
 │   ├── UnknownMetricError     no such metric (HTTP 404)
-│   └── ForbiddenError         not a read, or outside the sandbox (HTTP 403)
+│   ├── ForbiddenError         not a read, or outside the sandbox (HTTP 403)
+│   └── PrivacyQueryError      finer than a guarded metric may be asked (HTTP 400, exit 4)
 └── IntakeError                a request that was not taken
     ├── UndecodableError       permanent: not a request (HTTP 400, INVALID_ARGUMENT)
     ├── TooLargeError          permanent: over the size limit (HTTP 413, RESOURCE_EXHAUSTED)
@@ -57,6 +58,10 @@ class UnknownMetricError(QueryError):
 
 class ForbiddenError(QueryError):
     pass
+
+
+class PrivacyQueryError(QueryError):
+    exit_code = 4
 
 
 class IntakeError(BlackholeError):

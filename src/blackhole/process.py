@@ -47,6 +47,11 @@ def keep_memory_private() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
+def keep_files_private() -> None:
+    """What is written from here on, DuckDB's log and temporary files included, only this user may read."""
+    os.umask(0o077)
+
+
 def keep_memory_small() -> None:
     """Few malloc arenas, and freed memory goes back to the system: requests come in megabytes."""
     with contextlib.suppress(OSError, AttributeError):

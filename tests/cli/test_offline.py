@@ -42,6 +42,13 @@ def test_the_file_answers_sql_and_refuses_writing(stopped: str, run: Runner) -> 
     assert outcome.err.count("\n") == 1
 
 
+def test_a_question_that_privacy_rules_forbid_has_an_exit_code_of_its_own(stopped: str, run: Runner) -> None:
+    for options in (["--agg", "max"], ["--interval", "1s"]):
+        outcome = run("query", "content.operations", *options, "--data-dir", stopped)
+        assert outcome.code == 4
+        assert "highly sensitive" in outcome.err
+
+
 def test_the_status_says_that_nothing_runs_and_what_is_stored(stopped: str, run: Runner) -> None:
     out = run("status", "--data-dir", stopped).out
     assert "no service answers" in out

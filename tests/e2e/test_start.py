@@ -1,13 +1,16 @@
 """What keeps the service from starting is one line that says what to do."""
 
+import http.client
+import json
 import os
 import socket
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
 import pytest
-from tests.e2e.service import BLACKHOLE, Service, command
+from tests.e2e.service import BLACKHOLE, Service, command, counter, request
 
 
 def refused(arguments: list[str], code: int) -> str:
@@ -88,3 +91,22 @@ def test_unknown_flags_are_refused() -> None:
     done = subprocess.run([BLACKHOLE, "serve", "--no-such-flag"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "--no-such-flag" in done.stderr
+
+
+def test_nobody_else_may_read_what_is_written(tmp_path: Path) -> None:
+    home = tmp_path / "open"
+    home.mkdir(mode=0o755)
+    with Service(home) as running:
+        assert running.post(request(counter("identity.requests.total", 1, start=1)))[0] == 200
+        modes = {path.name: path.stat().st_mode & 0o777 for path in home.iterdir() if path.is_file()}
+    assert {"analytics.duckdb", "analytics.duckdb.wal"} <= set(modes)
+    assert set(modes.values()) == {0o600}
+
+
+def test_the_first_status_names_the_addresses_of_the_ready_line(tmp_path: Path) -> None:
+    with Service(tmp_path / "data") as running:
+        place = running.ready["api"].removeprefix("http://")
+        with closing(http.client.HTTPConnection(place, timeout=10)) as connection:
+            connection.request("GET", "/api/analytics/status")
+            status = json.load(connection.getresponse())
+    assert status["endpoints"] == {name: running.ready[name] for name in ("otlp_grpc", "otlp_http", "api")}

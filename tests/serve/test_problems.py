@@ -26,6 +26,7 @@ def test_every_error_class_is_mapped_itself() -> None:
         (errors.QueryError("x"), 400, "query"),
         (errors.UnknownMetricError("x"), 404, "unknown-metric"),
         (errors.ForbiddenError("x"), 403, "forbidden"),
+        (errors.PrivacyQueryError("x"), 400, "privacy-query"),
         (errors.UnauthenticatedError("x"), 401, "unauthenticated"),
         (errors.TooLargeError("x"), 413, "too-large"),
         (errors.UnsupportedError("x"), 415, "unsupported"),

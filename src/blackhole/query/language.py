@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from blackhole.config import duration_words
-from blackhole.errors import QueryError
+from blackhole.errors import PrivacyQueryError, QueryError
 from blackhole.query.times import SECOND, nice_interval, parse_interval, parse_time
 from blackhole.records import MetricType, PrivacyLevel
 
@@ -135,7 +135,8 @@ def _check_aggregation(aggregation: str, subject: Subject) -> None:
         raise QueryError(f"aggregation is one of {', '.join(AGGREGATIONS)}")
     if aggregation == "rate" and subject.type not in _RATES:
         raise QueryError(
-            f"rate is for counters and histograms; {subject.metric} is a {subject.type}: ask for avg or last"
+            f"rate is for counters and histograms; {subject.metric} is of type {subject.type}: "
+            "ask for avg or last"
         )
 
 
@@ -144,11 +145,11 @@ def _check_privacy(aggregation: str, step: int, window: int, subject: Subject) -
         return
     word = subject.level.word.replace("_", " ")
     if aggregation in _SINGLE_VALUES:
-        raise QueryError(
+        raise PrivacyQueryError(
             f"{aggregation} picks out one window, and {subject.metric} is {word}: ask for avg, sum or count"
         )
     if step < window:
         words = duration_words(window / SECOND)
-        raise QueryError(
+        raise PrivacyQueryError(
             f"{subject.metric} is {word}, one value every {words}: ask for an interval of at least {words}"
         )

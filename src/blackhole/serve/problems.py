@@ -36,6 +36,7 @@ STATUSES: dict[type[errors.BlackholeError], HTTPStatus] = {
     errors.QueryError: HTTPStatus.BAD_REQUEST,
     errors.UnknownMetricError: HTTPStatus.NOT_FOUND,
     errors.ForbiddenError: HTTPStatus.FORBIDDEN,
+    errors.PrivacyQueryError: HTTPStatus.BAD_REQUEST,
     errors.IntakeError: HTTPStatus.BAD_REQUEST,
     errors.UndecodableError: HTTPStatus.BAD_REQUEST,
     errors.TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
