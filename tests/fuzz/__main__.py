@@ -36,7 +36,7 @@ def _options() -> argparse.Namespace:
 def _line(report: Report) -> str:
     return (
         f"{report.inputs} inputs in {report.seconds:.0f} s, {report.taken} were requests, "
-        f"{report.compared} compared in both encodings, {report.stricter} read by the official package alone; "
+        f"{report.compared} compared in both encodings, {report.stricter} read by the official one alone; "
         f"slowest {report.slowest * 1e3:.0f} ms, memory grew {report.grown / 1e6:.0f} MB"
     )
 
