@@ -55,6 +55,7 @@ fuzz: build ## a million broken and valid inputs for both decoders (ARGS="INPUTS
 .PHONY: bench
 bench: build ## measure cost a data point, start-up and memory
 	$(BIN)/python -m bench $(ARGS)
+	$(BIN)/python -m bench.conformance
 
 .PHONY: lint lint-python lint-rust lint-web
 lint: lint-python lint-rust lint-web ## every static check
