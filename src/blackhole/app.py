@@ -32,15 +32,18 @@ from blackhole.receive.admission import Gate
 from blackhole.receive.grpc import GrpcReceiver
 from blackhole.receive.http import HttpReceiver
 from blackhole.records import Intake, Throttle
+from blackhole.selfmetrics import Reporter
 from blackhole.serve.server import ApiServer
 from blackhole.serve.services import Services, Status
 from blackhole.store.append import Writer
 from blackhole.store.database import Database
+from blackhole.store.keep import Keeper
 from blackhole.store.retention import Retention
 
 STOP_GRACE = 5.0
 EVICT_EVERY = 300.0
 RETAIN_EVERY = 3600.0
+FORGET_EVERY = 60.0
 PENDING_BATCHES = 32
 
 _log = logging.getLogger("blackhole")
@@ -118,8 +121,9 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         writer = _writer(config, database, statistics, sampler)
         stack.callback(writer.close, STOP_GRACE)
         guard = _guard(catalogue, config, database)
-        pipeline = Pipeline(Decoder(database.key, clock_ns=time.time_ns), guard, writer, statistics)
+        pipeline = Pipeline(_decoder(config, database), guard, writer, statistics)
         stack.callback(pipeline.close_window)
+        stack.callback(pipeline.record_edges)
         retention = Retention(database, catalogue, config)
         pace = Pace(config.max_cpu_usage / 100, meter.charged)
         watch = _watch(config, database, retention, (meter, sampler, pace))
@@ -135,8 +139,16 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         )
         await _serve_people(stack, services, options, addresses)
         await _receive(stack, pipeline, (config, pace), options, addresses)
+        reporter = Reporter(
+            pipeline,
+            statistics.snapshot,
+            _status_reporter(database, writer, sampler, addresses),
+            seconds=config.collection_interval,
+        )
         chores = (
             pipeline.run_windows(),
+            reporter.run(),
+            _every(FORGET_EVERY, Keeper(database, config).apply, at_once=True),
             _every(EVICT_EVERY, pipeline.forget_idle),
             _every(RETAIN_EVERY, retention.apply, at_once=True),
             watch.run(),
@@ -218,6 +230,15 @@ def _watch(
 
 def _catalogue(config: Config) -> Catalogue:
     return load([Path(file).expanduser() for file in config.catalogue])
+
+
+def _decoder(config: Config, database: Database) -> Decoder:
+    return Decoder(
+        database.key,
+        clock_ns=time.time_ns,
+        keep_spans=config.keep_spans > 0,
+        keep_logs=config.keep_logs > 0,
+    )
 
 
 def _guard(catalogue: Catalogue, config: Config, database: Database) -> Guard:

@@ -10,6 +10,8 @@ from blackhole.serve.services import Status
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _MAX_PUBLIC_SERIES = 2000
+# The service's own stored metrics stand here already, as they are now.
+_OWN = "blackhole."
 
 Sample = tuple[dict[str, str], float]
 Family = tuple[str, str, str, list[Sample]]
@@ -37,6 +39,15 @@ def _service(status: Status, statistics: Mapping[str, Any], readers: int) -> Ite
         refused[str(entry["reason"])] += entry["count"] or 0
     samples = [({"reason": reason}, count) for reason, count in sorted(refused.items()) if count]
     yield "blackhole_refused_total", "counter", "What was refused, by reason", samples
+    failed = sorted(statistics.get("failed_requests", {}).items())
+    samples = [({"error_type": kind}, count) for kind, count in failed]
+    yield "blackhole_errors_total", "counter", "Export requests that were answered with an error", samples
+    for name, text in (
+        ("request", "From the arrival of an export request to its answer"),
+        ("commit", "Group commits to the database"),
+    ):
+        if durations := statistics.get(f"{name}_durations"):
+            yield f"blackhole_{name}_duration_seconds", "histogram", text, list(_histogram(durations))
     for name, kind, text, value in (
         ("commits_total", "counter", "Group commits to the database", statistics.get("commits", 0)),
         ("pending_rows", "gauge", "Rows that wait for their commit", status.pending_rows),
@@ -50,11 +61,23 @@ def _service(status: Status, statistics: Mapping[str, Any], readers: int) -> Ite
         yield f"blackhole_{name}", kind, text, [({}, value)]
 
 
+def _histogram(durations: Mapping[str, Any]) -> Iterator[Sample]:
+    """Samples of one histogram; `""` as a label's key stands for the suffix of the name."""
+    below = 0
+    for bound, count in zip((*durations["bounds"], math.inf), durations["buckets"], strict=True):
+        below += count
+        yield {"": "_bucket", "le": _number(bound)}, below
+    yield {"": "_sum"}, durations["sum"]
+    yield {"": "_count"}, below
+
+
 def _public(entries: Iterable[Mapping[str, Any]]) -> Iterator[Family]:
     by_metric: dict[str, list[Sample]] = defaultdict(list)
     left = _MAX_PUBLIC_SERIES
     for entry in entries:
         if entry["privacy_level"] != "public" or entry["value"] is None or left == 0:
+            continue
+        if entry["metric"].startswith(_OWN):
             continue
         left -= 1
         labels = {str(key): str(value) for key, value in entry["attributes"].items()}
@@ -68,8 +91,10 @@ def _family(name: str, kind: str, text: str, samples: list[Sample]) -> Iterator[
         return
     yield f"# HELP {name} {_escape(text)}\n# TYPE {name} {kind}\n"
     for labels, value in samples:
-        inner = ",".join(f'{_name(key)}="{_escape(label, quote=True)}"' for key, label in labels.items())
-        yield f"{name}{{{inner}}} {_number(value)}\n" if inner else f"{name} {_number(value)}\n"
+        suffix = labels.get("", "")
+        pairs = [f'{_name(key)}="{_escape(label, quote=True)}"' for key, label in labels.items() if key]
+        inner = f"{{{','.join(pairs)}}}" if pairs else ""
+        yield f"{name}{suffix}{inner} {_number(value)}\n"
 
 
 def _name(text: str) -> str:
