@@ -102,6 +102,9 @@ class FakeService:
             "refused": self.refused,
             "commits": self.commits,
             "commit_seconds": 0.25,
+            "failed_requests": {"undecodable": 2},
+            "commit_durations": {"bounds": [0.01, 0.1], "buckets": [3, 1, 0], "sum": 0.25},
+            "request_durations": {"bounds": [0.01, 0.1], "buckets": [0, 6, 1], "sum": 0.9},
         }
 
     def status(self) -> Status:

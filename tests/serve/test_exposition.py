@@ -28,9 +28,29 @@ async def test_the_service_tells_of_itself(client: httpx.AsyncClient) -> None:
         "blackhole_memory_bytes 100000000",
         "blackhole_database_bytes 4096",
         "blackhole_uptime_seconds 60.0",
+        'blackhole_errors_total{error_type="undecodable"} 2',
     ):
         assert line in lines
     assert all(LINE.fullmatch(line) for line in lines if not line.startswith("#"))
+
+
+async def test_durations_are_histograms(client: httpx.AsyncClient) -> None:
+    lines = (await text_of(client)).splitlines()
+    at = lines.index("# TYPE blackhole_commit_duration_seconds histogram")
+    assert lines[at + 1 : at + 6] == [
+        'blackhole_commit_duration_seconds_bucket{le="0.01"} 3',
+        'blackhole_commit_duration_seconds_bucket{le="0.1"} 4',
+        'blackhole_commit_duration_seconds_bucket{le="+Inf"} 4',
+        "blackhole_commit_duration_seconds_sum 0.25",
+        "blackhole_commit_duration_seconds_count 4",
+    ]
+    assert 'blackhole_request_duration_seconds_bucket{le="+Inf"} 7' in lines
+
+
+async def test_no_name_stands_twice(client: httpx.AsyncClient, service: FakeService) -> None:
+    service.runner.points = [newest("blackhole.memory.bytes", 5.0, level="public")]
+    names = [line.split(" ")[2] for line in (await text_of(client)).splitlines() if line.startswith("# TYPE")]
+    assert len(names) == len(set(names))
 
 
 async def test_only_public_values_are_shown(client: httpx.AsyncClient, service: FakeService) -> None:
