@@ -7,7 +7,7 @@ use crate::batch::{
     Batch, Header, MALFORMED_POINT, METRIC_SERIES_LIMIT, Pieces, Point, Reason, SERIES_LIMIT,
 };
 use crate::error::Decoded;
-use crate::hash::{Keyed, KeyedMap, KeyedSet};
+use crate::hash::{Keyed, KeyedMap, KeyedSet, Tight};
 use crate::otlp::values::{Attributes, ResourceValues, ScopeValues, text};
 use crate::table::{Table, Verdict};
 use crate::treatment::{Family, NewSeries, Path, Remembered};
@@ -79,7 +79,7 @@ impl<'a> Lookup<'a> {
         for point in points {
             places.push(match self.verdicts[point.metric as usize] {
                 Verdict::Refused(reason) => Place::Refused(reason),
-                Verdict::Rule(rule) => match table.raw.get(&point.key) {
+                Verdict::Rule(rule) => match table.raw.get(&Tight::of(point.key)) {
                     Some(slot) if table.slots[*slot as usize].path != Path::Unasked => Place::Slot(*slot),
                     _ => self.unmet(table, point, rule),
                 },
@@ -139,7 +139,7 @@ impl<'a> Lookup<'a> {
         if state.live + asked >= state.config.series_limit {
             return Some(METRIC_SERIES_LIMIT);
         }
-        let full = !in_table && table.len() + self.unknown.len() >= table.max_series;
+        let full = !in_table && (table.held || table.len() + self.unknown.len() >= table.max_series);
         full.then_some(SERIES_LIMIT)
     }
 

@@ -168,6 +168,10 @@ impl SeriesTable {
         py.detach(|| self.table().evict(idle_before_ns))
     }
 
+    fn hold(&self, py: Python<'_>, held: bool) {
+        py.detach(|| self.table().held = held);
+    }
+
     fn forget_rules(&self, py: Python<'_>) {
         py.detach(|| self.table().forget_rules());
     }

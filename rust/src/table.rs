@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use hashbrown::HashTable;
+
 use crate::batch::{Kind, Number, Reason};
 use crate::columns::Distribution;
 use crate::delta::History;
 use crate::edges::Edges;
 use crate::exponential;
 use crate::fold::{Closed, Manner, close};
-use crate::hash::KeyedMap;
+use crate::hash::{KeyedMap, Tight, TightMap, low};
 use crate::treatment::{Path, Remembered, RuleConfig};
 use crate::window::Window;
 
@@ -106,9 +108,12 @@ pub struct Table {
     pub started: i64,
     pub slots: Vec<Slot>,
     pub rules: Vec<RuleState>,
-    pub raw: KeyedMap<u32>,
+    pub raw: TightMap<u32>,
+    /// Whether new series are refused whatever their number: memory is short.
+    pub held: bool,
     pub window_number: u64,
-    canonical: KeyedMap<u32>,
+    /// Slots by their own key.
+    canonical: HashTable<u32>,
     free: Vec<u32>,
     metrics: KeyedMap<Verdict>,
     refused: usize,
@@ -124,9 +129,10 @@ impl Table {
             started,
             slots: Vec::new(),
             rules: Vec::new(),
-            raw: KeyedMap::default(),
+            raw: TightMap::default(),
+            held: false,
             window_number: 1,
-            canonical: KeyedMap::default(),
+            canonical: HashTable::new(),
             free: Vec::new(),
             metrics: KeyedMap::default(),
             refused: 0,
@@ -172,12 +178,12 @@ impl Table {
     }
 
     pub fn slot(&self, key: u128) -> Option<u32> {
-        self.canonical.get(&key).copied()
+        self.canonical.find(low(key), |index| self.slots[*index as usize].key == key).copied()
     }
 
     pub fn alias(&mut self, raw: u128, slot: u32) {
         if self.raw.len() < self.max_series.saturating_mul(RAW_FORMS) {
-            self.raw.insert(raw, slot);
+            self.raw.insert(Tight::of(raw), slot);
         }
     }
 
@@ -190,7 +196,7 @@ impl Table {
         recall: Option<&Remembered>,
         (kind, now): (Kind, i64),
     ) -> u32 {
-        let index = self.canonical.get(&key).copied().unwrap_or_else(|| {
+        let index = self.slot(key).unwrap_or_else(|| {
             let mut slot = Slot::new(key, now);
             if let Some(recall) = recall {
                 slot.recall(kind, recall);
@@ -216,7 +222,8 @@ impl Table {
             self.slots.push(slot);
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         };
-        self.canonical.insert(key, index);
+        let slots = &self.slots;
+        self.canonical.insert_unique(low(key), index, |other| low(slots[*other as usize].key));
         index
     }
 
@@ -224,8 +231,7 @@ impl Table {
     pub fn evict(&mut self, before: i64) -> usize {
         let idle = |slots: &[Slot], index: u32| slots[index as usize].seen < before;
         self.raw.retain(|_, index| !idle(&self.slots, *index));
-        let gone = self.canonical.extract_if(|_, index| idle(&self.slots, *index));
-        let gone: Vec<u32> = gone.map(|(_, index)| index).collect();
+        let gone: Vec<u32> = self.canonical.extract_if(|index| idle(&self.slots, *index)).collect();
         for index in &gone {
             let slot = &mut self.slots[*index as usize];
             if let Some(rule) = self.rules.get_mut(slot.rule as usize) {

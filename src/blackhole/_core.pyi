@@ -296,6 +296,9 @@ class SeriesTable:
     def evict(self, idle_before_ns: int) -> int:
         """Forgets series not seen since then; returns how many."""
 
+    def hold(self, held: bool) -> None:
+        """While held, new series are refused with SERIES_LIMIT; known ones go on."""
+
     def forget_rules(self) -> None:
         """The catalogue has changed: asks again about every metric and series; keeps cumulative state.
 

@@ -126,7 +126,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         stack.callback(pipeline.record_edges)
         retention = Retention(database, catalogue, config)
         pace = Pace(config.max_cpu_usage / 100, meter.charged)
-        watch = _watch(config, database, retention, (meter, sampler, pace))
+        watch = _watch(config, database, (retention, guard), (meter, sampler, pace))
         addresses: dict[str, str] = {}
         accepting = asyncio.Event()
         services = Services(
@@ -209,8 +209,12 @@ async def _receive(
 
 
 def _watch(
-    config: Config, database: Database, retention: Retention, parts: tuple[Meter, Sampler, Pace]
+    config: Config,
+    database: Database,
+    moved: tuple[Retention, Guard],
+    parts: tuple[Meter, Sampler, Pace],
 ) -> Monitor:
+    retention, guard = moved
     meter, sampler, pace = parts
     gauges = Gauges(
         cpu=meter.charged,
@@ -221,7 +225,7 @@ def _watch(
         used=database.used_bytes,
     )
     levers = Levers(
-        pressure=pace.take_pressure, hold=lambda _: None, make_room=retention.apply, trim=monitor.trim
+        pressure=pace.take_pressure, hold=guard.hold, make_room=retention.apply, trim=monitor.trim
     )
     watch = Monitor(config, gauges, levers, sampler)
     pace.close_when(watch.closed)

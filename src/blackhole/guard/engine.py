@@ -126,6 +126,10 @@ class Guard:
         """Lets go of series that were not heard of for an hour; returns how many."""
         return self._table.evict(self._clock_ns() - IDLE_NS)
 
+    def hold(self, held: bool) -> None:
+        """While held, series that are not known yet are refused; any thread may call it."""
+        self._table.hold(held)
+
     def __len__(self) -> int:
         """Raw series that are known."""
         return len(self._table)
