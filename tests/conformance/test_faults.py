@@ -222,6 +222,7 @@ async def closes_nothing(request: Request, forward: Forward) -> Answer | None:
         (Habits(closes=True), {"keep-alive", "keep-alive after a refusal", "pipelined requests"}),
         (Habits(continues=False), {"Expect: 100-continue"}),
     ],
+    ids=["good ones", "closes", "does not continue"],
     ids=str,
 )
 async def test_bad_habits_with_connections_are_found(
