@@ -32,6 +32,10 @@ class OpenResolver:
         self.asked += len(new)
         return [_core.Treatment.open(number, number) for number in range(first, self.asked + 1)]
 
+    def stored(self, points: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+        del points
+        return ()
+
 
 def attribute(key: str, value: str) -> KeyValue:
     return KeyValue(key=key, value=AnyValue(string_value=value))

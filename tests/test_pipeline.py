@@ -56,6 +56,7 @@ class Bench:
             next_stream=1,
             created_ns=START - 1,
             recall=lambda _: {},
+            find=lambda _: set(),
             clock_ns=self.clock,
         )
         self.pipeline = Pipeline(Decoder(bytes(16), clock_ns=self.clock), guard, self.sink, self.statistics)

@@ -7,6 +7,7 @@ use crate::exponential;
 use crate::histogram::{self, Spread};
 use crate::lookup::Place;
 use crate::records::Kept;
+use crate::repeats::Repeats;
 use crate::table::{RuleState, Slot, Table};
 use crate::treatment::Path;
 use crate::window::{self, Update};
@@ -62,20 +63,30 @@ struct Case<'a> {
     point: &'a Point,
     header: &'a Header,
     time: i64,
+    repeated: bool,
     window: u64,
     shape: Shape,
 }
 
 impl Table {
-    pub fn apply(&mut self, batch: &Batch, places: &[Place], times: Times) -> Applied {
+    pub fn apply(
+        &mut self,
+        batch: &Batch,
+        places: &[Place],
+        times: Times,
+        mut repeats: Repeats<'_>,
+    ) -> Applied {
         let mut applied = Applied::default();
         applied.columns.reserve(places.len());
-        for (point, place) in batch.contents.points.iter().zip(places) {
+        for ((index, point), place) in batch.contents.points.iter().enumerate().zip(places) {
             let header = &batch.contents.headers[point.metric as usize];
             let weight = batch.weight(point);
             let done = match place {
                 Place::Refused(reason) => Err(*reason),
-                Place::Slot(slot) => self.point(batch, (point, header), *slot, times, &mut applied.columns),
+                Place::Slot(slot) => {
+                    let it = (index, point, header);
+                    self.point(batch, it, *slot, times, &mut repeats, &mut applied.columns)
+                }
             };
             match done {
                 Ok(true) => applied.guarded += weight,
@@ -121,12 +132,13 @@ impl Table {
     fn point(
         &mut self,
         batch: &Batch,
-        (point, header): (&Point, &Header),
-        slot: u32,
+        (index, point, header): (usize, &Point, &Header),
+        number: u32,
         times: Times,
+        repeats: &mut Repeats<'_>,
         rows: &mut Columns,
     ) -> Result<bool, Reason> {
-        let slot = &mut self.slots[slot as usize];
+        let slot = &mut self.slots[number as usize];
         slot.seen = slot.seen.max(times.now);
         let known = slot.known;
         let (guarded, origin) = match slot.path {
@@ -134,11 +146,16 @@ impl Table {
             Path::Window { .. } => (true, self.started),
             Path::Unasked | Path::Open { .. } => (false, self.created),
         };
+        let time = times.of(point.time)?;
+        let repeated = !header.cumulative
+            && slot.history.doubts(time)
+            && repeats.contain(index, number, slot.path.stream(), time);
         let case = Case {
             batch,
             point,
             header,
-            time: times.of(point.time)?,
+            time,
+            repeated,
             window: self.window_number,
             shape: Shape {
                 kind: header.kind,
@@ -155,7 +172,7 @@ impl Table {
 
 impl Times {
     #[inline]
-    fn of(self, sent: u64) -> Result<i64, Reason> {
+    pub fn of(self, sent: u64) -> Result<i64, Reason> {
         let time = i64::try_from(sent).map_err(|_| TOO_NEW)?;
         match time {
             0 => Ok(self.now),
@@ -183,7 +200,7 @@ impl Case<'_> {
         if self.batch.distilled.is_some() {
             return Order::New;
         }
-        slot.history.admit(self.time)
+        slot.history.admit(self.time, self.repeated)
     }
 
     #[inline]
@@ -205,11 +222,12 @@ impl Case<'_> {
                 rows.point(self.row(series, stream), 0.0, Some(cumulative), Merge::Add);
             }
             (Path::Open { series, stream }, Change::Value { value, cumulative }) => {
-                let late_change = order == Order::Late && self.shape.kind == Kind::UpDownCounter;
-                // It changes the level that the stream has now, not the one that it had then.
-                let time = if late_change { slot.history.step() } else { self.time };
-                let merge = self.merge();
-                rows.point(columns::Place { series, stream, time }, value, cumulative, merge);
+                rows.point(self.row(series, stream), value, cumulative, self.merge());
+                if order == Order::Late && self.shape.kind == Kind::UpDownCounter {
+                    // It changes the level that the stream has now as well.
+                    let time = slot.history.step();
+                    rows.point(columns::Place { series, stream, time }, value, cumulative, Merge::Never);
+                }
             }
             (Path::Window { group, unit }, Change::Value { value, .. }) => {
                 let rule = &mut rules[slot.rule as usize];

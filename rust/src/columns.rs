@@ -2,6 +2,7 @@
 
 mod thin;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_array::ffi_stream::FFI_ArrowArrayStream;
@@ -192,6 +193,13 @@ impl Columns {
         rows.cumulative_buckets.push(cumulative.map(|state| &*state.buckets));
     }
 
+    /// Stream and time of every row.
+    fn keys(&self) -> impl Iterator<Item = (u32, i64)> {
+        [&self.points.places, &self.histograms.places]
+            .into_iter()
+            .flat_map(|places| places.stream.iter().copied().zip(places.time.iter().copied()))
+    }
+
     fn extend(&mut self, other: &Self) {
         self.points.extend(&other.points);
         self.histograms.extend(&other.histograms);
@@ -291,6 +299,18 @@ impl Columns {
 
     fn thin(&self, py: Python<'_>, factor: usize) -> Self {
         py.detach(|| self.thinned(factor))
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "extracted from Python")]
+    fn find(&self, py: Python<'_>, wanted: Vec<(u32, i64)>) -> Vec<(u32, i64)> {
+        let wanted: HashSet<_> = wanted.into_iter().collect();
+        py.detach(|| self.keys().filter(|key| wanted.contains(key)).collect())
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "extracted from Python")]
+    fn streams(&self, py: Python<'_>, among: Vec<u32>) -> HashSet<u32> {
+        let among: HashSet<_> = among.into_iter().collect();
+        py.detach(|| self.keys().map(|(stream, _)| stream).filter(|key| among.contains(key)).collect())
     }
 
     fn point_stream(&self, py: Python<'_>) -> PyResult<ArrowStream> {

@@ -10,6 +10,8 @@ pub struct History {
     last: i64,
     earlier: [i64; REMEMBERED_TIMES],
     next: u8,
+    /// Of the times up to here, not all are remembered.
+    forgotten: i64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +29,7 @@ impl Default for History {
 
 impl History {
     pub fn since(last: i64) -> Self {
-        Self { last, earlier: [i64::MIN; REMEMBERED_TIMES], next: 0 }
+        Self { last, earlier: [i64::MIN; REMEMBERED_TIMES], next: 0, forgotten: i64::MIN }
     }
 
     /// Continues from what the store remembers: the last time, and those before it, newest first.
@@ -36,7 +38,23 @@ impl History {
         for time in earlier.iter().take(REMEMBERED_TIMES).rev() {
             history.remember(*time);
         }
+        history.forgotten = earlier.iter().take(REMEMBERED_TIMES).fold(last, |oldest, time| oldest.min(*time));
         history
+    }
+
+    #[inline]
+    pub fn is_late(&self, time: i64) -> bool {
+        time <= self.last
+    }
+
+    pub fn remembers(&self, time: i64) -> bool {
+        time == self.last || self.earlier.contains(&time)
+    }
+
+    /// Whether a point at `time` may be a repeated one that is not remembered.
+    #[inline]
+    pub fn doubts(&self, time: i64) -> bool {
+        time <= self.forgotten && !self.remembers(time)
     }
 
     /// Moves the end of the stream on by the smallest step, for a change that came late; returns that time.
@@ -46,13 +64,14 @@ impl History {
         self.last
     }
 
+    /// `repeated`: whether a doubtful time turned out to be known.
     #[inline]
-    pub fn admit(&mut self, time: i64) -> Order {
+    pub fn admit(&mut self, time: i64, repeated: bool) -> Order {
         if time > self.last {
             self.remember(self.last);
             self.last = time;
             Order::New
-        } else if time == self.last || self.earlier.contains(&time) {
+        } else if repeated || self.remembers(time) {
             Order::Duplicate
         } else {
             self.remember(time);
@@ -62,7 +81,9 @@ impl History {
 
     #[inline]
     fn remember(&mut self, time: i64) {
-        self.earlier[usize::from(self.next) % REMEMBERED_TIMES] = time;
+        let oldest = &mut self.earlier[usize::from(self.next) % REMEMBERED_TIMES];
+        self.forgotten = self.forgotten.max(*oldest);
+        *oldest = time;
         self.next = self.next.wrapping_add(1);
     }
 }
@@ -180,12 +201,27 @@ mod tests {
     #[test]
     fn a_history_knows_its_latest_times() {
         let mut history = History::default();
-        assert_eq!(history.admit(10), Order::New);
-        assert_eq!(history.admit(10), Order::Duplicate);
-        assert_eq!(history.admit(5), Order::Late);
-        assert_eq!(history.admit(5), Order::Duplicate);
-        assert_eq!(history.admit(20), Order::New);
-        assert_eq!(history.admit(10), Order::Duplicate);
+        let mut admit = |time| history.admit(time, false);
+        assert_eq!([10, 10, 5, 5, 20, 10].map(&mut admit), {
+            use Order::{Duplicate, Late, New};
+            [New, Duplicate, Late, Duplicate, New, Duplicate]
+        });
+    }
+
+    #[test]
+    fn a_history_doubts_what_it_has_forgotten_and_nothing_else() {
+        let mut history = History::default();
+        let doubtful = |history: &History| (0..=20).filter(|time| history.doubts(*time)).count();
+        for time in 1..=9 {
+            history.admit(time, false);
+        }
+        assert_eq!(doubtful(&history), 0);
+        history.admit(10, false);
+        assert_eq!((doubtful(&history), history.doubts(1), history.doubts(2)), (2, true, false));
+        assert_eq!(history.admit(1, true), Order::Duplicate);
+        assert_eq!(History::recalled(10, &[9, 7]).admit(8, false), Order::Late);
+        assert!(History::recalled(10, &[9, 7]).doubts(6) && !History::recalled(10, &[9, 7]).doubts(8));
+        assert!(History::recalled(10, &[]).doubts(9));
     }
 
     #[test]

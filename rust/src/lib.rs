@@ -14,6 +14,7 @@ mod histogram;
 mod lookup;
 mod otlp;
 mod records;
+mod repeats;
 mod series;
 mod table;
 mod treatment;

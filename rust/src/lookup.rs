@@ -1,8 +1,9 @@
 //! Finds the slot of every point of a request, and collects the series that Python has to be asked about.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::apply::Times;
 use crate::batch::{
     Batch, Header, MALFORMED_POINT, METRIC_SERIES_LIMIT, Pieces, Point, Reason, SERIES_LIMIT,
 };
@@ -22,10 +23,14 @@ pub enum Place {
 /// What Python has answered during this request, by the key of the series.
 pub type Answers = KeyedMap<(Path, Option<Arc<Remembered>>)>;
 
-/// The places of all points, or the series to ask about first.
+/// The places of all points, or what to ask about first.
 pub struct Found {
     pub places: Vec<Place>,
     pub unknown: Vec<NewSeries>,
+    /// Streams and times of points that the store may have, as far as the streams remember.
+    pub doubtful: Vec<(u32, i64)>,
+    /// Slots and times of points that are remembered now, and may be forgotten while the request is applied.
+    pub remembered: HashSet<(u32, i64)>,
 }
 
 /// The metric at hand as Python sees it, and the hash of all that its series have in common.
@@ -42,7 +47,7 @@ pub struct Lookup<'a> {
     batch: &'a Batch,
     verdicts: &'a [Verdict],
     answers: &'a Answers,
-    now: i64,
+    times: Times,
     resources: HashMap<u32, Hashed<ResourceValues>>,
     scopes: HashMap<u32, Hashed<ScopeValues>>,
     known: HashMap<u32, Option<Known>>,
@@ -51,18 +56,20 @@ pub struct Lookup<'a> {
     asked: KeyedSet,
     asked_of_rule: HashMap<u32, usize>,
     unknown: Vec<NewSeries>,
+    doubtful: Vec<(u32, i64)>,
+    remembered: HashSet<(u32, i64)>,
 }
 
 /// Stands for a place until Python has answered.
 const PENDING: Place = Place::Slot(u32::MAX);
 
 impl<'a> Lookup<'a> {
-    pub fn new(batch: &'a Batch, verdicts: &'a [Verdict], answers: &'a Answers, now: i64) -> Self {
+    pub fn new(batch: &'a Batch, verdicts: &'a [Verdict], answers: &'a Answers, times: Times) -> Self {
         Self {
             batch,
             verdicts,
             answers,
-            now,
+            times,
             resources: HashMap::new(),
             scopes: HashMap::new(),
             known: HashMap::new(),
@@ -70,6 +77,8 @@ impl<'a> Lookup<'a> {
             asked: KeyedSet::default(),
             asked_of_rule: HashMap::new(),
             unknown: Vec::new(),
+            doubtful: Vec::new(),
+            remembered: HashSet::new(),
         }
     }
 
@@ -77,15 +86,41 @@ impl<'a> Lookup<'a> {
         let points = &self.batch.contents.points;
         let mut places = Vec::with_capacity(points.len());
         for point in points {
-            places.push(match self.verdicts[point.metric as usize] {
+            let place = match self.verdicts[point.metric as usize] {
                 Verdict::Refused(reason) => Place::Refused(reason),
                 Verdict::Rule(rule) => match table.raw.get(&Tight::of(point.key)) {
                     Some(slot) if table.slots[*slot as usize].path != Path::Unasked => Place::Slot(*slot),
                     _ => self.unmet(table, point, rule),
                 },
-            });
+            };
+            if let Place::Slot(slot) = place
+                && place != PENDING
+            {
+                self.doubt(table, slot, point);
+            }
+            places.push(place);
         }
-        Found { places, unknown: self.unknown }
+        Found { places, unknown: self.unknown, doubtful: self.doubtful, remembered: self.remembered }
+    }
+
+    /// Of a cumulative stream, what is late adds nothing anyway.
+    #[inline]
+    fn doubt(&mut self, table: &Table, number: u32, point: &Point) {
+        let slot = &table.slots[number as usize];
+        let Ok(time) = self.times.of(point.time) else {
+            return;
+        };
+        if !slot.history.is_late(time)
+            || self.batch.contents.headers[point.metric as usize].cumulative
+            || self.batch.distilled.is_some()
+        {
+            return;
+        }
+        match slot.path.stream() {
+            Some(stream) if slot.history.doubts(time) => self.doubtful.push((stream, time)),
+            _ if slot.history.remembers(time) => drop(self.remembered.insert((number, time))),
+            _ => {}
+        }
     }
 
     #[cold]
@@ -118,7 +153,7 @@ impl<'a> Lookup<'a> {
             return Some(Place::Slot(slot));
         }
         if let Some((path, recall)) = self.answers.get(&key) {
-            let slot = table.treat(key, rule, *path, recall.as_deref(), (header.kind, self.now));
+            let slot = table.treat(key, rule, *path, recall.as_deref(), (header.kind, self.times.now));
             return Some(Place::Slot(slot));
         }
         if self.asked.contains(&key) {

@@ -11,6 +11,7 @@ use crate::batch::{Batch, MALFORMED_POINT, Reason};
 use crate::columns::{Columns, Distribution, Merge, Place};
 use crate::lookup::{Answers, Found, Lookup};
 use crate::records::Kept;
+use crate::repeats::{Points, Repeats};
 use crate::table::{Table, Verdict};
 use crate::treatment::{NewSeries, Rule, RuleConfig, Treatment};
 
@@ -66,6 +67,9 @@ impl WindowValue {
     }
 }
 
+/// Points that the resolver is asked about at once.
+const MOST_ASKED: usize = 8_192;
+
 /// What Python says about a metric.
 enum MetricAnswer {
     Rule(RuleConfig),
@@ -76,6 +80,7 @@ enum MetricAnswer {
 enum Step {
     AskMetrics(Vec<u32>),
     AskSeries(Vec<NewSeries>),
+    AskStored(Vec<(u32, i64)>),
     Done(Box<Applied>),
 }
 
@@ -111,14 +116,17 @@ impl SeriesTable {
         let times = Times { now: now_ns, oldest: oldest_ns, newest: newest_ns };
         let mut verdicts = vec![None; batch.contents.headers.len()];
         let mut answers = Answers::default();
+        let mut stored = None;
         loop {
-            let step = py.detach(|| step(&mut self.table(), batch, &mut verdicts, &answers, times));
+            let known = (&answers, stored.as_ref());
+            let step = py.detach(|| step(&mut self.table(), batch, &mut verdicts, known, times));
             match step {
                 Step::AskMetrics(unknown) => {
                     let told = ask_metrics(batch, resolver, &unknown)?;
                     py.detach(|| learn(&mut self.table(), batch, &mut verdicts, &told));
                 }
                 Step::AskSeries(unknown) => ask_series(py, resolver, unknown, &mut answers)?,
+                Step::AskStored(doubtful) => stored = Some(ask_stored(resolver, &doubtful)?),
                 Step::Done(applied) => return outcome(py, batch, *applied),
             }
         }
@@ -191,7 +199,7 @@ fn step(
     table: &mut Table,
     batch: &Batch,
     verdicts: &mut [Option<Verdict>],
-    answers: &Answers,
+    (answers, stored): (&Answers, Option<&Points>),
     times: Times,
 ) -> Step {
     let mut settled = Vec::with_capacity(verdicts.len());
@@ -210,11 +218,28 @@ fn step(
     if !unknown.is_empty() {
         return Step::AskMetrics(unknown);
     }
-    let Found { places, unknown } = Lookup::new(batch, &settled, answers, times.now).run(table);
+    let Found { places, unknown, doubtful, remembered } = Lookup::new(batch, &settled, answers, times).run(table);
     if !unknown.is_empty() {
         return Step::AskSeries(unknown);
     }
-    Step::Done(Box::new(table.apply(batch, &places, times)))
+    if stored.is_none() && !doubtful.is_empty() {
+        return Step::AskStored(doubtful);
+    }
+    let nothing = Points::new();
+    let repeats = Repeats::new(batch, &places, times, stored.unwrap_or(&nothing), remembered);
+    Step::Done(Box::new(table.apply(batch, &places, times, repeats)))
+}
+
+/// Asks for a bounded number of points at a time, as each is several objects in Python.
+fn ask_stored(resolver: &Bound<'_, PyAny>, doubtful: &[(u32, i64)]) -> PyResult<Points> {
+    let mut stored = Points::new();
+    for some in doubtful.chunks(MOST_ASKED) {
+        let found = resolver.call_method1("stored", (some.to_vec(),))?;
+        for point in found.try_iter()? {
+            stored.insert(point?.extract()?);
+        }
+    }
+    Ok(stored)
 }
 
 /// Asks about each metric once, however often the request names it.

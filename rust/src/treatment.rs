@@ -144,6 +144,15 @@ pub enum Path {
     },
 }
 
+impl Path {
+    pub fn stream(self) -> Option<u32> {
+        match self {
+            Self::Open { stream, .. } => Some(stream),
+            _ => None,
+        }
+    }
+}
+
 /// What is to happen with one raw series.
 #[pyclass(frozen, module = "blackhole._core")]
 pub struct Treatment {

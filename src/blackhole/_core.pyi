@@ -1,6 +1,6 @@
 """The native core: OTLP bytes in, columns out. No I/O, no clock, no thread; the GIL is released."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol, Self, final, type_check_only
 
 __all__ = [
@@ -172,6 +172,12 @@ class Resolver(Protocol):
     def series(self, new: Sequence[NewSeries]) -> Sequence[Treatment]:
         """One treatment for each new series of a request, in order."""
 
+    def stored(self, points: Sequence[tuple[int, int]]) -> Iterable[tuple[int, int]]:
+        """Those of some points (stream, time_ns) that were passed on before, as far as the store knows.
+
+        Asked about points that came late, beyond the times that their streams remember.
+        """
+
 @final
 class Columns:
     """Rows for the store, in Arrow form."""
@@ -193,6 +199,12 @@ class Columns:
         Cumulative counters and histograms (of the same bounds) add up, of levels the last stays. Deltas as
         sent stay as they are, and so do values of windows.
         """
+
+    def find(self, points: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Those of `points` (stream, time_ns) that have a row here."""
+
+    def streams(self, among: Sequence[int]) -> set[int]:
+        """Those streams of `among` that have rows here."""
 
     def point_stream(self) -> ArrowStream:
         """series UINT32, stream UINT32, time TIMESTAMP_NS, value DOUBLE, cumulative DOUBLE (null if not)."""

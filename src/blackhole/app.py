@@ -120,7 +120,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         sampler, meter = Sampler(), Meter()
         writer = _writer(config, database, statistics, sampler)
         stack.callback(writer.close, STOP_GRACE)
-        guard = _guard(catalogue, config, database)
+        guard = _guard(catalogue, config, database, writer)
         pipeline = Pipeline(_decoder(config, database), guard, writer, statistics)
         stack.callback(pipeline.close_window)
         stack.callback(pipeline.record_edges)
@@ -245,7 +245,7 @@ def _decoder(config: Config, database: Database) -> Decoder:
     )
 
 
-def _guard(catalogue: Catalogue, config: Config, database: Database) -> Guard:
+def _guard(catalogue: Catalogue, config: Config, database: Database, writer: Writer) -> Guard:
     return Guard(
         catalogue,
         config,
@@ -253,6 +253,7 @@ def _guard(catalogue: Catalogue, config: Config, database: Database) -> Guard:
         next_stream=database.next_stream,
         created_ns=database.created_ns,
         recall=database.recall,
+        find=writer.find,
         clock_ns=time.time_ns,
     )
 

@@ -1,9 +1,13 @@
 """The states that data passes through, each a type: Payload → Batch (of the core) → GuardedBatch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Protocol, Self
+
+
+# The stream and the time (nanoseconds) of a point.
+Point = tuple[int, int]
 
 
 class Signal(StrEnum):
@@ -130,6 +134,12 @@ class Rows(Protocol):
     @property
     def histograms(self) -> int: ...
     def merge(self, others: Sequence[Self]) -> Self: ...
+    def find(self, points: Sequence[Point]) -> Sequence[Point]:
+        """Those of `points` that have a row here."""
+
+    def streams(self, among: Sequence[int]) -> Set[int]:
+        """Those streams of `among` that have rows here."""
+
     def thin(self, factor: int) -> Self:
         """Up to `factor` rows of a stream as one; sums stay what they were."""
 
@@ -169,3 +179,9 @@ class Recaller(Protocol):
     """Finds the last state of known streams by their keys; unknown keys are absent from the answer."""
 
     def __call__(self, keys: Sequence[bytes], /) -> Mapping[bytes, StreamState]: ...
+
+
+class Finder(Protocol):
+    """Tells which of some points are stored, or wait to be."""
+
+    def __call__(self, points: Sequence[Point], /) -> Set[Point]: ...

@@ -34,6 +34,8 @@ class Script:
         self.metrics: list[tuple[str, str, int, str]] = []
         self.seen: list[_core.NewSeries] = []
         self.streams: dict[bytes, int] = {}
+        self.doubted: list[tuple[int, int]] = []
+        self.found: set[tuple[int, int]] = set()
 
     def metric(self, name: str, unit: str, kind: int, description: str) -> _core.Rule | int:
         self.metrics.append((name, unit, kind, description))
@@ -42,6 +44,10 @@ class Script:
     def series(self, new: Sequence[_core.NewSeries]) -> Sequence[_core.Treatment]:
         self.seen.extend(new)
         return [self.treat(series) for series in new]
+
+    def stored(self, points: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+        self.doubted.extend(points)
+        return [point for point in points if point in self.found]
 
     def open(self, series: _core.NewSeries) -> _core.Treatment:
         number = self.streams.setdefault(series.key, len(self.streams) + 1)

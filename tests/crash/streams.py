@@ -44,7 +44,7 @@ class Stream:
     first_ns: int
     start_ns: int
     created_ns: int
-    resets: bool = True
+    ordered: bool = True
     rows: list[Row] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -76,11 +76,12 @@ class Stream:
         draw = self.chance.random()
         if self._used and draw < 0.08:
             return self.chance.choice(list(self._used.values())[-60:])
-        if self._used and draw < 0.16:
+        # A late value of a sum so far is a higher one: where requests overtake one another it would be a reset.
+        if self._used and draw < 0.16 and (self.ordered or not self.cumulative):
             late = self._late_time()
             if late not in self._used:
                 return self._remember(self._fill(late))
-        if self.resets and self.cumulative and draw > 0.98:
+        if self.ordered and self.cumulative and draw > 0.98:
             self._reset()
         self._next += STEP_NS * self.chance.randint(1, 5)
         return self._remember(self._fill(self._next))
@@ -135,6 +136,10 @@ class Stream:
             value = self._increment(sent, epoch)
         epoch.value = value if self.kind == "level" else sent.value
         self.rows.append((sent.time, value))
+        if self.kind == "level" and sent.time < epoch.last:
+            # A change that comes late changes the level of now: a second row says so at the end of the stream.
+            epoch.last += 1
+            self.rows.append((epoch.last, value))
 
     def _increment(self, sent: Sent, epoch: Epoch) -> int:
         if epoch.value is None:

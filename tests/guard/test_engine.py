@@ -34,6 +34,7 @@ class Service:
             next_stream=1,
             created_ns=START - SECOND,
             recall=self._recall,
+            find=lambda _: set(),
             clock_ns=lambda: self.now,
         )
         self.rows: dict[int, SeriesRow] = {}
@@ -252,6 +253,7 @@ def test_a_window_is_named_once_even_over_a_restart() -> None:
             next_stream=1,
             created_ns=START if restart == 0 else START - 1,
             recall=lambda _: {},
+            find=lambda _: set(),
             clock_ns=clock(service),
         )
         starts.append(service.guard.window_end_ns)
@@ -279,6 +281,7 @@ def test_a_new_guard_numbers_series_after_those_of_the_store() -> None:
         next_stream=7,
         created_ns=START,
         recall=lambda _: {},
+        find=lambda _: set(),
         clock_ns=lambda: START,
     )
     batch = _core.Decoder(bytes(16)).metrics(

@@ -85,6 +85,13 @@ class FakeRows:
         kept += [replace(run[-1], value=sum(p.value for p in run)) for run in runs.values()]
         return type(self)(kept, self._histograms)
 
+    def find(self, points: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        rows = [*self._points, *self._histograms]
+        return [(row.stream, row.time_ns) for row in rows if (row.stream, row.time_ns) in points]
+
+    def streams(self, among: Sequence[int]) -> set[int]:
+        return {row.stream for row in [*self._points, *self._histograms]} & set(among)
+
     def point_stream(self) -> ArrowExporter:
         return Exporter(
             """SELECT unnest($1::UINTEGER[]) AS series, unnest($2::UINTEGER[]) AS stream,

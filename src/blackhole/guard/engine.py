@@ -9,7 +9,7 @@ from blackhole.config import Config
 from blackhole.guard.reasons import Reason
 from blackhole.guard.scrub import clean_body, clean_name
 from blackhole.guard.treatment import Registry, Resolver
-from blackhole.records import GuardedBatch, Recaller, SeriesRow, Verdict
+from blackhole.records import Finder, GuardedBatch, Recaller, SeriesRow, Verdict
 
 AHEAD_NS = 600 * 10**9
 IDLE_NS = 3600 * 10**9
@@ -61,6 +61,7 @@ class Guard:
         next_stream: int,
         created_ns: int,
         recall: Recaller,
+        find: Finder,
         clock_ns: Callable[[], int],
     ) -> None:
         self._catalogue = catalogue
@@ -68,7 +69,7 @@ class Guard:
         self._retention_ns = int(config.retention_period * SECOND_NS)
         self._window_ns = int(config.sensitive_window * SECOND_NS)
         self._registry = Registry.of(series, next_stream)
-        self._resolver = Resolver(catalogue, config, self._registry, recall)
+        self._resolver = Resolver(catalogue, config, self._registry, recall, find)
         now = clock_ns()
         self._table = _core.SeriesTable(max_series=config.max_series, created_ns=created_ns, started_ns=now)
         self._window_start = self._first_window(created_ns, now)
@@ -88,7 +89,7 @@ class Guard:
             oldest_ns=now - self._retention_ns,
             newest_ns=now + AHEAD_NS,
         )
-        series, streams = self._registry.take_new()
+        series, streams = self._registry.take_new(outcome.columns)
         refusals = tuple(self._refusal(*refusal) for refusal in outcome.refusals)
         records = None if outcome.kept is None else outcome.kept.scrubbed(bodies)
         warnings = self._take_warnings()
@@ -115,8 +116,9 @@ class Guard:
         ]
         if not values:
             return None
-        series, streams = self._registry.take_new()
-        return GuardedBatch(self._table.window_columns(values), series, streams)
+        columns = self._table.window_columns(values)
+        series, streams = self._registry.take_new(columns)
+        return GuardedBatch(columns, series, streams)
 
     def take_edges(self) -> bytes | None:
         """The calls between services since the last time, as a metrics request that is yet to be judged."""

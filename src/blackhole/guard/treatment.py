@@ -2,7 +2,7 @@
 
 import secrets
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -14,7 +14,17 @@ from blackhole.guard.attributes import Attributes, Reducer, canonical
 from blackhole.guard.reasons import Reason
 from blackhole.guard.scrub import clean_name, clean_text, names_somebody
 from blackhole.guard.units import same_unit
-from blackhole.records import MetricType, PrivacyLevel, Recaller, SeriesRow, StreamRow, StreamState
+from blackhole.records import (
+    Finder,
+    MetricType,
+    Point,
+    PrivacyLevel,
+    Recaller,
+    Rows,
+    SeriesRow,
+    StreamRow,
+    StreamState,
+)
 
 TYPE_OF_KIND: Mapping[int, MetricType] = {
     _core.GAUGE: MetricType.GAUGE,
@@ -36,6 +46,7 @@ _ACCEPTED: Mapping[MetricType, frozenset[MetricType]] = {
 }
 OTHER_GROUP = 0
 MOST_UNITS = 20
+MOST_WAITING = 10_000
 
 _KEY = secrets.token_bytes(16)
 _DIGEST_BYTES = 12
@@ -88,11 +99,22 @@ class Registry:
         self.new_streams.append(StreamRow(number, key, series))
         return number
 
-    def take_new(self) -> tuple[tuple[SeriesRow, ...], tuple[StreamRow, ...]]:
-        taken = tuple(self.new_series), tuple(self.new_streams)
+    def take_new(self, rows: Rows) -> tuple[tuple[SeriesRow, ...], tuple[StreamRow, ...]]:
+        """What `rows` need to be known beside them.
+
+        A stream waits for its first row: one that is in the store has begun, and its next value is no first one.
+        """
+        series = tuple(self.new_series)
         self.new_series.clear()
-        self.new_streams.clear()
-        return taken
+        return series, self._take_begun(rows) if self.new_streams else ()
+
+    def _take_begun(self, rows: Rows) -> tuple[StreamRow, ...]:
+        waiting = self.new_streams
+        begun = rows.streams([stream.id for stream in waiting])
+        if len(waiting) - len(begun) > MOST_WAITING:
+            begun = {stream.id for stream in waiting}
+        self.new_streams = [stream for stream in waiting if stream.id not in begun]
+        return tuple(stream for stream in waiting if stream.id in begun)
 
 
 def _identity(metric: str, kind: MetricType, unit: str, attributes: str, level: PrivacyLevel) -> int:
@@ -103,11 +125,14 @@ def _identity(metric: str, kind: MetricType, unit: str, attributes: str, level: 
 class Resolver:
     """The core's `Resolver`. Keeps no raw attribute beyond the question it came with."""
 
-    def __init__(self, catalogue: Catalogue, config: Config, registry: Registry, recall: Recaller) -> None:
+    def __init__(
+        self, catalogue: Catalogue, config: Config, registry: Registry, recall: Recaller, find: Finder
+    ) -> None:
         self._catalogue = catalogue
         self._config = config
         self._registry = registry
         self._recall = recall
+        self._find = find
         self._reducer = Reducer(config)
         self._names_of_pattern: defaultdict[str, set[str]] = defaultdict(set)
         self._units: defaultdict[str, set[str]] = defaultdict(set)
@@ -136,6 +161,9 @@ class Resolver:
         open_keys = [n.key for n in new if not self.metrics[n.rule].definition.level.guarded]
         states = self._recall(open_keys) if open_keys else {}
         return [self._treat(one, states) for one in new]
+
+    def stored(self, points: Sequence[Point]) -> Set[Point]:
+        return self._find(points)
 
     def window_series(self, rule: int, group: int) -> int:
         """The output series of one group of a closed window."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from blackhole.errors import OverloadedError
-from blackhole.records import ArrowExporter, GuardedBatch, Records, Rows, SeriesRow, StreamRow
+from blackhole.records import ArrowExporter, GuardedBatch, Point, Records, Rows, SeriesRow, StreamRow
 from blackhole.store import keep
 from blackhole.store.database import Database
 
@@ -150,6 +150,18 @@ class Writer:
             self._queued_rows += waiting.rows
             self._changed.notify_all()
         return waiting.done
+
+    def find(self, points: Sequence[Point]) -> set[Point]:
+        """Those of `points` that are stored or wait to be (a `blackhole.records.Finder`).
+
+        What is committed in between is seen by the database, as that is asked last.
+        """
+        with self._changed:
+            waiting = [one.batch.rows for one in self._queue]
+            if self._head is not None:
+                waiting.append(self._head.rows)
+        found = {point for rows in waiting for point in rows.find(points)}
+        return found | self._database.find(points)
 
     def close(self, timeout: float) -> None:
         """Commits what is queued and stops; what is not committed after `timeout` seconds is given up."""

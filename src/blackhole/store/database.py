@@ -13,10 +13,10 @@ from typing import Any, Self
 import duckdb
 
 from blackhole.errors import OverloadedError, QueryError, StoreError
-from blackhole.records import MetricType, PrivacyLevel, SeriesRow, StreamState
+from blackhole.records import MetricType, Point, PrivacyLevel, SeriesRow, StreamState
 from blackhole.store import migrate, secret
 from blackhole.store.reader import Reader, one_line
-from blackhole.store.recall import recall
+from blackhole.store.recall import find, recall
 
 MEMORY_LIMIT = 64 * 2**20
 MAX_READERS = 2
@@ -93,11 +93,13 @@ class Database:
 
         Part of writing: it does not wait for people's queries. Raises OverloadedError.
         """
-        try:
-            with self._recalling, self._snapshot() as reader:
-                return recall(reader, keys, now_ns=self._clock())
-        except QueryError:
-            raise OverloadedError("the store is busy: send again in a moment", retry_after=1.0) from None
+        with self._remembering() as reader:
+            return recall(reader, keys, now_ns=self._clock())
+
+    def find(self, points: Sequence[Point]) -> set[Point]:
+        """Those of `points` that are stored. As `recall`, part of writing. Raises OverloadedError."""
+        with self._remembering() as reader:
+            return find(reader, points)
 
     def size(self) -> int:
         """Bytes on disk: the file and its write-ahead log."""
@@ -178,6 +180,14 @@ class Database:
         if self._writing is not None:
             self._writing.close()
             self._writing = None
+
+    @contextmanager
+    def _remembering(self) -> Iterator[Reader]:
+        try:
+            with self._recalling, self._snapshot() as reader:
+                yield reader
+        except QueryError:
+            raise OverloadedError("the store is busy: send again in a moment", retry_after=1.0) from None
 
     @contextmanager
     def _snapshot(self) -> Iterator[Reader]:

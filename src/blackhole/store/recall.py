@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from blackhole.records import StreamState
+from blackhole.records import Point, StreamState
 from blackhole.store.reader import Reader
 
 # Most streams that are asked for were active a moment before a restart: look there before reading everything.
@@ -34,6 +34,26 @@ FROM (
     GROUP BY stream
 )
 """
+
+# Only rows of the wanted times are read: both bounds are compared with what each block of rows holds.
+_STORED = """
+SELECT stream, epoch_ns(time) FROM (
+    SELECT stream, time FROM points WHERE time BETWEEN make_timestamp_ns($1) AND make_timestamp_ns($2)
+    UNION ALL
+    SELECT stream, time FROM histogram_points
+    WHERE time BETWEEN make_timestamp_ns($1) AND make_timestamp_ns($2)
+)
+WHERE (stream, time) IN (
+    SELECT unnest($3::UINTEGER[]), make_timestamp_ns(unnest($4::BIGINT[])))
+"""
+
+
+def find(reader: Reader, points: Sequence[Point]) -> set[Point]:
+    """Those of `points` that are stored."""
+    if not points:
+        return set()
+    streams, times = (list(column) for column in zip(*points, strict=True))
+    return set(reader.rows(_STORED, [min(times), max(times), streams, times]).rows)  # type: ignore[arg-type]
 
 
 def recall(reader: Reader, keys: Sequence[bytes], *, now_ns: int) -> dict[bytes, StreamState]:
