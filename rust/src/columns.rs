@@ -301,13 +301,11 @@ impl Columns {
         py.detach(|| self.thinned(factor))
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "extracted from Python")]
     fn find(&self, py: Python<'_>, wanted: Vec<(u32, i64)>) -> Vec<(u32, i64)> {
         let wanted: HashSet<_> = wanted.into_iter().collect();
         py.detach(|| self.keys().filter(|key| wanted.contains(key)).collect())
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "extracted from Python")]
     fn streams(&self, py: Python<'_>, among: Vec<u32>) -> HashSet<u32> {
         let among: HashSet<_> = among.into_iter().collect();
         py.detach(|| self.keys().map(|(stream, _)| stream).filter(|key| among.contains(key)).collect())

@@ -38,7 +38,8 @@ impl History {
         for time in earlier.iter().take(REMEMBERED_TIMES).rev() {
             history.remember(*time);
         }
-        history.forgotten = earlier.iter().take(REMEMBERED_TIMES).fold(last, |oldest, time| oldest.min(*time));
+        history.forgotten =
+            earlier.iter().take(REMEMBERED_TIMES).fold(last, |oldest, time| oldest.min(*time));
         history
     }
 
@@ -227,7 +228,7 @@ mod tests {
     #[test]
     fn a_recalled_history_knows_the_times_before_its_last() {
         let mut history = History::recalled(90, &[80, 70, 60]);
-        let orders = [90, 80, 70, 60, 50, 91].map(|time| history.admit(time));
+        let orders = [90, 80, 70, 60, 50, 91].map(|time| history.admit(time, false));
         assert_eq!(orders[..4], [Order::Duplicate; 4]);
         assert_eq!(orders[4..], [Order::Late, Order::New]);
     }

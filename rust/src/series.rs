@@ -218,7 +218,8 @@ fn step(
     if !unknown.is_empty() {
         return Step::AskMetrics(unknown);
     }
-    let Found { places, unknown, doubtful, remembered } = Lookup::new(batch, &settled, answers, times).run(table);
+    let Found { places, unknown, doubtful, remembered } =
+        Lookup::new(batch, &settled, answers, times).run(table);
     if !unknown.is_empty() {
         return Step::AskSeries(unknown);
     }

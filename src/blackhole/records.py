@@ -1,10 +1,9 @@
 """The states that data passes through, each a type: Payload → Batch (of the core) → GuardedBatch."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Protocol, Self
-
 
 # The stream and the time (nanoseconds) of a point.
 Point = tuple[int, int]
@@ -137,7 +136,7 @@ class Rows(Protocol):
     def find(self, points: Sequence[Point]) -> Sequence[Point]:
         """Those of `points` that have a row here."""
 
-    def streams(self, among: Sequence[int]) -> Set[int]:
+    def streams(self, among: Sequence[int]) -> Collection[int]:
         """Those streams of `among` that have rows here."""
 
     def thin(self, factor: int) -> Self:
@@ -184,4 +183,4 @@ class Recaller(Protocol):
 class Finder(Protocol):
     """Tells which of some points are stored, or wait to be."""
 
-    def __call__(self, points: Sequence[Point], /) -> Set[Point]: ...
+    def __call__(self, points: Sequence[Point], /) -> Collection[Point]: ...

@@ -76,7 +76,7 @@ class Stream:
         draw = self.chance.random()
         if self._used and draw < 0.08:
             return self.chance.choice(list(self._used.values())[-60:])
-        # A late value of a sum so far is a higher one: where requests overtake one another it would be a reset.
+        # A late value is a higher one here: where requests overtake one another it would be a reset.
         if self._used and draw < 0.16 and (self.ordered or not self.cumulative):
             late = self._late_time()
             if late not in self._used:
@@ -137,7 +137,7 @@ class Stream:
         epoch.value = value if self.kind == "level" else sent.value
         self.rows.append((sent.time, value))
         if self.kind == "level" and sent.time < epoch.last:
-            # A change that comes late changes the level of now: a second row says so at the end of the stream.
+            # What comes late changes the level of now: a second row at the end of the stream says so.
             epoch.last += 1
             self.rows.append((epoch.last, value))
 

@@ -270,6 +270,16 @@ def test_windows_follow_arrival_and_not_the_senders_time(service: Service) -> No
     assert [v for _, _, v in service.close()] == [8.0]
 
 
+def test_a_stream_is_new_to_the_store_with_its_first_row(service: Service) -> None:
+    """One that is refused at first has not begun: after a restart its first value is still a first value."""
+    name, too_new = "p2p.connections.total", START + 3600 * SECOND
+    refused = service.send(request(name, [({}, 1.0)], time=too_new))
+    assert (refused.accepted, refused.batch.streams) == (0, ())
+    taken = service.send(request(name, [({}, 1.0)]))
+    assert [stream.id for stream in taken.batch.streams] == [1]
+    assert service.send(request(name, [({}, 1.0)], time=START + 1)).batch.streams == ()
+
+
 def test_a_new_guard_numbers_series_after_those_of_the_store() -> None:
     service = Service()
     service.send(request("p2p.connections.total", [({}, 1.0)]))

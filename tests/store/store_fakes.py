@@ -86,11 +86,14 @@ class FakeRows:
         return type(self)(kept, self._histograms)
 
     def find(self, points: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-        rows = [*self._points, *self._histograms]
-        return [(row.stream, row.time_ns) for row in rows if (row.stream, row.time_ns) in points]
+        return [key for key in self._keys() if key in points]
 
     def streams(self, among: Sequence[int]) -> set[int]:
-        return {row.stream for row in [*self._points, *self._histograms]} & set(among)
+        return {stream for stream, _ in self._keys()} & set(among)
+
+    def _keys(self) -> list[tuple[int, int]]:
+        keys = [(point.stream, point.time_ns) for point in self._points]
+        return keys + [(histogram.stream, histogram.time_ns) for histogram in self._histograms]
 
     def point_stream(self) -> ArrowExporter:
         return Exporter(

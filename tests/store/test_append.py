@@ -16,6 +16,7 @@ from blackhole.store.append import CommitReport, Writer
 from blackhole.store.database import Database
 
 NOW = 1_750_000_000 * 10**9
+KEYS = [(0, NOW + n) for n in (1, 2, 3)]
 
 
 class Failing:
@@ -30,6 +31,9 @@ class Failing:
 
     def now_ns(self) -> int:
         return self.real.now_ns()
+
+    def find(self, points: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
+        return self.real.find(points)
 
     @contextmanager
     def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -138,6 +142,20 @@ def test_a_batch_without_rows_is_done_after_all_that_came_before_it(failing: Fai
         failing.open.set()
         empty.result(10)
         assert first.done()
+
+
+def test_points_are_found_in_the_queue_in_the_commit_under_way_and_in_the_file(failing: Failing) -> None:
+    with writing(failing) as writer:
+        writer.submit(points(1)).result(10)
+        failing.open.clear()
+        under_way = writer.submit(points(2))
+        while writer._head is None:
+            time.sleep(0.001)
+        queued = writer.submit(points(3))
+        assert writer.find([(0, 0), *KEYS]) == set(KEYS)
+        failing.open.set()
+        under_way.result(10), queued.result(10)
+        assert writer.find([(0, 0), *KEYS]) == set(KEYS)
 
 
 def test_new_series_alone_are_committed_too(failing: Failing) -> None:

@@ -53,6 +53,14 @@ def test_nothing_is_remembered_of_unknown_keys(database: Database) -> None:
     assert database.recall([]) == {}
 
 
+def test_stored_points_of_both_tables_are_found_by_stream_and_time(database: Database) -> None:
+    points = [Point(1, time, 1.0, stream=1) for time in (5, 7)]
+    store(database, points, [Histogram(1, 6, 1, 1.0, stream=2)], [1, 2])
+    wanted = [(1, 5), (1, 6), (2, 6), (2, 5), (3, 7), (1, 7), (1, 7)]
+    assert database.find(wanted) == {(1, 5), (2, 6), (1, 7)}
+    assert database.find([]) == set()
+
+
 def test_recalling_does_not_wait_for_queries(database: Database) -> None:
     store(database, [Point(11, 5, 1.0, stream=1)], [], [1])
     with database.reader(), database.reader():

@@ -2,7 +2,7 @@
 
 import secrets
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -102,7 +102,7 @@ class Registry:
     def take_new(self, rows: Rows) -> tuple[tuple[SeriesRow, ...], tuple[StreamRow, ...]]:
         """What `rows` need to be known beside them.
 
-        A stream waits for its first row: one that is in the store has begun, and its next value is no first one.
+        A stream waits for its first row: of one that the store knows, no later value is a first one.
         """
         series = tuple(self.new_series)
         self.new_series.clear()
@@ -162,7 +162,7 @@ class Resolver:
         states = self._recall(open_keys) if open_keys else {}
         return [self._treat(one, states) for one in new]
 
-    def stored(self, points: Sequence[Point]) -> Set[Point]:
+    def stored(self, points: Sequence[Point]) -> Collection[Point]:
         return self._find(points)
 
     def window_series(self, rule: int, group: int) -> int:

@@ -53,7 +53,7 @@ def find(reader: Reader, points: Sequence[Point]) -> set[Point]:
     if not points:
         return set()
     streams, times = (list(column) for column in zip(*points, strict=True))
-    return set(reader.rows(_STORED, [min(times), max(times), streams, times]).rows)  # type: ignore[arg-type]
+    return set(reader.rows(_STORED, [min(times), max(times), streams, times]).rows)
 
 
 def recall(reader: Reader, keys: Sequence[bytes], *, now_ns: int) -> dict[bytes, StreamState]:
