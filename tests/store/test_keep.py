@@ -36,6 +36,7 @@ class Bench:
             next_stream=1,
             created_ns=START,
             recall=self.database.recall,
+            find=lambda _: set(),
             clock_ns=lambda: self.now,
         )
         self.writer = Writer(self.database, commit_wait=0, batch_size=1, max_pending_rows=100_000)
@@ -206,6 +207,7 @@ def test_spans_of_a_metric_that_is_not_kept_open_are_not_kept(tmp_path: Path) ->
         next_stream=1,
         created_ns=START,
         recall=lambda _: {},
+        find=lambda _: set(),
         clock_ns=lambda: START,
     )
     batch = Decoder(bytes(16), clock_ns=lambda: START, keep_spans=True).decode(spans(1))
@@ -221,6 +223,7 @@ def test_nothing_is_kept_unless_the_owner_says_so() -> None:
         next_stream=1,
         created_ns=START,
         recall=lambda _: {},
+        find=lambda _: set(),
         clock_ns=lambda: START,
     )
     for payload in (spans(1), logs("hello")):
