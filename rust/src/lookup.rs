@@ -106,14 +106,14 @@ impl<'a> Lookup<'a> {
     /// Of a cumulative stream, what is late adds nothing anyway.
     #[inline]
     fn doubt(&mut self, table: &Table, number: u32, point: &Point) {
+        if self.batch.contents.headers[point.metric as usize].cumulative || self.batch.distilled.is_some() {
+            return;
+        }
         let slot = &table.slots[number as usize];
         let Ok(time) = self.times.of(point.time) else {
             return;
         };
-        if !slot.history.is_late(time)
-            || self.batch.contents.headers[point.metric as usize].cumulative
-            || self.batch.distilled.is_some()
-        {
+        if !slot.history.is_late(time) {
             return;
         }
         match slot.path.stream() {
