@@ -49,6 +49,7 @@ class Bench:
             next_stream=1,
             created_ns=START,
             recall=self.database.recall,
+            find=lambda _: set(),
             clock_ns=self.clock,
         )
         decoder = Decoder(bytes(16), clock_ns=self.clock)
