@@ -181,3 +181,15 @@ async def test_too_many_questions_at_once_are_asked_to_come_again(service: FakeS
         service.runner.gate.set()
         statuses = [(await task).status_code for task in asking]
     assert statuses.count(200) == 18
+
+
+async def test_long_statements_leave_a_place_for_other_questions(service: FakeService) -> None:
+    service.runner.gate = threading.Event()
+    async with client_of(service) as client:
+        asking = [asyncio.create_task(client.post(SQL, json={"sql": "SELECT 1"})) for _ in range(4)]
+        await asyncio.sleep(0.2)
+        asking.append(asyncio.create_task(client.post(QUERY, json={"metric": "a"})))
+        await asyncio.sleep(0.2)
+        assert service.runner.asked == [("SELECT 1", 1000), Query("a")]
+        service.runner.gate.set()
+        assert [(await task).status_code for task in asking] == [200] * 5

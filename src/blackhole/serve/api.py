@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import anyio
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -104,6 +105,8 @@ class Api:
         self._tokens = tokens
         self._readers = readers
         self._threads = Threads(running=2, waiting=16, around=services.free)
+        # A statement may take 10 s: only one at a time, so that other questions have a place.
+        self._one_statement = anyio.Semaphore(1)
 
     async def query(self, request: Request) -> Response:
         question = parse(await _body(request))
@@ -112,7 +115,9 @@ class Api:
     async def sql(self, request: Request) -> Response:
         question = await _read(request, SqlQuestion)
         ask = self._services.runner.sql
-        return _json(await self._threads.call(lambda: ask(question.sql, question.max_rows)))
+        async with self._one_statement:
+            answer = await self._threads.call(lambda: ask(question.sql, question.max_rows))
+        return _json(answer)
 
     async def health(self, _request: Request) -> Response:
         return _json(await self._threads.call(self._services.runner.health))
