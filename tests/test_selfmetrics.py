@@ -154,11 +154,11 @@ def test_levels_and_durations_are_stored(bench: Bench) -> None:
         f"AND attributes LIKE '%{SERVICE}%' ORDER BY ALL",
     ).rows
     assert levels == [
+        ["blackhole.cpu.usage", 2.5],
         ["blackhole.database.size", 4096.0],
+        ["blackhole.memory.usage", 1e8],
         ["blackhole.queue.rows", 3.0],
         ["blackhole.sampling.rate", 0.5],
-        ["process.cpu.usage", 2.5],
-        ["process.memory.usage", 1e8],
     ]
     bench.report()
     counted = run(

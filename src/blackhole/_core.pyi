@@ -200,7 +200,7 @@ class Columns:
         sent stay as they are, and so do values of windows.
         """
 
-    def find(self, points: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    def find(self, wanted: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         """Those of `points` (stream, time_ns) that have a row here."""
 
     def streams(self, among: Sequence[int]) -> set[int]:

@@ -100,8 +100,9 @@ def _levels(condition: Condition) -> Iterator[tuple[str, str, float]]:
     yield "blackhole.queue.rows", "{row}", condition.pending_rows
     yield "blackhole.sampling.rate", "1", condition.sampling_rate
     yield "blackhole.database.size", "By", condition.database_bytes
-    yield "process.cpu.usage", "percent", condition.cpu_percent
-    yield "process.memory.usage", "bytes", condition.memory_bytes
+    # Names of its own: an average over process.cpu.usage is one over the services that people ask about.
+    yield "blackhole.cpu.usage", "percent", condition.cpu_percent
+    yield "blackhole.memory.usage", "By", condition.memory_bytes
 
 
 def refused_by_reason(statistics: Mapping[str, Any]) -> Counter[str]:

@@ -223,7 +223,6 @@ async def closes_nothing(request: Request, forward: Forward) -> Answer | None:
         (Habits(continues=False), {"Expect: 100-continue"}),
     ],
     ids=["good ones", "closes", "does not continue"],
-    ids=str,
 )
 async def test_bad_habits_with_connections_are_found(
     service: dict[str, Any], habits: Habits, expected: set[str]

@@ -92,7 +92,7 @@ class Health:
             error_rate=_error_rate(service, states, now_ns),
             p95_ms=_p95_ms(service, states[0]),
             cpu_percent=_cpu(service) if up else None,
-            memory_bytes=_newest(service, "process.memory.usage") if up else None,
+            memory_bytes=_newest(service, "process.memory.usage", "blackhole.memory.usage") if up else None,
             last_seen=format_time(last),
         )
 
@@ -160,10 +160,11 @@ def _p95_ms(service: Service, short: dict[int, State]) -> float | None:
 
 def _cpu(service: Service) -> float | None:
     share = _newest(service, "process.cpu.utilization")
-    percent = _newest(service, "process.cpu.usage")
+    percent = _newest(service, "process.cpu.usage", "blackhole.cpu.usage")
     return percent if percent is not None or share is None else share * 100
 
 
-def _newest(service: Service, metric: str) -> float | None:
-    found = [s for s in service.series.values() if s.metric == metric and s.type is not MetricType.COUNTER]
+def _newest(service: Service, *metrics: str) -> float | None:
+    levels = (s for s in service.series.values() if s.type is not MetricType.COUNTER)
+    found = [level for level in levels if level.metric in metrics]
     return max(found, key=lambda state: state.last_ns).newest if found else None
