@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import ingest, process_costs, rotel
+from bench import ingest, open_loop, process_costs, readers, rotel, spans
+from bench.open_loop import Steady
 
 RESULT = Path(".build/bench.json")
-PARTS = ("core", "startup", "ingest", "idle")
+PARTS = ("core", "startup", "ingest", "spans", "latency", "memory", "readers", "idle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +42,32 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer rounds; idle for 10 s instead of 60")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, and seconds instead of minutes")
     parser.add_argument("--only", nargs="+", choices=PARTS)
     return parser.parse_args()
 
 
 def _measure(part: str, scratch: Path, *, quick: bool) -> Iterator[Line]:
+    place = scratch / part
     if part == "core":
         yield from _core()
     elif part == "startup":
-        result = process_costs.startup(scratch / "startup", 3 if quick else 10)
+        result = process_costs.startup(place, 3 if quick else 10)
         yield Line("start to ready line, median", result.median * 1e3, "ms", 600, result.runs)
         yield Line("CPU time until the ready line, median", result.cpu * 1e3, "ms")
     elif part == "idle":
-        yield from _idle(process_costs.idle(scratch / "idle", 10 if quick else 60))
+        yield from _idle(process_costs.idle(place, 10 if quick else 60))
+    elif part == "spans":
+        cost = spans.measure(place, 3 if quick else 5)
+        yield Line("CPU a span, distilled and committed", cost.median, "µs/span", 1.0, asdict(cost))
+    elif part == "latency":
+        yield from _latency(open_loop.latency(place, 15 if quick else 60))
+    elif part == "memory":
+        yield from _memory(open_loop.memory(place, 20 if quick else 300))
+    elif part == "readers":
+        yield from _readers(readers.measure(place, 15 if quick else 60))
     else:
-        yield from _ingest(scratch, 3 if quick else 5)
+        yield from _ingest(place, 3 if quick else 5)
 
 
 def _core() -> Iterator[Line]:
@@ -76,33 +87,54 @@ def _core() -> Iterator[Line]:
 
 def _idle(result: process_costs.Idle) -> Iterator[Line]:
     when = f"idle for {result.seconds:.0f} s"
-    yield Line(f"{when}: resident memory", result.resident / 1e6, "MB", 130)
+    yield Line(f"{when}: resident memory", result.resident / 1e6, "MB", 120)
     yield Line(f"{when}: proportional memory", result.proportional / 1e6, "MB")
     yield Line(f"{when}: CPU", result.cpu_percent, "% of a core")
 
 
 def _ingest(scratch: Path, rounds: int) -> Iterator[Line]:
     costs = {}
-    for number, cost in enumerate(ingest.blackhole_costs(scratch, rounds)):
-        costs[cost.case] = cost.median
-        bar = 1.0 if number == 0 else None
-        yield Line(f"{cost.case}: CPU to committed rows", cost.median, "µs/point", bar, asdict(cost))
+    for cost in ingest.blackhole_costs(scratch, rounds):
+        costs[cost.case.name] = cost.median
+        what = f"{cost.case.name}: CPU to committed rows"
+        yield Line(what, cost.median, "µs/point", cost.case.bar, asdict(cost))
     try:
         program = rotel.program()
     except rotel.MissingError as missing:
         print(f"rotel is not compared: {missing}")
         return
     for cost in ingest.rotel_costs(program, scratch, rounds):
-        yield Line(f"{cost.case}: rotel, receiving only", cost.median, "µs/point", None, asdict(cost))
-        yield Line(f"{cost.case}: ratio to rotel", costs[cost.case] / cost.median, "times")
+        name = cost.case.name
+        yield Line(f"{name}: rotel, receiving only", cost.median, "µs/point", None, asdict(cost))
+        yield Line(f"{name}: ratio to rotel", costs[name] / cost.median, "times")
+
+
+def _latency(result: Steady) -> Iterator[Line]:
+    rate = f"{result.points_a_second:,.0f} points/s"
+    yield Line(f"{rate}: accept to committed, median", result.median * 1e3, "ms")
+    yield Line(f"{rate}: accept to committed, p99", result.p99 * 1e3, "ms", 100, asdict(result))
+
+
+def _memory(result: Steady) -> Iterator[Line]:
+    what = f"{result.points_a_second:,.0f} points/s for {result.seconds:.0f} s, large requests"
+    yield Line(f"{what}: peak resident", result.resident / 1e6, "MB", 256, asdict(result))
+    yield Line(f"{what}: peak proportional", result.proportional / 1e6, "MB")
+    yield Line(f"{what}: accept to committed, p99", result.p99 * 1e3, "ms")
+
+
+def _readers(result: readers.Result) -> Iterator[Line]:
+    what = f"{readers.READERS} heavy readers at {readers.RATE:,} points/s"
+    yield Line(f"{what}: failed commits", result.failed_commits, "", 0, asdict(result))
+    yield Line(f"{what}: accept to committed, p99", result.steady.p99 * 1e3, "ms")
+    yield Line(f"{what}: peak resident", result.steady.resident / 1e6, "MB", 256)
 
 
 def _row(line: Line) -> str:
     verdict = ""
     if line.bar is not None:
-        verdict = f"bar {line.bar:g}: {'met' if line.measured < line.bar else 'MISSED'}"
-        verdict += f" ({line.measured / line.bar:.2f} of it)"
-    return f"{line.what:<58} {line.measured:>9.3f} {line.unit:<12} {verdict}".rstrip()
+        verdict = f"bar {line.bar:g}: {'met' if line.measured <= line.bar else 'MISSED'}"
+        verdict += f" ({line.measured / line.bar:.2f} of it)" if line.bar else ""
+    return f"{line.what:<66} {line.measured:>9.3f} {line.unit:<12} {verdict}".rstrip()
 
 
 def _save(lines: list[Line], *, quick: bool) -> None:

@@ -15,14 +15,17 @@ from typing import Any
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
 from bench import processes
 from bench.processes import Server
-from bench.requests import Load, Template, catalogue
+from bench.requests import METRICS, catalogue
 
 METHOD = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 SENDERS = 16
 POINTS = 500
+COUNTERS = tuple(range(1, METRICS, 2))
 LIMIT = 5.0
 TIMES_TOO_MUCH = 10
 WARM_UP_S = 10.0
@@ -41,12 +44,33 @@ class Held:
     senders: Mapping[str, Any]
 
 
-class _Steady(Load):
-    """Every series once in a request."""
+class _Counters:
+    """One sender's request: the counters of the catalogue with as many series as a request has points."""
+
+    def __init__(self, sender: int, start_ns: int) -> None:
+        self._request = ExportMetricsServiceRequest()
+        resource = self._request.resource_metrics.add()
+        resource.resource.attributes.add(key="service.name").value.string_value = "bench"
+        metrics = resource.scope_metrics.add().metrics
+        self._points = []
+        for number in COUNTERS:
+            metric = metrics.add(name=f"bench.counter.{number}", unit="1")
+            metric.sum.is_monotonic = True
+            metric.sum.aggregation_temporality = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
+            for series in range(POINTS // len(COUNTERS)):
+                point = metric.sum.data_points.add(start_time_unix_nano=start_ns)
+                for key, value in (("shard", f"shard-{series}"), ("lane", f"lane-{sender}")):
+                    point.attributes.add(key=key).value.string_value = value
+                self._points.append(point)
+
+    def at(self, now_ns: int, value: float) -> bytes:
+        for point in self._points:
+            point.time_unix_nano, point.as_double = now_ns, value
+        return bytes(self._request.SerializeToString())
 
     @property
-    def series(self) -> int:
-        return self.points
+    def points(self) -> int:
+        return len(self._points)
 
 
 def measure(directory: Path, seconds: float, warm_up: float = WARM_UP_S) -> Held:
@@ -103,7 +127,7 @@ class _Sender:
         self._channel = grpc.aio.insecure_channel(target, options=options)
         self._export = self._channel.unary_unary(METHOD)
         self._start_ns = time.time_ns()
-        self._template = Template(_Steady(POINTS, SENDERS), number, self._start_ns)
+        self._counters = _Counters(number, self._start_ns)
         self._period = period
         self._counts = counts
 
@@ -118,14 +142,14 @@ class _Sender:
         last = time.time_ns()
         if not await self._send(self._body(last), end + 60):
             raise RuntimeError("the last export was not taken within a minute")
-        self._counts["sent"] += self._value(last) * POINTS / 2
+        self._counts["sent"] += self._value(last) * self._counters.points
         await self._channel.close()
 
     def _value(self, now_ns: int) -> float:
         return float((now_ns - self._start_ns) // _TICK_NS)
 
     def _body(self, now_ns: int) -> bytes:
-        return self._template.stamp(now_ns, self._value(now_ns))
+        return self._counters.at(now_ns, self._value(now_ns))
 
     async def _send(self, body: bytes, until: float) -> bool:
         while True:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -33,6 +34,7 @@ class Server:
     pid: int
     target: str
     startup: float = 0.0
+    api: str = ""
 
     def cpu(self) -> float:
         """Seconds of CPU so far: user and system, all threads, ended ones too."""
@@ -55,6 +57,28 @@ class Server:
         info = psutil.Process(self.pid).memory_full_info()
         return int(info.rss), int(info.pss)
 
+    def peak_memory(self) -> int:
+        """The highest resident set size so far, in bytes."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        (kilobytes,) = re.findall(r"VmHWM:\s*(\d+) kB", status)
+        return int(kilobytes) * 1024
+
+
+def ask(file: Path, sql: str) -> Any:
+    """The one value that a question to a file has as its answer, when its service has stopped."""
+    import duckdb  # noqa: PLC0415  (a service is not measured with it in this process)
+
+    with duckdb.connect(str(file), read_only=True) as connection:
+        row = connection.execute(sql).fetchone()
+    return row[0] if row else None
+
+
+def verify(file: Path, points: int) -> None:
+    """Raises RuntimeError unless just so many points of a load are in the file."""
+    stored = ask(file, "SELECT count(*) FROM metrics WHERE metric_name LIKE 'bench.%'")
+    if stored != points:
+        raise RuntimeError(f"{file}: {points} points were acknowledged, and {stored} are stored")
+
 
 @contextmanager
 def blackhole(directory: Path, catalogue: Path | None = None, max_cpu: float = 10_000) -> Iterator[Server]:
@@ -67,7 +91,7 @@ def blackhole(directory: Path, catalogue: Path | None = None, max_cpu: float = 1
     with _running([*command, *ports], directory / "log") as process:
         ready = _ready_line(process, directory / "log")
         startup = time.perf_counter() - began
-        yield Server("blackhole", process.pid, str(ready["otlp_grpc"]), startup)
+        yield Server("blackhole", process.pid, str(ready["otlp_grpc"]), startup, str(ready["api"]))
 
 
 @contextmanager

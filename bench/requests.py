@@ -1,5 +1,6 @@
 """Turns a load into OTLP export requests that are encoded once and stamped anew for each sending."""
 
+import re
 import struct
 import time
 from collections.abc import Iterator
@@ -50,18 +51,25 @@ class Template:
 
     def __init__(self, load: Load, lane: int, start_ns: int) -> None:
         self._slots = load.slots
-        self._body: bytes = _encode(load, lane, start_ns).SerializeToString()
+        body = _encode(load, lane, start_ns).SerializeToString()
+        marks = {_time_mark(slot): 2 * slot for slot in range(self._slots)}
+        marks |= {_value_mark(slot): 2 * slot + 1 for slot in range(self._slots)}
+        pieces = re.split(b"(" + b"|".join(map(re.escape, marks)) + b")", body)
+        self._fixed = pieces[::2]
+        self._marks = [marks[mark] for mark in pieces[1::2]]
         self.points = load.series * load.slots
 
     def stamp(self, first_ns: int, value: float | None = None) -> bytes:
         """The request, its times one step a slot from `first_ns`; values rise with time, or are `value`."""
-        body = self._body
+        stamps: list[bytes] = []
         for slot in range(self._slots):
             now = first_ns + slot * STEP_NS
-            body = body.replace(_time_mark(slot), struct.pack("<Q", now))
             shown = now / STEP_NS if value is None else value
-            body = body.replace(_value_mark(slot), struct.pack("<d", shown))
-        return body
+            stamps += struct.pack("<Q", now), struct.pack("<d", shown)
+        pieces = [b""] * (len(self._fixed) + len(self._marks))
+        pieces[::2] = self._fixed
+        pieces[1::2] = [stamps[mark] for mark in self._marks]
+        return b"".join(pieces)
 
 
 def lane(load: Load, number: int, count: int, first_ns: int, start_ns: int) -> Iterator[bytes]:
