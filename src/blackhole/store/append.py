@@ -20,7 +20,7 @@ RETRY_MAX_S = 5.0
 # More than this many batches' worth of rows in one transaction gains nothing and holds the memory longer.
 _GROUP_BATCHES = 8
 # Where rows are thinned, waiting longer lets more of a stream come together; senders wait with it.
-_LONGEST_WAIT_S = 0.5
+_LONGEST_WAIT_S = 0.1
 
 log = logging.getLogger(__name__)
 
