@@ -58,8 +58,7 @@ def _measure(part: str, scratch: Path, *, quick: bool) -> Iterator[Line]:
     elif part == "idle":
         yield from _idle(process_costs.idle(place, 10 if quick else 60))
     elif part == "spans":
-        cost = spans.measure(place, 3 if quick else 5)
-        yield Line("CPU a span, distilled and committed", cost.median, "µs/span", 1.0, asdict(cost))
+        yield from _spans(place, 3 if quick else 5)
     elif part == "latency":
         yield from _latency(open_loop.latency(place, 15 if quick else 60))
     elif part == "memory":
@@ -98,15 +97,36 @@ def _ingest(scratch: Path, rounds: int) -> Iterator[Line]:
         costs[cost.case.name] = cost.median
         what = f"{cost.case.name}: CPU to committed rows"
         yield Line(what, cost.median, "µs/point", cost.case.bar, asdict(cost))
-    try:
-        program = rotel.program()
-    except rotel.MissingError as missing:
-        print(f"rotel is not compared: {missing}")
+    program = _rotel()
+    if program is None:
         return
     for cost in ingest.rotel_costs(program, scratch, rounds):
         name = cost.case.name
         yield Line(f"{name}: rotel, receiving only", cost.median, "µs/point", None, asdict(cost))
         yield Line(f"{name}: ratio to rotel", costs[name] / cost.median, "times")
+
+
+def _spans(scratch: Path, rounds: int) -> Iterator[Line]:
+    costs = {}
+    for cost in spans.blackhole_costs(scratch, rounds):
+        costs[cost.case.name] = cost.median
+        what = f"{cost.case.name}: CPU, distilled and committed"
+        yield Line(what, cost.median, "µs/span", cost.case.bar, asdict(cost))
+    program = _rotel()
+    if program is None:
+        return
+    for cost in spans.rotel_costs(program, scratch, rounds):
+        name = cost.case.name
+        yield Line(f"{name}: rotel, receiving only", cost.median, "µs/span", None, asdict(cost))
+        yield Line(f"{name}: ratio to rotel", costs[name] / cost.median, "times")
+
+
+def _rotel() -> Path | None:
+    try:
+        return rotel.program()
+    except rotel.MissingError as missing:
+        print(f"rotel is not compared: {missing}")
+        return None
 
 
 def _latency(result: Steady) -> Iterator[Line]:

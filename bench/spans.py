@@ -1,6 +1,6 @@
 """Measures CPU microseconds a span: sent over gRPC, distilled into metrics, committed.
 
-As a program it is the sender: `python -m bench.spans HOST:PORT REQUESTS`.
+As a program it is the sender: `python -m bench.spans HOST:PORT SPANS REQUESTS`.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import random
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,36 +20,70 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from bench import processes
+from bench.processes import Server
 from bench.requests import hours_ago
 
 METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-SPANS, LANES, BODIES = 1_000, 8, 8
+LANES, BODIES = 8, 8
 _ROUTES = tuple(f"/items/{number}" for number in range(20))
 _METHODS = ("GET", "GET", "GET", "POST", "DELETE")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Requests of `spans` spans, `requests` a round. `bar`: CPU µs a span to stay under."""
+
+    spans: int
+    requests: int
+    bar: float | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.spans:,}-span requests, {LANES} in flight"
+
+
+CASES = (Case(8_000, 64, 1.0), Case(500, 800))
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
     """CPU µs a span: the median of the rounds and each round."""
 
+    case: Case
     median: float
     rounds: tuple[float, ...]
-    spans: int
 
 
-def measure(directory: Path, rounds: int, requests: int = 400) -> Cost:
-    """One unmeasured round, then `rounds` measured ones; all spans must be counted in the file."""
-    directory.mkdir(parents=True)
+def measure(server: Server, case: Case, rounds: int) -> Cost:
+    """One unmeasured round, then `rounds` measured ones."""
     costs = []
-    with processes.blackhole(directory) as server:
-        for number in range(rounds + 1):
-            before = server.settled_cpu()
-            subprocess.run([sys.executable, "-m", "bench.spans", server.target, str(requests)], check=True)
-            if number:
-                costs.append((server.settled_cpu() - before) / (requests * SPANS) * 1e6)
-    spans = (rounds + 1) * requests * SPANS
-    _verify(directory / "analytics.duckdb", spans)
-    return Cost(statistics.median(costs), tuple(costs), spans)
+    command = [sys.executable, "-m", "bench.spans", server.target, str(case.spans), str(case.requests)]
+    for number in range(rounds + 1):
+        before = server.settled_cpu()
+        subprocess.run(command, check=True)
+        if number:
+            costs.append((server.settled_cpu() - before) / (case.requests * case.spans) * 1e6)
+    return Cost(case, statistics.median(costs), tuple(costs))
+
+
+def blackhole_costs(directory: Path, rounds: int) -> Iterator[Cost]:
+    """Each case on a file of its own, in which all spans must be counted. Raises RuntimeError."""
+    for case in CASES:
+        place = directory / f"blackhole-{case.spans}"
+        place.mkdir(parents=True)
+        with processes.blackhole(place) as server:
+            cost = measure(server, case, rounds)
+        _verify(place / "analytics.duckdb", (rounds + 1) * case.requests * case.spans)
+        yield cost
+
+
+def rotel_costs(program: Path, directory: Path, rounds: int) -> Iterator[Cost]:
+    """The same requests to a receiver that keeps nothing of them."""
+    for case in CASES:
+        place = directory / f"rotel-{case.spans}"
+        place.mkdir(parents=True)
+        with processes.rotel(program, place) as server:
+            yield measure(server, case, rounds)
 
 
 def _verify(file: Path, spans: int) -> None:
@@ -59,7 +94,7 @@ def _verify(file: Path, spans: int) -> None:
         raise RuntimeError(f"{file}: {spans} spans were acknowledged, and {counted} are counted")
 
 
-def body(chance: random.Random) -> bytes:
+def body(spans: int, chance: random.Random) -> bytes:
     """Spans of one service as its servers and clients record them: five attributes, ids of their own."""
     request = ExportTraceServiceRequest()
     resource = request.resource_spans.add()
@@ -67,7 +102,7 @@ def body(chance: random.Random) -> bytes:
     scope = resource.scope_spans.add()
     scope.scope.name = "bench"
     now = hours_ago(0)
-    for _ in range(SPANS):
+    for _ in range(spans):
         kind = chance.choice((2, 3))
         span = scope.spans.add(trace_id=os.urandom(16), span_id=os.urandom(8), name="request", kind=kind)
         span.start_time_unix_nano = now
@@ -84,10 +119,10 @@ def body(chance: random.Random) -> bytes:
     return request.SerializeToString()
 
 
-async def send(target: str, requests: int) -> None:
+async def send(target: str, spans: int, requests: int) -> None:
     """Every lane sends its share, one request after the other; lanes run side by side."""
     chance = random.Random(1)
-    bodies = [body(chance) for _ in range(BODIES)]
+    bodies = [body(spans, chance) for _ in range(BODIES)]
 
     async def run(lane: int) -> None:
         channel = grpc.aio.insecure_channel(target, options=[("grpc.use_local_subchannel_pool", 1)])
@@ -103,4 +138,4 @@ async def send(target: str, requests: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(send(sys.argv[1], int(sys.argv[2])))
+    asyncio.run(send(sys.argv[1], *map(int, sys.argv[2:])))
