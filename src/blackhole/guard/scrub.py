@@ -13,25 +13,30 @@ LONGEST_NAME = 64
 LONGEST_BODY = 1000
 LARGEST_PLAIN_INTEGER = 10**9
 
-_PLAIN = re.compile(r"[a-z][a-z_. -]{0,31}|[A-Z][A-Z_]{0,31}|\d{1,5}")
+_PLAIN = re.compile(r"(?!.*[a-f]{16})[a-z][a-z_. -]{0,31}|(?!.*[A-F]{16})[A-Z][A-Z_]{0,31}|\d{1,5}")
 _ZERO_WIDTH = re.compile("[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
 
+# `\b` in the patterns: to it an underscore would be a letter, and `peer_Qm…` a word of its own.
+_BEGINS = "(?<![0-9a-z])"
 _PATTERNS = re.compile(
     "|".join(  # noqa: FLY002  (one pattern a line, each with its reason)
         (
             r"12D3Koo\w*",  # libp2p peer id, Ed25519
             r"\b16Uiu2HA\w*",  # libp2p peer id, secp256k1
             r"\bQm[1-9A-HJ-NP-Za-km-z]{20,}",  # peer id or CIDv0
-            r"\b(?:baf[a-z2-7]{10,}|k51[a-z0-9]{20,}|z[1-9A-HJ-NP-Za-km-z]{40,})",  # CIDv1, IPNS, base58btc
-            r"/(?:ip[46]|ip6zone|dns|dns[46]|dnsaddr|p2p|ipfs|onion3?|garlic(?:32|64)|unix)/",  # multiaddr
+            r"\b(?:baf[a-z2-7]{10,}|k51[a-z0-9]{20,}|z[1-9A-HJ-NP-Za-km-z]{40,})",  # CIDv1, IPNS, base58
+            r"/(?:ip[46]|ip6zone|dns|dns[46]|dnsaddr|p2p|onion3?|garlic(?:32|64)|unix)/",  # multiaddr
+            r"/ipfs/(?!(?:id|kad|lan|ping|bitswap|graphsync)/)",  # not the protocol /ipfs/kad/1.0.0
             r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.]*\d)",  # IPv4
             r"\bdid:[a-z0-9]+:\S+",
             r"(?<![^\s@/:])[^\s@/:]+@[^\s@/]+\.[^\s@/]+",  # e-mail address
             r"\b[a-z][a-z0-9+.-]{0,20}://[^\s/]*@",  # URL with credentials
             r"\b[a-z][a-z0-9+.-]{0,20}://\S{0,300}[?#]\S",  # URL with a query or fragment
             r"[?&][\w.-]+=\S",  # a query without its URL
-            r"\b[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\b",  # UUID
-            r"(?<![0-9a-z])(?=[a-f]*\d)(?:0x)?[0-9a-f]{16,}(?![0-9a-z])",  # long hexadecimal
+            r"\b[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}(?![0-9a-z])",  # UUID
+            r"\b(?:0x)?[0-9a-f]{16,}(?![0-9a-z])",  # long hexadecimal
+            r"\b(?=(?:[a-z]*\d){3})[0-9a-z]{32,}(?![0-9a-z])",  # base32 and bech32: onions, keys
+            r"\b(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}(?![0-9a-z])",  # hardware address
             r"\beyJ[\w-]+\.",  # JSON web token
             r"\b(?:gh[opsu]_|github_pat_|glpat-|sk-|xox[abprs]-|AKIA|ASIA|AIza|hf_|npm_|pypi-)[\w-]{8,}",
             r"\b(?:bearer|basic|token|password|passwd|secret|api[_-]?key)\s*[=: ]\s*\S{4,}",
@@ -39,11 +44,12 @@ _PATTERNS = re.compile(
             r"/root/|~/",
             r"(?<!\d)\+?\d[\d ()-]{9,}\d(?!\d)",  # telephone and account numbers
         )
-    ),
+    ).replace(r"\b", _BEGINS),
     re.IGNORECASE,
 )
 _IPV6_LIKE = re.compile(r"(?<![0-9A-Fa-f:.])[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 _BASE64_LIKE = re.compile(r"[A-Za-z0-9+/_=-]{20,}")
+_CAMEL_CASE = re.compile(r"(?:[A-Z][a-z]{2,}){2,}")
 
 
 def names_somebody(text: str) -> bool:
@@ -109,6 +115,8 @@ def _has_random_run(text: str) -> bool:
     Random base64 or base58 changes class at 5 to 6 of 10 characters, words in CamelCase at 3.
     """
     for run in _BASE64_LIKE.findall(text):
+        if _CAMEL_CASE.fullmatch(run):
+            continue
         classes = [_character_class(c) for c in run if c.isalnum()]
         changes = sum(a != b for a, b in pairwise(classes))
         if classes and changes / len(classes) > 0.38:  # noqa: PLR2004  (see the docstring)
