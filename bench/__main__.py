@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import ingest, open_loop, process_costs, readers, rotel, spans
+from bench import governor, ingest, open_loop, process_costs, readers, rotel, spans
 from bench.open_loop import Steady
 
 RESULT = Path(".build/bench.json")
-PARTS = ("core", "startup", "ingest", "spans", "latency", "memory", "readers", "idle")
+PARTS = ("core", "startup", "ingest", "spans", "latency", "memory", "readers", "governor", "idle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,8 @@ def _measure(part: str, scratch: Path, *, quick: bool) -> Iterator[Line]:
         yield from _memory(open_loop.memory(place, 20 if quick else 300))
     elif part == "readers":
         yield from _readers(readers.measure(place, 15 if quick else 60))
+    elif part == "governor":
+        yield from _governor(governor.measure(place, 15 if quick else 60))
     else:
         yield from _ingest(place, 3 if quick else 5)
 
@@ -147,6 +149,13 @@ def _readers(result: readers.Result) -> Iterator[Line]:
     yield Line(f"{what}: failed commits", result.failed_commits, "", 0, asdict(result))
     yield Line(f"{what}: accept to committed, p99", result.steady.p99 * 1e3, "ms")
     yield Line(f"{what}: peak resident", result.steady.resident / 1e6, "MB", 256)
+
+
+def _governor(held: governor.Held) -> Iterator[Line]:
+    what = f"{governor.SENDERS} senders, {governor.TIMES_TOO_MUCH} times the limit of {governor.LIMIT:g} %"
+    yield Line(f"{what}: CPU", held.cpu_percent, "% of a core", None, asdict(held))
+    yield Line(f"{what}: off the limit", abs(held.cpu_percent - governor.LIMIT), "points", 1)
+    yield Line(f"{what}: totals off", abs(held.off_percent), "%", 1)
 
 
 def _row(line: Line) -> str:
