@@ -88,13 +88,21 @@ def test_within_the_limits_nothing_happens(caplog: pytest.LogCaptureFixture) -> 
     assert caplog.records == []
 
 
-def test_cpu_above_its_limit_halves_the_rate_and_the_rate_comes_back() -> None:
+def test_a_burst_that_the_bucket_holds_is_no_reason_to_sample() -> None:
     machine = Machine()
     monitor = machine.monitor()
     machine.tick(monitor, cpu=1.0)
     assert monitor.cpu_percent == pytest.approx(10.0)
+    assert (monitor.state, machine.sampler.shown) == (State.WELL, 1.0)
+
+
+def test_cpu_beyond_its_limit_halves_the_rate_and_the_rate_comes_back() -> None:
+    machine = Machine(pressure=(3, 1))
+    monitor = machine.monitor()
+    machine.tick(monitor, cpu=1.0)
     assert (monitor.state, machine.sampler.shown) == (State.SLOWING, 0.5)
     assert monitor.closed() is None
+    machine.pressure = (0, 0)
     for _ in range(8):
         machine.tick(monitor)
     assert (monitor.state, machine.sampler.shown) == (State.WELL, 1.0)
@@ -184,8 +192,9 @@ def test_one_line_is_logged_for_each_change_and_none_in_between(caplog: pytest.L
     caplog.set_level(logging.INFO)
     machine = Machine()
     monitor = machine.monitor()
-    for cpu in (0.1, 1.0, 1.0, 1.0, 0.1, 0.1):
-        machine.tick(monitor, cpu=cpu)
+    for waited in (0, 9, 9, 9, 0, 0):
+        machine.pressure = (waited, 0)
+        machine.tick(monitor, cpu=0.5)
         monitor.closed()
     words = [record.getMessage() for record in caplog.records]
     assert len(words) == 2

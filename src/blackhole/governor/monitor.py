@@ -103,7 +103,7 @@ class Monitor:
         if now > self._cpu_at:
             self.cpu_percent = (spent - self._cpu_spent) / (now - self._cpu_at) * 100
         self._cpu_at, self._cpu_spent = now, spent
-        self._slowing = any(self._levers.pressure()) or self.cpu_percent > self._config.max_cpu_usage
+        self._slowing = any(self._levers.pressure())
         self._look_at_memory(now)
         self._look_at_disk(now)
         self._sampler.adapt(throttle=self._slowing or self._holding or self._no_disk is not None)

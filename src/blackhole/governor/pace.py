@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from blackhole.errors import OverloadedError
 
-BURST_S = 10.0
+BURST_S = 30.0
 PATIENCE_S = 1.0
 TOGETHER_S = 0.5
 MOST_WAITING = 64
