@@ -18,7 +18,7 @@ from bench.requests import STEP_NS, Load, Template
 from bench.sender import METHOD
 
 WARM_UP_S = 2.0
-RETRY_S = 0.1
+RETRY_S = 1.0  # as RetryInfo says
 
 
 @dataclass(slots=True)
