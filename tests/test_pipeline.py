@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
 from blackhole.catalogue.load import load
@@ -125,6 +126,21 @@ def test_a_request_that_failed_to_commit_counts_once_when_it_is_sent_again() -> 
         assert bench.sink.rows == 2  # the sink keeps the rows of the first attempt
 
     asyncio.run(scenario())
+
+
+def test_spans_and_records_are_not_to_be_sent_again() -> None:
+    async def scenario() -> list[bool]:
+        bench = Bench()
+        spans = ExportTraceServiceRequest()
+        spans.resource_spans.add().scope_spans.add().spans.add(name="x", kind=2)
+        traces = Payload(Signal.TRACES, Encoding.PROTOBUF, spans.SerializeToString())
+        answers = [asyncio.create_task(bench.pipeline.accept(one)) for one in (payload(1.0), traces)]
+        await settled()
+        bench.sink.commit()
+        await asyncio.gather(*answers)
+        return [batch.repeatable for batch in bench.sink.batches]
+
+    assert asyncio.run(scenario()) == [True, False]
 
 
 def test_a_full_queue_refuses_before_anything_is_counted() -> None:

@@ -114,7 +114,7 @@ class Pipeline:
             self._refuse_when_full()
             batch, bodies = await self._decode(payload)
             self._refuse_when_full()  # again: what is judged is counted, and must not be sent back
-            judgement, committed = self._store(batch, bodies)
+            judgement, committed = self._store(payload.signal, batch, bodies)
         except IntakeError as error:
             self._statistics.requests[payload.signal] += 1
             self._statistics.failed_requests[_kind(error)] += 1
@@ -137,7 +137,7 @@ class Pipeline:
         """
         if self._is_full():
             return None
-        return self._store(self._decoder.decode(payload), ())[1]
+        return self._store(payload.signal, self._decoder.decode(payload), ())[1]
 
     def record_edges(self) -> Future[None] | None:
         """Stores the calls between services since the last time; they wait while the store is behind."""
@@ -160,8 +160,10 @@ class Pipeline:
             if clock_ns() >= self._guard.window_end_ns:
                 self.close_window()
 
-    def _store(self, batch: Batch, bodies: Sequence[str]) -> tuple[Judgement, Future[None] | None]:
-        judgement = self._guard.judge(batch, bodies)
+    def _store(
+        self, signal: Signal, batch: Batch, bodies: Sequence[str]
+    ) -> tuple[Judgement, Future[None] | None]:
+        judgement = self._guard.judge(batch, bodies, repeatable=signal is Signal.METRICS)
         return judgement, None if judgement.is_empty else self._sink.submit(judgement.batch)
 
     async def _decode(self, payload: Payload) -> tuple[Batch, list[str]]:

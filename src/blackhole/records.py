@@ -166,12 +166,17 @@ class Records(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GuardedBatch:
-    """What may be stored. Only `blackhole.guard` makes one (a test holds it to that)."""
+    """What may be stored. Only `blackhole.guard` makes one (a test holds it to that).
+
+    `repeatable`: whether a sender that sends it again adds nothing to it. Spans and log records have no times
+    that would tell.
+    """
 
     rows: Rows
     series: tuple[SeriesRow, ...] = ()
     streams: tuple[StreamRow, ...] = ()
     records: Records | None = None
+    repeatable: bool = True
 
 
 class Recaller(Protocol):

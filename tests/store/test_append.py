@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -178,6 +179,16 @@ def test_after_a_failed_commit_senders_are_told_and_the_rows_are_stored_once_in_
         writer.submit(batch()).result(10)
         assert writer.pending_rows == 0
     assert stored(failing.real) == [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+def test_senders_that_must_not_send_again_wait_until_a_later_attempt(failing: Failing) -> None:
+    failing.failures = [disk_full, disk_full]
+    with writing(failing) as writer:
+        spans = writer.submit(replace(points(0), repeatable=False))
+        with pytest.raises(OverloadedError):
+            writer.submit(points(1)).result(10)
+        spans.result(10)
+    assert sorted(stored(failing.real)) == [0.0, 1.0]
 
 
 def test_a_commit_that_failed_after_it_reached_the_file_is_not_repeated(failing: Failing) -> None:

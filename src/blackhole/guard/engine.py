@@ -79,8 +79,11 @@ class Guard:
         """The bodies of a batch's log records as they may be kept; slow, and safe in any thread."""
         return [clean_body(body) for body in bodies]
 
-    def judge(self, batch: _core.Batch, bodies: Sequence[str] = ()) -> Judgement:
-        """Applies the treatments of its series to the points of one request. `bodies`: what `scrub` gave."""
+    def judge(self, batch: _core.Batch, bodies: Sequence[str] = (), *, repeatable: bool = True) -> Judgement:
+        """Applies the treatments of its series to the points of one request. `bodies`: what `scrub` gave.
+
+        `repeatable`: as in `GuardedBatch`.
+        """
         now = self._clock_ns()
         outcome = self._table.apply(
             batch,
@@ -94,7 +97,7 @@ class Guard:
         records = None if outcome.kept is None else outcome.kept.scrubbed(bodies)
         warnings = self._take_warnings()
         return Judgement(
-            GuardedBatch(outcome.columns, series, streams, records),
+            GuardedBatch(outcome.columns, series, streams, records, repeatable),
             outcome.accepted,
             refusals,
             Verdict(outcome.rejected, _message(outcome.rejected, refusals, warnings)),

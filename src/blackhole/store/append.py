@@ -141,6 +141,7 @@ class Writer:
         """Queues the batch. The future is done after the commit of it and of everything before it.
 
         It fails with OverloadedError when a commit fails; the rows stay, and a later attempt commits them.
+        What must not be sent again waits for that attempt.
         """
         waiting = _Waiting(batch, _rows(batch), time.monotonic())
         waiting.done.set_running_or_notify_cancel()
@@ -174,7 +175,7 @@ class Writer:
         self._inlet.forget()
         with self._changed:
             lost = self._pending()
-            self._fail_all(OverloadedError("the service is stopping: send again", retry_after=1.0))
+            _fail(self._waiting(), OverloadedError("the service is stopping: send again", retry_after=1.0))
         if lost:
             log.error("%d rows were not committed before the service stopped", lost)
 
@@ -274,13 +275,11 @@ class Writer:
             head.failures += 1
             self._inlet.forget()
             log.warning("a commit of %d rows failed and will be tried again: %s", head.count, error)
-            self._fail_all(OverloadedError("the points are not stored yet: send again", retry_after=1.0))
+            told = [one for one in self._waiting() if one.batch.repeatable]
+            _fail(told, OverloadedError("the points are not stored yet: send again", retry_after=1.0))
 
-    def _fail_all(self, error: OverloadedError) -> None:
-        """Answers all who wait; their rows stay."""
-        for one in (*(self._head.waiting if self._head is not None else ()), *self._queue):
-            if not one.done.done():
-                one.done.set_exception(error)
+    def _waiting(self) -> list[_Waiting]:
+        return [*(self._head.waiting if self._head is not None else ()), *self._queue]
 
     def _commit(self, group: _Group) -> None:
         if not (group.count or group.series or group.streams):
@@ -396,6 +395,13 @@ def _rows(batch: GuardedBatch) -> int:
 
 def _merged(records: Sequence[Records]) -> Records | None:
     return records[0].merge(records[1:]) if records else None
+
+
+def _fail(waiting: Sequence[_Waiting], error: OverloadedError) -> None:
+    """Answers those who wait; their rows stay."""
+    for one in waiting:
+        if not one.done.done():
+            one.done.set_exception(error)
 
 
 def _is_stored(connection: duckdb.DuckDBPyConnection, created_us: int) -> bool:
