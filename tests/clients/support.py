@@ -47,3 +47,10 @@ def count(data: Path) -> int:
 def total(data: Path, metric: str) -> float:
     [(found,)] = stored(data, f"SELECT sum(value) FROM metrics WHERE metric_name = '{metric}'")
     return float(found or 0)
+
+
+def observed(data: Path, metric: str) -> tuple[float, float]:
+    """Count and sum of all that a histogram observed."""
+    where = f"JOIN series s ON s.id = h.series WHERE s.metric = '{metric}'"
+    [(number, amount)] = stored(data, f"SELECT sum(h.count), sum(h.sum) FROM histogram_points h {where}")
+    return float(number or 0), float(amount or 0)
