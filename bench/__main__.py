@@ -31,13 +31,18 @@ class Line:
 def main() -> int:
     options = _options()
     lines: list[Line] = []
+    failed = 0
     with tempfile.TemporaryDirectory(prefix="blackhole-bench-") as scratch:
         for part in options.only or PARTS:
-            for line in _measure(part, Path(scratch), quick=options.quick):
-                lines.append(line)
-                print(_row(line), flush=True)
+            try:
+                for line in _measure(part, Path(scratch), quick=options.quick):
+                    lines.append(line)
+                    print(_row(line), flush=True)
+            except RuntimeError as error:
+                failed = 1
+                print(f"{part}: not measured: {error}", file=sys.stderr, flush=True)
     _save(lines, quick=options.quick)
-    return 0
+    return failed
 
 
 def _options() -> argparse.Namespace:
@@ -148,7 +153,7 @@ def _readers(result: readers.Result) -> Iterator[Line]:
     what = f"{readers.READERS} heavy readers at {readers.RATE:,} points/s"
     yield Line(f"{what}: failed commits", result.failed_commits, "", 0, asdict(result))
     yield Line(f"{what}: accept to committed, p99", result.steady.p99 * 1e3, "ms")
-    yield Line(f"{what}: peak resident", result.steady.resident / 1e6, "MB", 256)
+    yield Line(f"{what}: peak resident", result.steady.resident / 2**20, "MiB", 256)
 
 
 def _governor(held: governor.Held) -> Iterator[Line]:

@@ -73,9 +73,14 @@ def ask(file: Path, sql: str) -> Any:
     return row[0] if row else None
 
 
+def count(file: Path) -> int:
+    """Points of a load that are in the file."""
+    return int(ask(file, "SELECT count(*) FROM metrics WHERE metric_name LIKE 'bench.%'"))
+
+
 def verify(file: Path, points: int) -> None:
     """Raises RuntimeError unless just so many points of a load are in the file."""
-    stored = ask(file, "SELECT count(*) FROM metrics WHERE metric_name LIKE 'bench.%'")
+    stored = count(file)
     if stored != points:
         raise RuntimeError(f"{file}: {points} points were acknowledged, and {stored} are stored")
 

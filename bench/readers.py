@@ -90,7 +90,7 @@ def measure(directory: Path, seconds: int) -> Result:
         readers = Readers(server.api)
         with readers.asking():
             steady = open_loop.load(server, Load(open_loop.USUAL, open_loop.CONNECTIONS), RATE, seconds)
-    counted = processes.ask(directory / "analytics.duckdb", "SELECT count(*) FROM points WHERE stream > 0")
+    counted = processes.count(directory / "analytics.duckdb")
     if not 0 < counted <= steady.points:  # fewer, where memory was so short that rows were merged
         raise RuntimeError(f"{steady.points} points were acknowledged, and {counted} are stored")
     if readers.unexpected:
