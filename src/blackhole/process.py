@@ -19,7 +19,7 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _ARENAS = 2
 _TRIM_BYTES = 32 * 2**20
-# Requests and their columns below this are cut from memory that is there: mapping it anew for each costs page faults.
+# Requests below this are cut from memory that is there: mapping it anew for each costs page faults.
 _MAPPED_BYTES = 8 * 2**20
 
 
