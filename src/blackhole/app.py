@@ -15,7 +15,7 @@ import psutil
 
 import blackhole
 from blackhole import config as configuration
-from blackhole import process
+from blackhole import listen, process
 from blackhole.catalogue.load import Catalogue, load
 from blackhole.config import Config
 from blackhole.decode import Decoder
@@ -186,7 +186,7 @@ async def _serve_people(
     api = ApiServer(services)
     port = await api.start(*options.listen)
     stack.push_async_callback(api.stop, STOP_GRACE)
-    addresses["api"] = f"{api.scheme}://{_place(options.listen[0], port)}"
+    addresses["api"] = f"{api.scheme}://{listen.place(options.listen[0], port)}"
 
 
 async def _receive(
@@ -205,7 +205,7 @@ async def _receive(
     ):
         port = await receiver.start(*address)
         stack.push_async_callback(receiver.stop, STOP_GRACE)
-        addresses[name] = _place(address[0], port)
+        addresses[name] = listen.place(address[0], port)
 
 
 def _watch(
@@ -263,13 +263,10 @@ def _database_memory(config: Config) -> int:
     return config.max_memory_usage // 4
 
 
-def _place(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
-
-
 def _status_reporter(
     database: Database, writer: Writer, sampler: Sampler, addresses: dict[str, str]
 ) -> Callable[[], Status]:
+    """One for each who asks regularly: `cpu_percent` is what was used since it was asked last."""
     me = psutil.Process()
     me.cpu_percent()
     started = time.time()

@@ -2,16 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LONGEST = 64 * 2**20
 SECONDS = 5.0
-
-_Message = MutableMapping[str, Any]
-_Receive = Callable[[], Awaitable[_Message]]
-_Send = Callable[[_Message], Awaitable[None]]
-_App = Callable[[_Message, _Receive, _Send], Awaitable[None]]
 
 
 class Lingering:
@@ -21,22 +16,22 @@ class Lingering:
     that waits for `100 Continue` may never send its body.
     """
 
-    def __init__(self, app: _App) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not _closes(scope):
             await self._app(scope, receive, send)
             return
         is_read = False
 
-        async def receive_some() -> _Message:
+        async def receive_some() -> Message:
             nonlocal is_read
             message = await receive()
             is_read = is_read or not message.get("more_body", False)
             return message
 
-        async def send_late(message: _Message) -> None:
+        async def send_late(message: Message) -> None:
             if message["type"] == "http.response.start" and not is_read:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(_discard(receive), SECONDS)
@@ -45,14 +40,14 @@ class Lingering:
         await self._app(scope, receive_some, send_late)
 
 
-def _closes(scope: _Message) -> bool:
+def _closes(scope: Scope) -> bool:
     headers = dict(scope["headers"])
     if b"expect" in headers:
         return False
     return scope["http_version"] == "1.0" or b"close" in headers.get(b"connection", b"").lower()
 
 
-async def _discard(receive: _Receive) -> None:
+async def _discard(receive: Receive) -> None:
     left = LONGEST
     while left > 0:
         message = await receive()

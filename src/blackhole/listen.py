@@ -25,7 +25,7 @@ def open_sockets(host: str, port: int, flag: str) -> list[socket.socket]:
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError, OverflowError):
-        raise UsageError(f"{_show(host, port)} is not a known address: pass HOST:PORT with {flag}") from None
+        raise UsageError(f"{place(host, port)} is not a known address: pass HOST:PORT with {flag}") from None
     sockets: list[socket.socket] = []
     addresses = list(dict.fromkeys((family, address) for family, _, _, _, address in found))
     try:
@@ -36,7 +36,7 @@ def open_sockets(host: str, port: int, flag: str) -> list[socket.socket]:
         close(sockets)
         unknown = f"cannot be opened ({error.strerror}): pass another {{flag}}"
         reason = _REASONS.get(error.errno or 0, unknown).format(flag=flag)
-        raise UsageError(f"{_show(host, port)} {reason}") from None
+        raise UsageError(f"{place(host, port)} {reason}") from None
     return sockets
 
 
@@ -61,5 +61,7 @@ def _bind(family: int, address: tuple[object, ...]) -> socket.socket:
     return one
 
 
-def _show(host: str, port: int) -> str:
+def place(host: str, port: int) -> str:
+    """`HOST:PORT`, an IPv6 address in brackets."""
+    host = plain_host(host)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

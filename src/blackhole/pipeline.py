@@ -1,10 +1,9 @@
 """The write path: `Payload → Batch → GuardedBatch → committed`, one stage after the other."""
 
 import asyncio
-import logging
 import time
 from bisect import bisect_left
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
@@ -18,8 +17,6 @@ from blackhole.records import Encoding, GuardedBatch, Payload, Signal, Verdict
 RETRY_AFTER = 1.0
 INLINE_BYTES = {Encoding.PROTOBUF: 256 * 1024, Encoding.JSON: 16 * 1024}
 MOST_REFUSED_METRICS = 500
-
-_log = logging.getLogger(__name__)
 
 
 class Sink(Protocol):
@@ -60,7 +57,7 @@ class Statistics:
         self.commits = 0
         self.committed_rows = 0
         self.commit_durations = Durations()
-        self._refused: OrderedDict[tuple[str, Reason], int | None] = OrderedDict()
+        self._refused: dict[tuple[str, Reason], int | None] = {}
 
     def count(self, signal: Signal, judgement: Judgement) -> None:
         self.requests[signal] += judgement.is_visible

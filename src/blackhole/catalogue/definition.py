@@ -7,8 +7,6 @@ import msgspec
 
 from blackhole.records import MetricType, PrivacyLevel
 
-Aggregation = Literal["by_type", "by_region", "by_time_window", "by_content_type", "by_operation_type"]
-
 
 class PrivacyUnit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whose contribution is bounded: the first of `keys` that is present names the unit."""

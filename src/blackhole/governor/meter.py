@@ -2,16 +2,15 @@
 
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
+from starlette.types import Receive, Scope, Send
+
 T = TypeVar("T")
 
-_Message = MutableMapping[str, Any]
-_Receive = Callable[[], Awaitable[_Message]]
-_Send = Callable[[_Message], Awaitable[None]]
-_App = Callable[[_Message, _Receive, _Send], Coroutine[Any, Any, None]]
+_App = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 
 
 class Meter:
@@ -116,7 +115,7 @@ def _sender(coroutine: Coroutine[Any, Any, Any], value: object) -> Callable[[], 
 def free_app(app: _App, free: Callable[[], AbstractContextManager[None]]) -> _App:
     """An ASGI application whose work in the event loop is not charged."""
 
-    async def served(scope: _Message, receive: _Receive, send: _Send) -> None:
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
         await Stepwise(app(scope, receive, send), free)
 
     return served

@@ -57,8 +57,7 @@ class GrpcReceiver:
         # Its loggers print tracebacks of calls that senders broke off.
         logging.getLogger("grpc").setLevel(logging.CRITICAL)
         server = grpc.aio.server(handlers=[_Handlers(self._door)], options=self._options())
-        plain = listen.plain_host(host)
-        address = f"[{plain}]:{port}" if ":" in plain else f"{plain}:{port}"
+        address = listen.place(host, port)
         try:
             bound = self._add_port(server, address)
         except RuntimeError:

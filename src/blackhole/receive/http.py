@@ -1,12 +1,11 @@
 """Turns OTLP over HTTP into Payloads: `POST /v1/metrics`, `/v1/traces` and `/v1/logs`, protobuf and JSON."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
 import uvicorn
+from starlette.types import Receive, Scope, Send
 
 from blackhole import listen
 from blackhole.config import OtlpConfig
@@ -32,9 +31,6 @@ _PREFLIGHT = (
     (b"access-control-max-age", b"7200"),
 )
 
-_Message = MutableMapping[str, Any]
-_Receive = Callable[[], Awaitable[_Message]]
-_Send = Callable[[_Message], Awaitable[None]]
 _Headers = dict[bytes, bytes]
 _Pairs = tuple[tuple[bytes, bytes], ...]
 
@@ -111,7 +107,7 @@ class App:
     def __init__(self, door: Door) -> None:
         self._door = door
 
-    async def __call__(self, scope: _Message, receive: _Receive, send: _Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         headers: _Headers = dict(scope["headers"])
@@ -129,7 +125,7 @@ class App:
         )
         await send({"type": "http.response.body", "body": answer.body})
 
-    async def _answer(self, scope: _Message, headers: _Headers, receive: _Receive) -> _Answer:
+    async def _answer(self, scope: Scope, headers: _Headers, receive: Receive) -> _Answer:
         access = self._door.access
         authorization = _text(headers, b"authorization")
         if b"host" in headers or scope["http_version"] != "1.0":
@@ -158,7 +154,7 @@ class App:
         return _Answer(HTTPStatus.OK, (kind, *self._cors(headers)), success(verdict, signal, encoding))
 
     async def _payload(
-        self, signal: Signal, encoding: Encoding, headers: _Headers, receive: _Receive
+        self, signal: Signal, encoding: Encoding, headers: _Headers, receive: Receive
     ) -> tuple[Payload, Entry]:
         limit = self._door.limit
         packed = coding(_text(headers, b"content-encoding"))
@@ -234,7 +230,7 @@ def _text(headers: _Headers, name: bytes) -> str:
     return headers.get(name, b"").decode("latin-1")
 
 
-async def _read(receive: _Receive, limit: int) -> bytes:
+async def _read(receive: Receive, limit: int) -> bytes:
     try:
         async with asyncio.timeout(READ_SECONDS):
             return await _read_all(receive, limit)
@@ -242,7 +238,7 @@ async def _read(receive: _Receive, limit: int) -> bytes:
         raise OverloadedError("the request came too slowly: send again", retry_after=1.0) from None
 
 
-async def _read_all(receive: _Receive, limit: int) -> bytes:
+async def _read_all(receive: Receive, limit: int) -> bytes:
     parts: list[bytes] = []
     size, more = 0, True
     while more:
