@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Protocol, Self
 
+import msgspec
+
 # The stream and the time (nanoseconds) of a point.
 Point = tuple[int, int]
 
@@ -177,6 +179,99 @@ class GuardedBatch:
     streams: tuple[StreamRow, ...] = ()
     records: Records | None = None
     repeatable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time, in nanoseconds since the epoch; the end is not part of it."""
+
+    start_ns: int
+    end_ns: int
+
+
+class LedgerKind(StrEnum):
+    """What a row of the privacy ledger says.
+
+    `start`, `stop`: a run of the service began, or ended in order. `period`: a budget period began, with its
+    plan. `release`: one window of one metric was charged, and its values released. `epoch`: units that were
+    counted before a restart are forgotten, so that a metric goes on with what is left of it. `spent`: nothing
+    more is released in this period. `off`: differential privacy was switched off (ε is infinite).
+    """
+
+    START = "start"
+    STOP = "stop"
+    PERIOD = "period"
+    RELEASE = "release"
+    EPOCH = "epoch"
+    SPENT = "spent"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """One row of the privacy ledger; `hash` covers all of it and the hash of the row before.
+
+    `cost_epsilon` is charged where δ is 0, else `cost_rho`. `details` is canonical JSON: the plan of a
+    period, the receipt of a release, the reason of the rest.
+    """
+
+    sequence: int
+    time_ns: int
+    kind: LedgerKind
+    period: Span
+    metric: str | None
+    window: Span | None
+    cost_epsilon: float
+    cost_rho: float
+    details: str
+    previous: str
+    hash: str
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What is published with a release. Nothing in it depends on what was released.
+
+    `scale`: standard deviation (Gaussian) or b (Laplace) of each value's noise, in the metric's unit;
+    `count_scale`: of a gauge's counts; `interval_95`: half the width of one value's interval. `epsilon` is
+    what this release alone would cost a unit at `delta`. `step`: the place of a running total in its
+    factorisation. `charged`: what the ledger was charged, 0 once each unit is paid for.
+    """
+
+    metric: str
+    unit: str
+    bounds: tuple[float, float]
+    mechanism: str
+    epsilon: float
+    delta: float
+    rho: float | None
+    scale: float
+    count_scale: float | None = None
+    window: tuple[str, str]
+    groups_per_unit: int
+    interval_95: float
+    interval_of: str = "of the clamped total; clamp bias unknown"
+    factorisation: str | None = None
+    step: int | None = None
+    charged: float
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRow:
+    """One release as the `releases` table has it: `ledger` is the row of the ledger that charges it."""
+
+    ledger: int
+    receipt: Receipt
+    window: Span
+    created_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What has to be committed together with guarded rows: what they cost, and their receipts."""
+
+    ledger: tuple[LedgerRow, ...] = ()
+    releases: tuple[ReleaseRow, ...] = ()
 
 
 class Recaller(Protocol):
