@@ -140,7 +140,7 @@ def mechanism_of(delta: float) -> Mechanism:
 
 
 def half_width(mechanism: Mechanism, scales: Sequence[float]) -> float:
-    """Half the width of the interval that holds a sum of independent values of these scales 95 times of 100."""
+    """Half the width of the interval that holds a sum of values of these scales 95 times of 100."""
     variance = sum(scale * scale for scale in scales)
     if mechanism == LAPLACE:
         return LAPLACE_95 * math.sqrt(2 * variance)
