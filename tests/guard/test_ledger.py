@@ -23,7 +23,7 @@ NOON = MIDNIGHT + 12 * HOUR
 
 
 def entry(name: str = "app.uses", **more: Any) -> Definition:
-    given = {
+    given: dict[str, Any] = {
         "description": "d",
         "type": MetricType.COUNTER,
         "unit": "{use}",
@@ -283,10 +283,11 @@ def test_switching_it_off_costs_infinitely_much_and_the_rest_of_the_period() -> 
     world.pass_time(HOUR)
     on = world.start()
     assert on.plan is not None
-    assert not on.may_release
-    windows(on, world, 24)
-    assert on.may_release
+    assert (on.may_release, windows(on, world, 10)) == (False, 0)
+    windows(on, world, 3)
+    assert on.end_ns == MIDNIGHT + 2 * DAY
     check(world.rows)
+    assert world.start().may_release
 
 
 def test_off_is_said_once_a_period() -> None:
