@@ -16,7 +16,7 @@ import psutil
 import blackhole
 from blackhole import config as configuration
 from blackhole import listen, process
-from blackhole.catalogue.load import Catalogue, load
+from blackhole.catalogue.load import Catalogue, files, load
 from blackhole.config import Config
 from blackhole.decode import Decoder
 from blackhole.governor import monitor
@@ -111,7 +111,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
     """Starts consumers before receivers, and stops them in the other order."""
     async with contextlib.AsyncExitStack() as stack:
         _refuse_unusable_files(config)
-        catalogue = _catalogue(config)
+        catalogue = load(files(config, options.data_dir))
         database = Database.open(
             configuration.database_path(config, options.data_dir), memory_limit=_database_memory(config)
         )
@@ -230,10 +230,6 @@ def _watch(
     watch = Monitor(config, gauges, levers, sampler)
     pace.close_when(watch.closed)
     return watch
-
-
-def _catalogue(config: Config) -> Catalogue:
-    return load([Path(file).expanduser() for file in config.catalogue])
 
 
 def _decoder(config: Config, database: Database) -> Decoder:

@@ -61,22 +61,26 @@ def show(place: Place, name: str) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @common
 def check(place: Place, file: Path) -> None:
-    """Say whether the catalogue file FILE would be accepted."""
-    from blackhole.catalogue.load import load  # noqa: PLC0415
-    from blackhole.catalogue.parse import parse_file  # noqa: PLC0415
+    """Say whether the catalogue file FILE would be accepted beside the others."""
+    from datetime import UTC, datetime  # noqa: PLC0415
 
-    entries = parse_file(file)
-    load([file])
+    from blackhole.catalogue.check import check_file  # noqa: PLC0415
+    from blackhole.catalogue.load import files  # noqa: PLC0415
+
+    today = datetime.now(UTC).date()
+    checked = check_file(file, files(place.config(), place.data_dir), today)
     if place.as_json:
-        _print_json({"file": str(file), "metrics": len(entries)})
-    else:
-        click.echo(f"{file}: ok, {len(entries)} metrics")
+        _print_json({"file": str(file), "metrics": len(checked.entries), "warnings": checked.warnings})
+        return
+    for warning in checked.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(f"{file}: ok, {len(checked.entries)} metrics")
 
 
 def _load(place: Place) -> Any:
-    from blackhole.catalogue.load import load  # noqa: PLC0415
+    from blackhole.catalogue.load import files, load  # noqa: PLC0415
 
-    return load([Path(name).expanduser() for name in place.config().catalogue])
+    return load(files(place.config(), place.data_dir))
 
 
 def _print_json(value: object) -> None:

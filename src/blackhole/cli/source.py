@@ -41,7 +41,7 @@ def opened(place: Place) -> Iterator[Source]:
         )
     from blackhole.cli.offline import File  # noqa: PLC0415  (loads the database engine)
 
-    with closing(File(file, config)) as source:
+    with closing(File(file, config, place.data_dir)) as source:
         yield source
 
 
