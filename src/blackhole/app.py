@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -16,7 +17,8 @@ import psutil
 import blackhole
 from blackhole import config as configuration
 from blackhole import listen, process
-from blackhole.catalogue.load import Catalogue, files, load
+from blackhole.catalogue.allow import Allowed, Permission, add, decide
+from blackhole.catalogue.load import OWNER_FILE, Catalogue, files, load
 from blackhole.config import Config
 from blackhole.decode import Decoder
 from blackhole.governor import monitor
@@ -25,6 +27,7 @@ from blackhole.governor.monitor import Gauges, Levers, Monitor
 from blackhole.governor.pace import Pace
 from blackhole.governor.sampling import Sampler
 from blackhole.guard.engine import Guard
+from blackhole.guard.scrub import names_somebody
 from blackhole.pipeline import Pipeline, Statistics
 from blackhole.query.run import Runner
 from blackhole.receive.access import Access
@@ -129,13 +132,15 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         watch = _watch(config, database, (retention, guard), (meter, sampler, pace))
         addresses: dict[str, str] = {}
         accepting = asyncio.Event()
+        runner = Runner(database, catalogue, windows=config, now=time.time)
         services = Services(
-            Runner(database, catalogue, windows=config, now=time.time),
+            runner,
             statistics.snapshot,
             _status_reporter(database, writer, sampler, addresses),
             config,
             accepting.is_set,
             meter.free,
+            _allower((config, options.data_dir), guard, pipeline, (runner, retention)),
         )
         await _serve_people(stack, services, options, addresses)
         await _receive(stack, pipeline, (config, pace), options, addresses)
@@ -230,6 +235,32 @@ def _watch(
     watch = Monitor(config, gauges, levers, sampler)
     pace.close_when(watch.closed)
     return watch
+
+
+def _allower(
+    place: tuple[Config, Path], guard: Guard, pipeline: Pipeline, others: tuple[Runner, Retention]
+) -> Callable[[Permission], Allowed]:
+    """Adds to the owner's catalogue file, and makes every part go by it at once."""
+    config, data_dir = place
+
+    def allow(permission: Permission) -> Allowed:
+        today = datetime.now(UTC).date()
+        decision = decide(
+            permission, guard.catalogue, guard.unknown, today=today, names_somebody=names_somebody
+        )
+
+        def renew() -> Catalogue:
+            add(data_dir / OWNER_FILE, decision.new)
+            return load(files(config, data_dir))
+
+        if decision.new:
+            pipeline.recatalogue(renew)
+            for other in others:
+                other.recatalogue(guard.catalogue)
+            _log.info("%d metrics more are collected from here on", len(decision.new))
+        return decision.answer()
+
+    return allow
 
 
 def _decoder(config: Config, database: Database) -> Decoder:

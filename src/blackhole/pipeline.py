@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
+from blackhole.catalogue.load import Catalogue
 from blackhole.decode import Batch, Decoder
 from blackhole.errors import IntakeError, OverloadedError
 from blackhole.guard.engine import Guard, Judgement, Refusal
@@ -145,6 +146,17 @@ class Pipeline:
         """Releases the open window; None when there was nothing to release."""
         batch = self._guard.close_window()
         return None if batch is None else self._sink.submit(batch)
+
+    def recatalogue(self, renew: Callable[[], Catalogue]) -> None:
+        """Judges by what `renew` gives from here on. Raises OverloadedError before anything was changed.
+
+        The open window is closed first: it belongs to the entries under which it was gathered. On the event
+        loop only, as everything that judges.
+        """
+        self._refuse_when_full()
+        catalogue = renew()
+        self.close_window()
+        self._guard.recatalogue(catalogue)
 
     def forget_idle(self) -> int:
         """Lets go of series that were not heard of for an hour; returns how many."""

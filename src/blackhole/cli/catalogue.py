@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from blackhole.cli.options import Place, common
+from blackhole.cli.options import Place, common, reading
 from blackhole.cli.render import table
 from blackhole.errors import BlackholeError
 
@@ -75,6 +75,32 @@ def check(place: Place, file: Path) -> None:
     for warning in checked.warnings:
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"{file}: ok, {len(checked.entries)} metrics")
+
+
+@command.command("allow")
+@click.argument("names", nargs=-1, required=True, metavar="NAME…")
+@click.option("--privacy", default="internal", help="public or internal; guarded levels need a file.")
+@click.option("--purpose", help="The question that they answer.")
+@click.option("--type", type=click.Choice(("counter", "updowncounter", "gauge", "histogram")))
+@click.option("--unit", help="UCUM, as in ms, By, {request}.")
+@click.option("--keep", multiple=True, metavar="KEY", help="An attribute that survives; may be repeated.")
+@reading
+def allow(place: Place, **wanted: Any) -> None:
+    """Collect the metrics NAME from here on: adds them to catalogue.yaml in the data directory.
+
+    Type and unit are those of what the running service refused, unless they are given.
+    """
+    from blackhole.cli.allow import allowed  # noqa: PLC0415
+
+    given = {key: value for key, value in wanted.items() if value not in (None, ())}
+    answer, where = allowed(place, given)
+    if place.as_json:
+        _print_json(answer)
+        return
+    for entry in answer["allowed"]:
+        click.echo(f"{entry['name']}: {entry['privacy']} {entry['type']} in {entry['unit'] or '1'}, {where}")
+    for name in answer["already"]:
+        click.echo(f"{name}: was allowed before, see `blackhole catalogue show {name}`")
 
 
 def _load(place: Place) -> Any:

@@ -1,9 +1,10 @@
 """The guard: `Batch` in, `GuardedBatch` out, with the reasons for what was left behind."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from blackhole import _core
+from blackhole.catalogue.allow import Sent
 from blackhole.catalogue.load import Catalogue
 from blackhole.config import Config
 from blackhole.guard.reasons import Reason
@@ -122,6 +123,21 @@ class Guard:
         columns = self._table.window_columns(values)
         series, streams = self._registry.take_new(columns)
         return GuardedBatch(columns, series, streams)
+
+    def recatalogue(self, catalogue: Catalogue) -> None:
+        """Judges by another catalogue from here on. The open window must be closed before."""
+        self._catalogue = catalogue
+        self._resolver.recatalogue(catalogue)
+        self._table.forget_rules()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self._catalogue
+
+    @property
+    def unknown(self) -> Mapping[str, Sent]:
+        """How metrics came that no entry covers, since the catalogue last changed."""
+        return self._resolver.unknown
 
     def take_edges(self) -> bytes | None:
         """The calls between services since the last time, as a metrics request that is yet to be judged."""

@@ -14,6 +14,7 @@ from blackhole.guard.attributes import Attributes, Reducer, canonical
 from blackhole.guard.reasons import Reason
 from blackhole.guard.scrub import clean_name, clean_text, names_somebody
 from blackhole.guard.units import same_unit
+from blackhole.guard.unknown import Unknown
 from blackhole.records import (
     Finder,
     MetricType,
@@ -141,11 +142,22 @@ class Resolver:
         self._group_attributes: list[str] = [""]
         self.metrics: list[Metric] = []
         self.warnings: list[str] = []
+        self.unknown = Unknown()
+
+    def recatalogue(self, catalogue: Catalogue) -> None:
+        """Answers by another catalogue from here on. The window must be closed: its numbers are void."""
+        self._catalogue = catalogue
+        self._numbers.clear()
+        self._groups.clear()
+        self._group_attributes = [""]
+        self.metrics.clear()
+        self.unknown.clear()
 
     def metric(self, name: str, unit: str, kind: int, description: str) -> _core.Rule | int:
         del description
         definition = self._catalogue.match(name)
         if definition is None:
+            self.unknown.note(name, unit, TYPE_OF_KIND[kind])
             return Reason.NOT_IN_CATALOGUE
         metric = Metric(name, TYPE_OF_KIND[kind], _unit_kept(unit, definition), definition)
         reason = self._why_refused(metric) or self._why_unit_refused(name, unit)

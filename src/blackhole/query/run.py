@@ -62,6 +62,11 @@ class Runner:
         self._asked_lock = threading.Lock()
         self._categories: dict[str, str | None] = {}
 
+    def recatalogue(self, catalogue: Catalogue) -> None:
+        """Answers by another catalogue from here on."""
+        self._catalogue = catalogue
+        self._categories = {}  # after the catalogue, so that a thread that fills the new one knows it
+
     def query(self, query: Query) -> Answer:
         """Values of one metric over time. Raises QueryError, UnknownMetricError."""
         check_keys(query)
@@ -138,10 +143,11 @@ class Runner:
         )
 
     def _category(self, metric: str) -> str | None:
-        if metric not in self._categories:
+        known = self._categories
+        if metric not in known:
             definition = self._catalogue.match(metric)
-            self._categories[metric] = None if definition is None else definition.category
-        return self._categories[metric]
+            known[metric] = None if definition is None else definition.category
+        return known[metric]
 
     def _now_ns(self) -> int:
         return round(self._now() * SECOND)
