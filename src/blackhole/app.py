@@ -47,6 +47,7 @@ STOP_GRACE = 5.0
 EVICT_EVERY = 300.0
 RETAIN_EVERY = 3600.0
 FORGET_EVERY = 60.0
+KEEP_ASKED_EVERY = 60.0
 PENDING_BATCHES = 32
 
 _log = logging.getLogger("blackhole")
@@ -132,7 +133,8 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         watch = _watch(config, database, (retention, guard), (meter, sampler, pace))
         addresses: dict[str, str] = {}
         accepting = asyncio.Event()
-        runner = Runner(database, catalogue, windows=config, now=time.time)
+        runner = Runner(database, catalogue, windows=config, now=time.time, started=time.time())
+        stack.callback(_try, runner.keep_asked)
         services = Services(
             runner,
             statistics.snapshot,
@@ -154,6 +156,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
             pipeline.run_windows(),
             reporter.run(),
             _every(FORGET_EVERY, Keeper(database, config).apply, at_once=True),
+            _every(KEEP_ASKED_EVERY, runner.keep_asked),
             _every(EVICT_EVERY, pipeline.forget_idle),
             _every(RETAIN_EVERY, retention.apply, at_once=True),
             watch.run(),
@@ -320,11 +323,15 @@ async def _every(seconds: float, chore: Callable[[], object], *, at_once: bool =
     if not at_once:
         await asyncio.sleep(seconds)
     while True:
-        try:
-            await asyncio.to_thread(chore)
-        except Exception as error:  # noqa: BLE001  (a chore must not end the service)
-            _log.warning("%s failed and will be tried again: %s", chore.__qualname__, type(error).__name__)
+        await asyncio.to_thread(_try, chore)
         await asyncio.sleep(seconds)
+
+
+def _try(chore: Callable[[], object]) -> None:
+    try:
+        chore()
+    except Exception as error:  # noqa: BLE001  (a chore must not end the service)
+        _log.warning("%s failed and will be tried again: %s", chore.__qualname__, type(error).__name__)
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

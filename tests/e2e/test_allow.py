@@ -86,3 +86,21 @@ def test_without_a_service_the_file_is_written_for_its_next_start(tmp_path: Path
     assert (done.returncode, json.loads(done.stdout)["already"]) == (0, [])
     with Service(data_dir) as service:
         assert send(service, 1) == 0
+
+
+def test_questions_are_remembered_over_a_restart(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    names = ("node.requests.total", "node.errors.total")
+    unused = [str(BLACKHOLE), "catalogue", "unused", "--json", "--data-dir", str(data_dir)]
+
+    def named() -> list[str]:
+        done = subprocess.run(unused, capture_output=True, text=True, check=True, timeout=60)
+        return [one["metric"] for one in json.loads(done.stdout)["unused"] if one["metric"] in names]
+
+    with Service(data_dir) as service:
+        service.call(request(*(counter(name, 1, start=time.time_ns(), delta=True) for name in names)))
+        assert named() == sorted(names)
+        service.query(names[0])
+        assert named() == [names[1]]
+        assert service.stop() == 0
+    assert named() == [names[1]]

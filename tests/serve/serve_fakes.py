@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Any
 
 from blackhole.catalogue.allow import Allowed, Permission
@@ -66,7 +67,9 @@ class FakeRunner:
                 description="CPU use",
                 purpose="How busy a service is",
                 in_catalogue=True,
+                review_after=date(2027, 6, 1),
                 stored=True,
+                received=9,
                 series=1,
                 points=9,
                 first_seen=MOMENT,

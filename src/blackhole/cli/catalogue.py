@@ -103,6 +103,26 @@ def allow(place: Place, **wanted: Any) -> None:
         click.echo(f"{name}: was allowed before, see `blackhole catalogue show {name}`")
 
 
+@command.command("unused")
+@click.option(
+    "--days", type=click.IntRange(min=0), default=30, show_default=True, help="Not asked for in N days."
+)
+@reading
+def unused(place: Place, days: int) -> None:
+    """List what is stored though nobody asks for it, and entries whose day of review is past."""
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from blackhole.cli.source import opened  # noqa: PLC0415
+    from blackhole.cli.unused import as_text, found  # noqa: PLC0415
+
+    with opened(place) as source:
+        answer = found(source.metrics(), days, datetime.now(UTC))
+    if place.as_json:
+        _print_json(answer)
+    else:
+        click.echo(as_text(answer))
+
+
 def _load(place: Place) -> Any:
     from blackhole.catalogue.load import files, load  # noqa: PLC0415
 

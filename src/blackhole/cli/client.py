@@ -35,6 +35,9 @@ class Service:
     def status(self) -> bytes:
         return self._ask("status")
 
+    def metrics(self) -> bytes:
+        return self._ask("metrics")
+
     def allow(self, permission: Mapping[str, Any]) -> bytes:
         return self._ask("catalogue/allow", permission)
 

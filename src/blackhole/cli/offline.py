@@ -39,6 +39,9 @@ class File:
     def sql(self, text: str, max_rows: int) -> bytes:
         return msgspec.json.encode(self._runner.sql(text, max_rows=max_rows))
 
+    def metrics(self) -> bytes:
+        return msgspec.json.encode({"metrics": self._runner.metrics()})
+
     def status(self) -> bytes:
         with self._database.reader() as reader:
             points, metrics = reader.rows(_COUNTS).rows[0]
