@@ -10,10 +10,10 @@ from typing import Any, Protocol
 from blackhole.catalogue.definition import Definition
 from blackhole.config import Config
 from blackhole.errors import UnknownMetricError
-from blackhole.query import newest, sandbox, select
+from blackhole.query import newest, released, sandbox, select
 from blackhole.query.health import Health
 from blackhole.query.inventory import inventory, last_heard
-from blackhole.query.language import Answer, Query, SqlAnswer, Subject, check_keys, plan
+from blackhole.query.language import Answer, Query, Request, SqlAnswer, Subject, check_keys, plan
 from blackhole.query.recent import Recent
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
 from blackhole.query.times import SECOND
@@ -54,6 +54,7 @@ class Runner:
         self._database = database
         self._catalogue = catalogue
         self._windows = _windows(windows)
+        self._differential_privacy = not isinstance(windows, Config) or windows.differential_privacy
         self._now = now
         self._recent = Recent(database, self._now_ns)
         self._health: Health | None = None
@@ -79,9 +80,16 @@ class Runner:
                 query,
                 ((row[0], row[3]) for row in stored if (row[1], row[2]) == (subject.type, subject.unit)),
             )
-            series = select.run(reader, request, chosen) if chosen.ids else []
-            rate = select.sampling_rate(reader, request, chosen) if series else 1.0
+            noisy = self._is_noisy(reader, request)
+            if noisy:
+                released.check(request)
+            answer = released.run if noisy else select.run
+            series = answer(reader, request, chosen) if chosen.ids else []
+            rate = select.sampling_rate(reader, request, chosen) if series and not noisy else 1.0
         notes += _notes(definition, subject, request.aggregation)
+        if noisy:
+            notes += released.notes(request)
+            notes += released.too_short(request, self._windows[subject.level])
         if not series:
             notes.append("no data in this range" if stored else "nothing of this metric has been stored yet")
         if rate < 1:
@@ -129,6 +137,12 @@ class Runner:
             asked = dict(self._asked)
         with self._database.reader() as reader:
             return inventory(reader, self._catalogue, asked)
+
+    def _is_noisy(self, reader: Reader, request: Request) -> bool:
+        """What was stored while differential privacy was off is answered exactly, if that is still off."""
+        if request.subject.level is not PrivacyLevel.HIGHLY_SENSITIVE:
+            return False
+        return self._differential_privacy or released.exist(reader, request)
 
     def _newest(self, category: str) -> SeriesReport:
         return newest.report(
