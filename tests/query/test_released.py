@@ -364,3 +364,28 @@ def test_a_range_too_short_for_a_release_says_so(asked: Desk) -> None:
     answer = asked.runner.query(Query(OPERATIONS))
 
     assert "released at the end of each window of 1h: ask for a longer range, `--last 24h`" in answer.notes
+
+
+def test_the_live_page_gets_the_newest_release_with_its_interval(asked: Desk) -> None:
+    law = Law(GAUSSIAN, 10.0)
+    short = [Window(NOW_S * 10**9 - n * 60 * 10**9, law, [1200.0]) for n in (2, 1)]
+    connections = definition(
+        "p2p.connections.total",
+        "counter",
+        category="p2p",
+        privacy="highly_sensitive",
+        privacy_unit="event",
+        bounds=[0, 1],
+    )
+    asked.runner = Runner(
+        asked.database, FakeCatalogue((connections,)), windows=Config(), now=lambda: asked.now
+    )
+    add_series(asked, connections.name, "counter", KINDS[:1])
+    add_releases(asked, connections.name, short)
+    add_values(asked, short)
+
+    (entry,) = asked.runner.network().series
+
+    assert entry.value == pytest.approx(1200 / 3600)
+    assert entry.lower == pytest.approx((1200 - 1.96 * 10 - 0.5) / 3600, rel=1e-4)
+    assert entry.upper == pytest.approx((1200 + 1.96 * 10 + 0.5) / 3600, rel=1e-4)

@@ -14,8 +14,10 @@ from blackhole.query.language import Query
 from blackhole.query.run import Runner
 from blackhole.store.database import Database
 
+# Guarded metrics stand in no count.
 _COUNTS = """
-SELECT (SELECT count(*) FROM metrics), (SELECT count(DISTINCT metric) FROM series)
+SELECT (SELECT count(*) FROM metrics WHERE privacy_level < 2),
+    (SELECT count(DISTINCT metric) FROM series WHERE privacy_level < 2)
 """
 
 
