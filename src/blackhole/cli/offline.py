@@ -54,5 +54,11 @@ class File:
             }
         )
 
+    def privacy_budget(self) -> bytes:
+        return msgspec.json.encode(self._runner.privacy_budget())
+
+    def privacy_ledger(self, before: int | None, limit: int) -> bytes:
+        return msgspec.json.encode(self._runner.privacy_ledger(before, limit))
+
     def close(self) -> None:
         self._database.close()

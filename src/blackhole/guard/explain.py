@@ -1,17 +1,19 @@
 """Turns a catalogue entry and the configuration into what is promised about a metric, in plain words."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import chain, repeat
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from blackhole.catalogue.definition import Definition, PrivacyUnit
 from blackhole.config import Config, duration_words
+from blackhole.errors import QueryError, UnknownMetricError
 from blackhole.guard import plan as planning
 from blackhole.guard import wording
 from blackhole.guard.attributes import kept_keys, released_keys
 from blackhole.guard.budget import epsilon_of
+from blackhole.guard.scrub import clean_name
 from blackhole.guard.terms import GAUSSIAN, Terms, half_width
 from blackhole.guard.toeplitz import HORIZON, coefficients, row_norm
 from blackhole.records import PrivacyLevel
@@ -53,6 +55,25 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     same_events: dict[str, str] = {}
     assumptions: list[str]
     words: str
+
+
+class Catalogue(Protocol):
+    def match(self, name: str, /) -> Definition | None: ...
+    def near(self, name: str, /) -> list[str]: ...
+    def __iter__(self) -> Iterator[Definition]: ...
+
+
+def explain_name(metric: str, catalogue: Catalogue, config: Config) -> Explanation:
+    """What is promised about a metric. Raises QueryError, UnknownMetricError."""
+    definition = next((entry for entry in catalogue if entry.name == metric), None) or catalogue.match(metric)
+    if definition is None:
+        near = ", ".join(catalogue.near(metric))
+        hint = f"did you mean {near}?" if near else "see `blackhole catalogue list`"
+        raise UnknownMetricError(f"{clean_name(metric)}: not in the catalogue, so it is refused: {hint}")
+    try:
+        return msgspec.structs.replace(explain(definition, catalogue, config), metric=metric)
+    except ValueError as error:
+        raise QueryError(f"the catalogue cannot be planned: {error}") from None
 
 
 def explain(definition: Definition, catalogue: Iterable[Definition], config: Config) -> Explanation:

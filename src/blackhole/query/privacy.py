@@ -1,20 +1,18 @@
 """Turns the privacy ledger and the catalogue into what was promised, what was spent, and what is left."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from blackhole.catalogue.definition import Definition
 from blackhole.config import Config
-from blackhole.errors import QueryError, UnknownMetricError
+from blackhole.errors import QueryError
 from blackhole.guard.budget import epsilon_of
-from blackhole.guard.explain import Explanation, explain
 from blackhole.guard.plan import Plan, period_at, plan
-from blackhole.guard.scrub import clean_name
 from blackhole.guard.terms import GAUSSIAN
 from blackhole.query.accounts import (
     BudgetAnswer,
@@ -184,25 +182,6 @@ class Privacy:
             return plan(self._catalogue, self._config, period)
         except ValueError as error:
             raise QueryError(f"the catalogue cannot be planned: {error}") from None
-
-
-class Catalogue(Protocol):
-    def match(self, name: str, /) -> Definition | None: ...
-    def near(self, name: str, /) -> list[str]: ...
-    def __iter__(self) -> Iterator[Definition]: ...
-
-
-def explain_metric(metric: str, catalogue: Catalogue, config: Config) -> Explanation:
-    """What is promised about a metric. Raises QueryError, UnknownMetricError."""
-    definition = next((entry for entry in catalogue if entry.name == metric), None) or catalogue.match(metric)
-    if definition is None:
-        near = ", ".join(catalogue.near(metric))
-        hint = f"did you mean {near}?" if near else "see `blackhole catalogue list`"
-        raise UnknownMetricError(f"{clean_name(metric)}: not in the catalogue, so it is refused: {hint}")
-    try:
-        return msgspec.structs.replace(explain(definition, catalogue, config), metric=metric)
-    except ValueError as error:
-        raise QueryError(f"the catalogue cannot be planned: {error}") from None
 
 
 def read_head(database: Path) -> LedgerHead | None:

@@ -10,13 +10,13 @@ from typing import Any, Protocol
 from blackhole.catalogue.definition import Definition
 from blackhole.config import Config
 from blackhole.errors import UnknownMetricError
-from blackhole.guard.explain import Explanation
+from blackhole.guard.explain import Explanation, explain_name
 from blackhole.query import newest, released, sandbox, select
 from blackhole.query.accounts import BudgetAnswer, LedgerPage, PrivacyNews
 from blackhole.query.health import Health
 from blackhole.query.inventory import inventory, last_heard
 from blackhole.query.language import Answer, Query, Request, SqlAnswer, Subject, check_keys, plan
-from blackhole.query.privacy import Privacy, explain_metric
+from blackhole.query.privacy import Privacy
 from blackhole.query.recent import Recent
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
 from blackhole.query.times import SECOND
@@ -157,7 +157,7 @@ class Runner:
 
     def explain(self, metric: str) -> Explanation:
         """What is promised about a metric. Raises QueryError, UnknownMetricError."""
-        return explain_metric(metric, self._catalogue, self._config)
+        return explain_name(metric, self._catalogue, self._config)
 
     def _is_noisy(self, reader: Reader, request: Request) -> bool:
         """What was stored while differential privacy was off is answered exactly, if that is still off."""
