@@ -8,11 +8,12 @@ import msgspec
 import pytest
 from tests.cli.cli_fakes import FakeService, Runner
 from tests.guard.ledger_fakes import DAY, START, Book, a_day
-from tests.query.ledger_rows import keep, write_head
+from tests.query.ledger_rows import keep
 
 from blackhole.query.accounts import BudgetAnswer, LedgerHead, LedgerPage, MetricBudget, to_entry
 from blackhole.records import LedgerRow
 from blackhole.store.database import Database
+from blackhole.store.ledger import write_head
 
 BASE = "/api/analytics/privacy"
 
@@ -23,7 +24,7 @@ def a_file(directory: Path, rows: Sequence[LedgerRow], head: LedgerRow | None) -
     keep(database, rows)
     database.close()
     if head is not None:
-        write_head(path, head)
+        write_head(path, [head])
     return str(directory)
 
 
@@ -66,7 +67,7 @@ def test_a_ledger_longer_than_a_page_is_verified_whole(tmp_path: Path, run: Runn
     [
         ("UPDATE privacy_ledger SET rho = rho / 2 WHERE sequence = 5", "row 5: was changed"),
         ("DELETE FROM privacy_ledger WHERE sequence = 4", "row 4: is missing"),
-        ("DELETE FROM privacy_ledger WHERE sequence = 8", "ends at row 7 and the head file at row 8"),
+        ("DELETE FROM privacy_ledger WHERE sequence > 6", "row 7: is missing"),
     ],
 )
 def test_a_ledger_that_was_tampered_with_fails_and_says_where(
@@ -91,6 +92,15 @@ def test_overspending_fails_and_is_listed(tmp_path: Path, run: Runner, book: Boo
     assert outcome.code == 1
     (fault,) = json.loads(outcome.out)["faults"]
     assert fault == {"sequence": 9, "words": "releases a window of user.active a second time"}
+
+
+def test_rows_that_only_the_head_has_are_no_fault(tmp_path: Path, run: Runner, book: Book) -> None:
+    place = a_file(tmp_path / "data", book.rows[:-2], None)
+    write_head(Path(place) / "analytics.duckdb", book.rows[-2:])
+    outcome = run("privacy", "verify", "--data-dir", place)
+    assert outcome.code == 0, outcome.out
+    assert "2 rows are in the head file only" in outcome.out
+    assert "8 rows, 6 releases" in outcome.out
 
 
 def test_a_missing_head_fails(tmp_path: Path, run: Runner, book: Book) -> None:

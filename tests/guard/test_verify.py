@@ -5,7 +5,11 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.guard.ledger_fakes import DAY, ENTRIES, HOUR, START, Book, a_day, entry
+from tests.guard.test_ledger import World, act, steps
+from tests.guard.test_ledger import entry as ledger_entry
 
 from blackhole.config import Config
 from blackhole.guard.chain import make_row
@@ -201,7 +205,7 @@ def head_of(rows: list[LedgerRow]) -> tuple[int, str]:
 def test_a_database_that_was_put_back_is_found_by_the_head() -> None:
     book = a_day(range(2))
     (fault,) = verify(book.rows[:-1], head_of(book.rows)).faults
-    assert "ends at row 5 and the head file at row 6" in str(fault)
+    assert "ends at row 5 and its head file at row 6" in str(fault)
 
 
 def test_a_head_that_is_missing_older_or_of_another_ledger_is_found() -> None:
@@ -220,3 +224,24 @@ def test_a_shorter_ledger_that_was_hashed_anew_is_found_by_the_head() -> None:
     again = make_row(last, time_ns=book.time_ns, kind=LedgerKind.STOP, period=book.period)
     (fault,) = verify([*book.rows[:-1], again], head_of(book.rows)).faults
     assert "another hash" in str(fault)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(steps, max_size=40), st.sampled_from([None, 1, 5]), st.sampled_from([0.0, 1e-9]))
+def test_whatever_happens_to_the_engine_its_ledger_is_right(
+    actions: list[str], most: int | None, delta: float
+) -> None:
+    world = World(
+        now=START,
+        definitions=[ledger_entry("a"), ledger_entry("b", max_windows_per_unit=most)],
+        config=Config(privacy_delta=delta),
+    )
+    ledger = world.start()
+    for action in actions:
+        act(action, world, ledger)
+        if action not in {"window", "early"}:
+            ledger = world.start()
+    assert world.head is not None
+    pending = [row for row in world.head.pending if row.sequence > len(world.rows)]
+    found = verify([*world.rows, *pending], (world.head.sequence, world.head.hash))
+    assert found.faults == []

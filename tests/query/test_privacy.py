@@ -4,7 +4,7 @@ import math
 
 import pytest
 from tests.guard.ledger_fakes import DAY, ENTRIES, HOUR, START, a_day
-from tests.query.ledger_rows import keep, write_head
+from tests.query.ledger_rows import keep
 from tests.query.query_fakes import Desk, FakeCatalogue
 
 from blackhole.config import Config
@@ -16,6 +16,7 @@ from blackhole.query.language import Query
 from blackhole.query.run import Runner
 from blackhole.query.times import format_time
 from blackhole.records import LedgerKind
+from blackhole.store.ledger import write_head
 
 
 def runner(asked: Desk, at_ns: int, config: Config | None = None) -> Runner:
@@ -120,7 +121,7 @@ def test_the_ledger_is_told_so_exactly_that_it_can_be_verified(asked: Desk) -> N
     book = a_day()
     book.off()
     keep(asked.database, book.rows)
-    write_head(asked.database.path, book.rows[-1])
+    write_head(asked.database.path, book.rows[-1:])
     answers = runner(asked, START + DAY)
 
     pages = [answers.privacy_ledger(before, 20) for before in (None, 32, 12)]
@@ -189,3 +190,12 @@ def test_the_inventory_counts_nothing_of_guarded_metrics(asked: Desk) -> None:
     found = {one.metric: one for one in runner(asked, START).metrics()}
     one = found["content.operations"]
     assert (one.series, one.points, one.first_seen, one.last_seen) == (None, None, None, None)
+
+
+def test_rows_that_only_the_head_has_are_told_as_pending(asked: Desk) -> None:
+    book = a_day(range(1))
+    keep(asked.database, book.rows[:-1])
+    write_head(asked.database.path, book.rows[-2:])
+    page = runner(asked, START + HOUR).privacy_ledger()
+    assert page.head is not None
+    assert [to_row(entry) for entry in page.head.pending] == book.rows[-1:]

@@ -1,6 +1,7 @@
 """`blackhole privacy verify`: replays the whole ledger and says whether its promise was kept."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
@@ -24,12 +25,13 @@ def command(place: Place) -> int:
 
     from blackhole.cli.source import opened  # noqa: PLC0415
     from blackhole.guard.verify import verify  # noqa: PLC0415
-    from blackhole.query.accounts import LedgerPage  # noqa: PLC0415
+    from blackhole.query.accounts import LedgerPage, to_row  # noqa: PLC0415
 
     with opened(place) as source:
         newest = msgspec.json.decode(source.privacy_ledger(None, 1), type=LedgerPage)
+        pending = [] if newest.head is None else [to_row(entry) for entry in newest.head.pending]
         head = None if newest.head is None else (newest.head.sequence, newest.head.hash)
-        found = verify(_rows(source, newest.newest), head)
+        found = verify(chain(_rows(source, newest.newest), pending), head)
     if place.as_json:
         answer = {"ok": not found.faults, **msgspec.to_builtins(found)}
         click.echo(msgspec.json.encode(answer).decode())
@@ -40,6 +42,11 @@ def command(place: Place) -> int:
         if len(found.faults) > _MOST_FAULTS:
             click.echo(f"… and {len(found.faults) - _MOST_FAULTS} more: see --json")
     else:
+        if pending:
+            click.echo(
+                f"{len(pending)} rows are in the head file only, since the service was killed before the"
+                " database had them: they count, and its next start enters them."
+            )
         click.echo(
             f"the ledger is right: {number(found.rows)} rows, {number(found.releases)} releases in"
             f" {number(found.periods)} budget periods, none charged more than planned.\n"

@@ -164,11 +164,11 @@ def _head_faults(last: LedgerRow | None, head: Head | None) -> Iterator[str]:
     written = 0 if last is None else last.sequence
     if sequence > written:
         yield (
-            f"the database ends at row {written} and the head file at row {sequence}: the service was killed"
-            " between the two, or the database was put back from an older copy"
+            f"the ledger ends at row {written} and its head file at row {sequence}: the database was put back"
+            " from an older copy, or lost what it had"
         )
     elif sequence < written:
-        yield f"the head file ends at row {sequence} and the database at row {written}: the head was replaced"
+        yield f"the head file ends at row {sequence} and the ledger at row {written}: the head was replaced"
     elif last is not None and digest != last.hash:
         yield f"row {written} has another hash in the head file: one of them was replaced"
 

@@ -63,10 +63,14 @@ class LedgerEntry(msgspec.Struct, frozen=True):
 
 
 class LedgerHead(msgspec.Struct, frozen=True):
-    """What the head file says: the newest row that was ever meant to be written."""
+    """What the head file says: the newest row that was ever meant to be written.
+
+    `pending`: rows that the database lacks, since the service was killed before it had them.
+    """
 
     sequence: int
     hash: str
+    pending: list[LedgerEntry] = []
 
 
 class LedgerPage(msgspec.Struct, frozen=True):

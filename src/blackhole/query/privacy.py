@@ -4,13 +4,12 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from blackhole.catalogue.definition import Definition
 from blackhole.config import Config
-from blackhole.errors import QueryError
+from blackhole.errors import QueryError, StoreError
 from blackhole.guard.budget import epsilon_of
 from blackhole.guard.plan import Plan, period_at, plan
 from blackhole.guard.terms import GAUSSIAN
@@ -23,22 +22,15 @@ from blackhole.query.accounts import (
     to_entry,
 )
 from blackhole.query.times import format_time
-from blackhole.records import LedgerKind, LedgerRow, Span
+from blackhole.records import LedgerRow, Span
+from blackhole.store import ledger
 from blackhole.store.database import Database
 from blackhole.store.reader import Reader
 
 MAX_ROWS = 1000
-HEAD_SUFFIX = ".head"
-_MAX_HEAD_BYTES = 16 * 2**20
 _TRIES = 3
+_PAST_ALL = 2**62
 
-_COLUMNS = """
-SELECT sequence, epoch_ns(time), kind, epoch_ns(period_start), epoch_ns(period_end), metric,
-    epoch_ns(window_start), epoch_ns(window_end), epsilon, rho, details::VARCHAR, previous, hash
-FROM privacy_ledger
-"""
-_PAGE = f"{_COLUMNS} WHERE sequence < $before ORDER BY sequence DESC LIMIT $limit"
-_NEWEST_PERIOD = f"{_COLUMNS} WHERE kind = 'period' ORDER BY sequence DESC LIMIT 1"
 _NEWEST = "SELECT coalesce(max(sequence), 0), coalesce(epoch_ns(max(time)), 0) FROM privacy_ledger"
 _CHARGED = """
 SELECT metric,
@@ -113,13 +105,13 @@ class Privacy:
         """At most `limit` rows below the sequence `before`, the newest first. Raises QueryError."""
         if not 1 <= limit <= MAX_ROWS:
             raise QueryError(f"limit is from 1 to {MAX_ROWS:,}")
-        bound = {"before": 2**62 if before is None else before, "limit": limit}
+        below = _PAST_ALL if before is None else before
         page = LedgerPage([], 0, None)
         for _ in range(_TRIES):
             with self._database.reader() as reader:
-                rows = [_row(row) for row in reader.rows(_PAGE, bound).rows]
+                rows = ledger.before(reader, below, limit)
                 newest = reader.rows(_NEWEST).rows[0][0]
-            head = read_head(self._database.path)
+            head = _head(self._database.path, newest)
             page = LedgerPage([to_entry(row) for row in rows], newest, head)
             # The head file is written first: between it and the commit it is ahead for a moment.
             if head is None or head.sequence == newest:
@@ -155,9 +147,7 @@ class Privacy:
 
     def _account(self, reader: Reader) -> _Account:
         now = self._time(reader)
-        rows = reader.rows(_NEWEST_PERIOD).rows
-        begun = _row(rows[0]) if rows else None
-        running = self._plan_at(now, begun)
+        running = self._plan_at(now, ledger.newest_period(reader))
         bound = {"start": running.period.start_ns, "end": running.period.end_ns}
         charged, off, spent = {}, not self._config.differential_privacy, False
         gaussian = running.mechanism == GAUSSIAN
@@ -184,14 +174,16 @@ class Privacy:
             raise QueryError(f"the catalogue cannot be planned: {error}") from None
 
 
-def read_head(database: Path) -> LedgerHead | None:
-    """What the head file beside the database says; None where there is none that can be read."""
-    path = database.with_name(database.name + HEAD_SUFFIX)
+def _head(database: Path, newest: int) -> LedgerHead | None:
+    """What the head file says; None where there is none that can be read."""
     try:
-        with path.open("rb") as file:
-            return msgspec.json.decode(file.read(_MAX_HEAD_BYTES), type=LedgerHead)
-    except (OSError, msgspec.DecodeError):
+        head = ledger.read_head(database)
+    except StoreError:
         return None
+    if head is None:
+        return None
+    pending = [to_entry(row) for row in head.pending if row.sequence > newest]
+    return LedgerHead(head.sequence, head.hash, pending)
 
 
 def _remaining(account: _Account) -> float:
@@ -204,13 +196,3 @@ def _remaining(account: _Account) -> float:
 def _epsilon(running: Plan, charged: float) -> float:
     """What was charged (ρ or ε) as ε at the plan's δ."""
     return epsilon_of(charged, running.delta) if running.mechanism == GAUSSIAN else charged
-
-
-def _row(values: tuple[Any, ...]) -> LedgerRow:
-    sequence, time_ns, kind, start_ns, end_ns, metric, window_start_ns, window_end_ns, *rest = values
-    epsilon, rho, details, previous, digest = rest
-    window = None if window_start_ns is None else Span(window_start_ns, window_end_ns)
-    period = Span(start_ns, end_ns)
-    return LedgerRow(
-        sequence, time_ns, LedgerKind(kind), period, metric, window, epsilon, rho, details, previous, digest
-    )
