@@ -52,6 +52,8 @@ class PrivacySettings(msgspec.Struct, frozen=True):
     differential_privacy: bool
     k_anonymity: int
     sensitive_window: float
+    release_window: float
+    privacy_budget: float
     retention_period: float
     network_sharing: bool
 
@@ -140,11 +142,13 @@ class Api:
             commit_seconds=statistics["commit_seconds"],
             refused=self._refused(),
             privacy=PrivacySettings(
-                config.differential_privacy,
-                config.k_anonymity,
-                float(config.sensitive_window),
-                float(config.retention_period),
-                config.network_sharing,
+                differential_privacy=config.differential_privacy,
+                k_anonymity=config.k_anonymity,
+                sensitive_window=float(config.sensitive_window),
+                release_window=float(config.release_window),
+                privacy_budget=config.privacy_budget,
+                retention_period=float(config.retention_period),
+                network_sharing=config.network_sharing,
             ),
         )
         return _json(answer)
