@@ -41,6 +41,13 @@ class Service:
     def allow(self, permission: Mapping[str, Any]) -> bytes:
         return self._ask("catalogue/allow", permission)
 
+    def privacy_budget(self) -> bytes:
+        return self._ask("privacy/budget")
+
+    def privacy_ledger(self, before: int | None, limit: int) -> bytes:
+        below = "" if before is None else f"&before={before}"
+        return self._ask(f"privacy/ledger?limit={limit}{below}")
+
     def _ask(self, path: str, body: Mapping[str, Any] | None = None) -> bytes:
         headers = {"Accept": "application/json"}
         data = None
