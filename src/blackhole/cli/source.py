@@ -25,6 +25,7 @@ class Source(Protocol):
     def status(self) -> bytes: ...
     def privacy_budget(self) -> bytes: ...
     def privacy_ledger(self, before: int | None, limit: int) -> bytes: ...
+    def metrics(self) -> bytes: ...
 
 
 @contextmanager
@@ -43,7 +44,7 @@ def opened(place: Place) -> Iterator[Source]:
         )
     from blackhole.cli.offline import File  # noqa: PLC0415  (loads the database engine)
 
-    with closing(File(file, config)) as source:
+    with closing(File(file, config, place.data_dir)) as source:
         yield source
 
 
