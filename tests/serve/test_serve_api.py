@@ -234,7 +234,7 @@ async def test_the_ledger_is_read_page_by_page(client: httpx.AsyncClient, servic
     await client.get(ledger, params={"before": 8, "limit": 2})
     assert service.runner.asked == [(None, 100), (8, 2)]
     assert answer["rows"][0]["epsilon"] is None  # infinite
-    assert answer["head"] == {"sequence": 7, "hash": "1" * 64}
+    assert answer["head"] == {"sequence": 7, "hash": "1" * 64, "pending": []}
     for query in ({"before": "-1"}, {"limit": "many"}, {"limit": "9" * 30}):
         assert (await client.get(ledger, params=query)).status_code == 400
 

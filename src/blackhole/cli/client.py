@@ -35,18 +35,18 @@ class Service:
     def status(self) -> bytes:
         return self._ask("status")
 
-    def metrics(self) -> bytes:
-        return self._ask("metrics")
-
-    def allow(self, permission: Mapping[str, Any]) -> bytes:
-        return self._ask("catalogue/allow", permission)
-
     def privacy_budget(self) -> bytes:
         return self._ask("privacy/budget")
 
     def privacy_ledger(self, before: int | None, limit: int) -> bytes:
         below = "" if before is None else f"&before={before}"
         return self._ask(f"privacy/ledger?limit={limit}{below}")
+
+    def metrics(self) -> bytes:
+        return self._ask("metrics")
+
+    def allow(self, permission: Mapping[str, Any]) -> bytes:
+        return self._ask("catalogue/allow", permission)
 
     def _ask(self, path: str, body: Mapping[str, Any] | None = None) -> bytes:
         headers = {"Accept": "application/json"}

@@ -1,7 +1,6 @@
 """`blackhole privacy explain`: what happens to a metric, from the configuration and the catalogue alone."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -20,11 +19,11 @@ def command(place: Place, metric: str) -> None:
     """Say in plain words what happens to METRIC, how large its error will be, and what that rests on."""
     import msgspec  # noqa: PLC0415
 
-    from blackhole.catalogue.load import load  # noqa: PLC0415
+    from blackhole.catalogue.load import files, load  # noqa: PLC0415
     from blackhole.guard.explain import explain_name  # noqa: PLC0415
 
     config = place.config()
-    found = explain_name(metric, load([Path(name).expanduser() for name in config.catalogue]), config)
+    found = explain_name(metric, load(files(config, place.data_dir)), config)
     if place.as_json:
         click.echo(msgspec.json.encode(found).decode())
         return

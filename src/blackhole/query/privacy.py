@@ -58,12 +58,15 @@ class _Account:
 
 
 class Privacy:
-    """Answers from stored rows and the catalogue alone. Synchronous and thread-safe."""
+    """Answers from stored rows and the catalogue alone. Synchronous and thread-safe.
+
+    `catalogue` gives the entries as they are when they are asked for.
+    """
 
     def __init__(
         self,
         database: Database,
-        catalogue: Iterable[Definition],
+        catalogue: Callable[[], Iterable[Definition]],
         config: Config,
         now_ns: Callable[[], int],
     ) -> None:
@@ -169,7 +172,7 @@ class Privacy:
 
     def _planned(self, period: Span) -> Plan:
         try:
-            return plan(self._catalogue, self._config, period)
+            return plan(self._catalogue(), self._config, period)
         except ValueError as error:
             raise QueryError(f"the catalogue cannot be planned: {error}") from None
 

@@ -60,8 +60,8 @@ class Runner:
         self._windows = _windows(windows)
         self._config = windows if isinstance(windows, Config) else Config()
         self._now = now
+        self._privacy = Privacy(database, lambda: self._catalogue, self._config, self._now_ns)
         self._started = started
-        self._privacy = Privacy(database, catalogue, self._config, self._now_ns)
         self._recent = Recent(database, self._now_ns)
         self._health: Health | None = None
         self._health_lock = threading.Lock()
@@ -72,7 +72,6 @@ class Runner:
         """Answers by another catalogue from here on."""
         self._catalogue = catalogue
         self._categories = {}  # after the catalogue, so that a thread that fills the new one knows it
-        self._privacy = Privacy(self._database, catalogue, self._config, self._now_ns)
 
     def query(self, query: Query) -> Answer:
         """Values of one metric over time. Raises QueryError, UnknownMetricError."""
