@@ -21,7 +21,7 @@ build-demo: ## the same, with the demo's own environment (libp2p)
 	@$(PYTHON) -m tools.prepare --demo
 
 .PHONY: build-tests
-build-tests: ## the same, with the clients of other people that the tests send with (npm, Go)
+build-tests: ## the same, with other people's programs that the tests use (pip, npm, Go)
 	@$(PYTHON) -m tools.prepare --demo --clients
 
 .PHONY: demo
@@ -91,6 +91,7 @@ lock: build ## renew the hashed requirement locks
 	$(LOCK) --upgrade requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 	$(LOCK) --upgrade pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
 	$(LOCK) --upgrade pyproject.toml --extra sdk -c requirements/dev.txt -o requirements/sdk.txt
+	$(LOCK) --upgrade requirements/oracles.in -c requirements/dev.txt -o requirements/oracles.txt
 	$(LOCK) --upgrade requirements/demo.in -o requirements/demo.txt
 
 .PHONY: clean
