@@ -149,7 +149,7 @@ def build_go_clients(step: Step) -> None:
 
 
 def client_steps() -> list[Step]:
-    """Other people's programs: clients that the tests send with, and what the privacy engine is compared to."""
+    """Other people's programs: clients that the tests send with, and what the engine is compared to."""
     packages = CLIENTS / "js" / "package-lock.json"
     programs = BUILD / "go" / "bin"
     return [
