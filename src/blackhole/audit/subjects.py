@@ -1,4 +1,4 @@
-"""Turns a catalogue entry and a mechanism into what is audited: its configuration, its terms and its claim."""
+"""Turns a catalogue entry and a mechanism into what is audited: configuration, terms and claim."""
 
 import math
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Turns subjects and paths through the service into rows: what was claimed, what was measured, the verdict."""
+"""Turns subjects and paths through the service into rows: the claim, what was measured, the verdict."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
