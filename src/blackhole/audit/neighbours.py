@@ -134,21 +134,7 @@ def _expectation(terms: Terms, cells: int, shifts: Sequence[Sequence[float | Non
         exact = (*exact, float(_CROWD))
         flat = [s for shift in flat for s in (shift, None if shift is None else float(bool(shift)))]
         moved += terms.groups_per_unit * terms.charged_windows
-    if terms.running_total:
-        return _running(terms, cells, value, shifts, moved)
     times = cells * terms.windows
-    return Expectation(exact * times, tuple(flat), moved, noise * times)
-
-
-def _running(
-    terms: Terms, cells: int, value: float, shifts: Sequence[Sequence[float | None]], moved: float
-) -> Expectation:
-    """Each total holds all windows before it; its noise has memory, so no law of one value is checked."""
-    exact = [value * (window + 1) for window in range(terms.windows) for _ in range(cells)]
-    total = [
-        sum(row[cell] or 0.0 for row in shifts[: window + 1])
-        for window in range(terms.windows)
-        for cell in range(cells)
-    ]
-    free = any(shift is None for row in shifts for shift in row)
-    return Expectation(tuple(exact), (None,) * len(exact) if free else tuple(total), moved * terms.windows)
+    # The noise of a running total has memory: there is no law of a single value.
+    law = () if terms.running_total else noise * times
+    return Expectation(exact * times, tuple(flat), moved, law)
