@@ -341,8 +341,10 @@ class SeriesTable:
         """Applies all points, in order. Passes on what the resolver raises; no point is applied then."""
 
     def declare(self, rules: Sequence[Rule], *, fresh: bool) -> None:
-        """Puts the rules of released metrics in place, whether or not anything of them comes. `fresh`: a budget
-        period begins, so in how many windows a unit counted is forgotten."""
+        """Puts the rules of released metrics in place, whether or not anything of them comes.
+
+        `fresh`: a budget period begins, so in how many windows a unit counted is forgotten.
+        """
 
     def close_window(self) -> list[WindowValue]:
         """Closes the windows without `release`: clamps, folds groups under k into `other`, and forgets."""

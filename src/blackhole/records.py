@@ -167,21 +167,6 @@ class Records(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class GuardedBatch:
-    """What may be stored. Only `blackhole.guard` makes one (a test holds it to that).
-
-    `repeatable`: whether a sender that sends it again adds nothing to it. Spans and log records have no times
-    that would tell.
-    """
-
-    rows: Rows
-    series: tuple[SeriesRow, ...] = ()
-    streams: tuple[StreamRow, ...] = ()
-    records: Records | None = None
-    repeatable: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of time, in nanoseconds since the epoch; the end is not part of it."""
 
@@ -256,14 +241,23 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     version: str
 
 
+def receipt_of(row: LedgerRow) -> Receipt:
+    """The receipt of a release in the ledger."""
+    return msgspec.json.decode(row.details, type=Receipt)
+
+
 @dataclass(frozen=True, slots=True)
 class ReleaseRow:
-    """One release as the `releases` table has it: `ledger` is the row of the ledger that charges it."""
+    """One release as the `releases` table has it: `ledger` is the row of the ledger that charges it.
+
+    `lost`: its values are not in the file, since the service was killed before they were.
+    """
 
     ledger: int
     receipt: Receipt
     window: Span
     created_us: int
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +266,55 @@ class Entry:
 
     ledger: tuple[LedgerRow, ...] = ()
     releases: tuple[ReleaseRow, ...] = ()
+
+
+NO_ENTRY = Entry()
+
+
+@dataclass(frozen=True, slots=True)
+class NoisyList:
+    """One group of a released histogram or gauge.
+
+    A histogram has `bounds`, and a noisy count for each bucket; a gauge its noisy sum and count.
+    """
+
+    series: int
+    time_ns: int
+    bounds: Sequence[float] | None
+    noisy: Sequence[float] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedBatch:
+    """What may be stored. Only `blackhole.guard` makes one (a test holds it to that).
+
+    `repeatable`: whether a sender that sends it again adds nothing to it. Spans and log records have no times
+    that would tell. `created_us`: of a closed window, when its rows count as made: by the schedule, so that
+    no time tells anything; it is committed alone.
+    """
+
+    rows: Rows
+    series: tuple[SeriesRow, ...] = ()
+    streams: tuple[StreamRow, ...] = ()
+    records: Records | None = None
+    repeatable: bool = True
+    created_us: int | None = None
+    lists: tuple[NoisyList, ...] = ()
+    entry: Entry = NO_ENTRY
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the privacy ledger as a file beside the database tells it, written before each commit.
+
+    `pending`: the newest rows, which the database may lack when the service was killed between the two.
+    """
+
+    sequence: int
+    hash: str
+    time_ns: int
+    period_end_ns: int
+    pending: tuple[LedgerRow, ...] = ()
 
 
 class Recaller(Protocol):

@@ -5,6 +5,7 @@ Source: Canonne, Kamath, Steinke, "The Discrete Gaussian for Differential Privac
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 _STEPS = 100
 # What is given back is rounded to the safe side by this much, far above the error of the arithmetic.
@@ -27,6 +28,7 @@ def delta_of(rho: float, epsilon: float) -> float:
     return min(math.exp(min(exponent, 0.0)), 1.0)
 
 
+@cache
 def rho_of(epsilon: float, delta: float) -> float:
     """The largest ρ that keeps within (ε, δ), rounded down. Raises ValueError where there is none."""
     if not (epsilon > 0 and 0 < delta < 1):
@@ -38,6 +40,7 @@ def rho_of(epsilon: float, delta: float) -> float:
     return _root(excess, 0.0, min(_first(excess, 1e-6), _LARGEST_RHO)) * (1 - _MARGIN)
 
 
+@cache
 def epsilon_of(rho: float, delta: float) -> float:
     """The smallest ε for which ρ-zCDP is known to imply (ε, δ)-DP, rounded up."""
     if rho <= 0:

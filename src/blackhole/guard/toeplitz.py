@@ -9,7 +9,7 @@ from functools import cache
 
 HORIZON = 1024
 # One side is used in fixed point, so that what gets noise is a whole number.
-PARTS = 2**20
+PARTS = 2**40
 
 
 @cache
