@@ -39,7 +39,7 @@ def test_noise_of_a_fine_grid_follows_its_law_too(mechanism: Mechanism) -> None:
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_each_single_step_is_as_frequent_as_its_exact_chance(mechanism: Mechanism) -> None:
-    """Step by step, so that no error hides in a bin: a doubled zero is the classic one of Laplace samplers."""
+    """Step by step, so that no error hides in a bin: a doubled zero is the classic one of Laplace."""
     scale, count = 1.5, 60_000
     seen = Counter(drawn(mechanism, scale, count))
     for step in range(-4, 5):

@@ -23,13 +23,14 @@ class Noise:
 class Expectation:
     """What would be released without noise, by hand, and how far one more unit moves it.
 
-    None: the engine is free there. `noise` is empty where the noise has memory (running totals).
+    None: the engine is free there, or no law is known. `independent`: whether no noise knows of another.
     """
 
     exact: tuple[float | None, ...]
     shift: tuple[float | None, ...]
     total_shift: float
-    noise: tuple[Noise, ...] = ()
+    noise: tuple[Noise, ...]
+    independent: bool = True
 
 
 def examine(without: Sample, with_unit: Sample, claim: Claim, expected: Expectation) -> list[Finding]:
@@ -39,15 +40,16 @@ def examine(without: Sample, with_unit: Sample, claim: Claim, expected: Expectat
         mean_shift(without, with_unit, expected.shift, expected.total_shift),
     ]
     known = [i for i, exact in enumerate(expected.exact) if exact is not None]
-    if not expected.noise or not known:
-        return findings
     columns = {i: [outcome[i] for outcome in without] for i in known}
     whole = {i: [v for v in column if v is not None] for i, column in columns.items()}
     absent = [i for i in known if len(whole[i]) < len(without)]
     if absent:
         words = f"value {absent[0] + 1} is absent in {len(without) - len(whole[absent[0]])} trials"
         return [*findings, Finding("always released", 0.0, LEAST_CHANCE, passed=False, words=words)]
-    return [*findings, _law(whole, expected), _unrelated([whole[i] for i in known])]
+    findings.append(_law(whole, expected))
+    if expected.independent:
+        findings.append(_unrelated([whole[i] for i in known]))
+    return findings
 
 
 def _law(columns: dict[int, list[float]], expected: Expectation) -> Finding:

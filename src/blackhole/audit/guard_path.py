@@ -53,17 +53,17 @@ class Bench:
         self._window_ns = round(config.release_window * SECOND_NS)
         period_ns = round(config.budget_period * SECOND_NS)
         now = time.time_ns()
-        self._clock = Clock(now - now % period_ns)
+        self._start_ns = now - now % period_ns
+        self._clock = Clock(self._start_ns)
         self._decoder = Decoder(secrets.token_bytes(16), clock_ns=self._clock)
         self._attributes: dict[int, str] = {}
         self._receipt: Receipt | None = None
         self._guard = self._new_guard()
-        groups = list(declared_groups(definition))
-        self._groups = {canonical(group): group for group in groups}
+        self._groups = {canonical(group): group for group in declared_groups(definition)}
 
     @property
     def receipt(self) -> Receipt:
-        """Of the last release. Raises PrivacyError where there was none."""
+        """Of the first release. Raises PrivacyError where there was none."""
         if self._receipt is None:
             raise PrivacyError(f"{self._definition.name}: nothing was released")
         return self._receipt
@@ -72,6 +72,8 @@ class Bench:
         """The releases of each trial, one a window. Raises UsageError for lines that the guard refuses."""
         bodies = [requests(self._definition.name, self._definition, lines) for lines in windows]
         for start in range(0, trials, _TOGETHER):
+            self._clock.now_ns = self._start_ns  # years would pass else
+            self._guard = self._new_guard()
             closed = [self._trial(bodies) for _ in range(min(_TOGETHER, trials - start))]
             yield from self._read(closed, len(windows))
 
@@ -90,7 +92,8 @@ class Bench:
                 raise UsageError(verdict.message)
         self._clock.now_ns = end + GRACE_NS
         (closed,) = [batch for batch in self._guard.take_closed() if batch.entry.releases]
-        self._receipt = closed.entry.releases[-1].receipt
+        if self._receipt is None:
+            self._receipt = closed.entry.releases[-1].receipt
         self._attributes.update((series.id, series.attributes) for series in closed.series)
         return closed
 
@@ -102,7 +105,9 @@ class Bench:
             found.setdefault(time_ns, {})[self._attributes[series]] = (value,)
         for each in itertools.chain.from_iterable(batch.lists for batch in batches):
             found.setdefault(each.time_ns, {})[self._attributes[each.series]] = tuple(each.noisy)
-        releases = [self._release(found.get(batch.entry.releases[-1].window.start_ns, {})) for batch in batches]
+        releases = [
+            self._release(found.get(batch.entry.releases[-1].window.start_ns, {})) for batch in batches
+        ]
         for first in range(0, len(releases), windows):
             yield releases[first : first + windows]
 
@@ -110,7 +115,6 @@ class Bench:
         return [(group, values[text]) for text, group in self._groups.items() if text in values]
 
     def _new_guard(self) -> Guard:
-        self._attributes.clear()
         return Guard(
             self._catalogue,
             self._config,

@@ -15,6 +15,7 @@ from blackhole.errors import UsageError
 from blackhole.records import Encoding, MetricType, Payload, Signal
 
 _DELTA, _CUMULATIVE = 1, 2
+_MOST_BYTES = 64 * 2**20
 # A level is sent as a stream that has always been there.
 _START = "1"
 _SHAPE = 'write {"value": 1, "attributes": {"key": "text"}, "time": "2026-01-01T00:00:00Z"}'
@@ -25,41 +26,54 @@ Scalar = str | int | float | bool
 Json = dict[str, Any]
 
 
-class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One value as a service would send it. `time` is checked and not used: windows follow arrival.
+class Line(msgspec.Struct, frozen=True):
+    """One value as a service would send it. `count`: of a histogram, how many observations of it."""
 
-    `count`: of a histogram, how many observations of this value.
-    """
+    value: float
+    attributes: Mapping[str, Scalar]
+    count: int = 1
+
+
+class _Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A line of a file. Its time is checked and not used: windows follow arrival."""
 
     value: float
     attributes: dict[str, Scalar] = {}
     time: datetime | None = None
-    count: int = 1
 
 
 def read(path: Path) -> list[Line]:
     """The lines of a file of newline-delimited JSON. Raises UsageError with the number of the line."""
     try:
-        text = path.read_bytes()
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}): name an existing file") from None
+    if len(text) > _MOST_BYTES:
+        raise UsageError(f"{path}: longer than {_MOST_BYTES >> 20} MiB: one window has fewer lines")
     return [_line(path, number, line) for number, line in enumerate(text.split(b"\n"), 1) if line.strip()]
 
 
 def _line(path: Path, number: int, text: bytes) -> Line:
     """What is wrong is said without what was written: it may name somebody."""
     try:
-        line = msgspec.json.decode(text, type=Line)
+        line = msgspec.json.decode(text, type=_Written)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        problem = str(error).partition("`")[0].strip() if "unknown field" in str(error) else str(error)
-        raise UsageError(f"{path}, line {number}: {problem}: {_SHAPE}") from None
+        raise UsageError(f"{path}, line {number}: {_problem(error)}: {_SHAPE}") from None
     if not math.isfinite(line.value):
         raise UsageError(f"{path}, line {number}: the value is not a finite number: {_SHAPE}")
     if line.time is not None and line.time.tzinfo is None:
         raise UsageError(f"{path}, line {number}: the time has no zone: {_SHAPE}")
-    if line.count < 1:
-        raise UsageError(f"{path}, line {number}: the count is below 1: {_SHAPE}")
-    return line
+    return Line(line.value, line.attributes)
+
+
+def _problem(error: Exception) -> str:
+    if "unknown field" in str(error):
+        return "a key beside value, attributes and time"
+    place = str(error).rpartition(" - at `$")
+    return (
+        "the attributes are not texts, numbers or true and false" if ".attributes" in place[2] else str(error)
+    )
 
 
 def requests(metric: str, definition: Definition, lines: Iterable[Line]) -> list[Payload]:

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from blackhole.audit.checks import Expectation, Noise
 from blackhole.audit.lines import Line, Scalar
 from blackhole.catalogue.definition import Definition, PrivacyUnit
-from blackhole.guard.terms import Terms, declared_groups
+from blackhole.guard.terms import GAUSSIAN, Terms, declared_groups
+from blackhole.guard.toeplitz import coefficients
 from blackhole.records import MetricType
 
 # Units of the crowd in each cell, so that nobody's group is empty.
@@ -127,7 +129,7 @@ def _expectation(terms: Terms, cells: int, shifts: Sequence[Sequence[float | Non
     moved = terms.groups_per_unit * _most(terms) * terms.charged_windows
     value = _CROWD * (1.0 if terms.by_event else _most(terms))
     noise: tuple[Noise, ...] = (Noise(terms.mechanism, terms.scale, terms.grid),)
-    exact: tuple[float, ...] = (value,)
+    exact: tuple[float | None, ...] = (value,)
     flat = [shift for window in shifts for shift in window]
     if terms.count_scale is not None:  # a gauge's count follows its sum
         noise = (*noise, Noise(terms.mechanism, terms.count_scale, 1.0))
@@ -135,6 +137,20 @@ def _expectation(terms: Terms, cells: int, shifts: Sequence[Sequence[float | Non
         flat = [s for shift in flat for s in (shift, None if shift is None else float(bool(shift)))]
         moved += terms.groups_per_unit * terms.charged_windows
     times = cells * terms.windows
-    # The noise of a running total has memory: there is no law of a single value.
-    law = () if terms.running_total else noise * times
-    return Expectation(exact * times, tuple(flat), moved, law)
+    if terms.running_total:
+        # Sums of normal noise are normal; of Laplace noise only the first value has a law of its own.
+        free = 0 if terms.mechanism == GAUSSIAN else cells * (terms.windows - 1)
+        exact = (*(exact * (times - free)), *(None,) * free)
+        noise = _correlated(terms, cells)
+        return Expectation(exact, tuple(flat), moved, noise, independent=False)
+    return Expectation(exact * times, tuple(flat), moved, noise * times)
+
+
+def _correlated(terms: Terms, cells: int) -> tuple[Noise, ...]:
+    """What is stored of a running total are its increments: differences of the factor's rows."""
+    factors = coefficients()
+    steps = [factors[0], *(after - before for before, after in pairwise(factors))]
+    norms = [math.hypot(*steps[: window + 1]) for window in range(terms.windows)]
+    return tuple(
+        Noise(terms.mechanism, terms.scale * norm, terms.grid) for norm in norms for _ in range(cells)
+    )

@@ -23,8 +23,8 @@ def simulate(
 ) -> Receipt:
     """Writes one line a trial and value, and returns the receipt that each release has.
 
-    The whole budget of `config` is spent on one release of this one metric. Raises UsageError for lines that the
-    guard refuses.
+    The whole budget of `config` is spent on one release of this one metric. Raises UsageError for lines that
+    the guard refuses.
     """
     one_release = msgspec.structs.replace(
         config,

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 def command(place: Place, metric: str, source: Path, target: Path, **numbers: Any) -> None:
     """Release a metric's window over and over from the lines of a file, as the service would.
 
-    The input takes the service's own path: OTLP, catalogue, bounds, noise. No database is touched, and nothing
-    is charged. The receipt of such a release goes to standard output.
+    The input takes the service's own path: OTLP, catalogue, bounds, noise. No database is touched, and
+    nothing is charged. The receipt of such a release goes to standard output.
     """
     import msgspec  # noqa: PLC0415
 
