@@ -48,6 +48,10 @@ test-python: build-tests wheel
 crash: build ## kill the service 200 times under load, and count every point (ARGS as for pytest)
 	BLACKHOLE_KILLS=$${BLACKHOLE_KILLS:-200} $(BIN)/pytest tests/crash $(ARGS)
 
+.PHONY: audit
+audit: build ## try whether the privacy engine keeps its promise, 10,000 times a side (ARGS as for the command)
+	nice $(BIN)/blackhole privacy audit $(ARGS)
+
 .PHONY: fuzz
 fuzz: build ## a million broken and valid inputs for both decoders (ARGS="INPUTS SEED")
 	$(BIN)/python -m tests.fuzz $(ARGS)

@@ -133,6 +133,10 @@ class GuardPath:
 
     name = "guard"
 
+    def affordable(self, subject: Subject, trials: int) -> int:
+        del subject
+        return trials
+
     def sample(self, subject: Subject, windows: Sequence[Sequence[Line]], trials: int) -> Sample:
         bench = Bench(subject.definition, subject.config)
         groups = [dict(group) for group in declared_groups(subject.definition)]

@@ -23,6 +23,7 @@ _EPSILON = 2.0
 _DELTA = 1e-9
 # With less the discrete law gives more away by single values than the continuous one that μ belongs to.
 _LEAST_STEPS = 2.0
+_MOST_WINDOWS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,14 @@ def subject(definition: Definition, mechanism: Mechanism, windows: int = 1) -> S
     planned = _plan(definition, config)
     bound = math.sqrt(2 * planned.total) if mechanism == GAUSSIAN else planned.total
     return Subject(definition.name, definition, config, planned.metrics[0].terms, Claim(mechanism, bound))
+
+
+def of_metric(definition: Definition) -> tuple[Definition, int]:
+    """An entry of the catalogue, and for how many windows a period: one more than it counts in, if few."""
+    if definition.release == "running_total":
+        return definition, _MOST_WINDOWS
+    capped = definition.max_windows_per_unit
+    return definition, 1 if capped is None else min(capped + 1, _MOST_WINDOWS)
 
 
 def _plan(definition: Definition, config: Config) -> Plan:

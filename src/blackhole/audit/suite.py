@@ -15,6 +15,9 @@ class Path(Protocol):
 
     @property
     def name(self) -> str: ...
+    def affordable(self, subject: Subject, trials: int) -> int:
+        """How many of the trials that were asked for are made of this subject: some paths are slow."""
+
     def sample(self, subject: Subject, windows: Windows, trials: int) -> Sample:
         """One outcome a trial: the values of each window in order, of each window those of each group."""
 
@@ -27,6 +30,7 @@ class Row:
     subject: str
     inputs: str
     claim: Claim
+    trials: int
     findings: tuple[Finding, ...]
 
     @property
@@ -41,13 +45,14 @@ class Row:
 def audit(path: Path, subjects: Sequence[Subject], trials: int) -> Iterator[Row]:
     """A row for each subject and pair of neighbours; the trials without the unit serve for all its pairs."""
     for subject in subjects:
+        count = path.affordable(subject, trials)
         pairs = list(neighbours(subject.definition, subject.terms))
-        without = path.sample(subject, pairs[0].without, trials)
+        without = path.sample(subject, pairs[0].without, count)
         for pair in pairs:
-            yield _row(path, subject, pair, without, trials)
+            yield _row(path, subject, pair, without, count)
 
 
 def _row(path: Path, subject: Subject, pair: Neighbours, without: Sample, trials: int) -> Row:
     with_unit = path.sample(subject, pair.with_unit, trials)
     findings = examine(without, with_unit, subject.claim, pair.expected)
-    return Row(path.name, subject.name, pair.name, subject.claim, tuple(findings))
+    return Row(path.name, subject.name, pair.name, subject.claim, trials, tuple(findings))

@@ -50,7 +50,7 @@ def command(place: Place, metric: str, source: Path, target: Path, **numbers: An
 
     config = place.config()
     epsilon, delta = _budget(numbers["epsilon"], numbers["delta"], default=config.privacy_delta)
-    definition = _definition(load([Path(name).expanduser() for name in config.catalogue]), metric)
+    definition = released_entry(load([Path(name).expanduser() for name in config.catalogue]), metric)
     lines = read(source)
     settings = msgspec.structs.replace(config, privacy_budget=epsilon, privacy_delta=delta)
     try:
@@ -70,7 +70,8 @@ def _budget(epsilon: float, delta: float | None, *, default: float) -> tuple[flo
     return epsilon, delta
 
 
-def _definition(catalogue: "Catalogue", metric: str) -> "Definition":
+def released_entry(catalogue: "Catalogue", metric: str) -> "Definition":
+    """The entry of a highly sensitive metric. Raises PrivacyError for another, BlackholeError for none."""
     import msgspec  # noqa: PLC0415
 
     found = catalogue.match(metric)
@@ -80,7 +81,7 @@ def _definition(catalogue: "Catalogue", metric: str) -> "Definition":
         raise BlackholeError(f"{metric}: not in the catalogue: {hint}")
     if found.privacy != "highly_sensitive":
         raise PrivacyError(
-            f"{metric} is {found.privacy}: it is released without noise, so there is nothing to simulate: "
+            f"{metric} is {found.privacy}: no noise is added to it, so there is nothing to see here: "
             "see `blackhole catalogue list --level highly_sensitive`"
         )
     return msgspec.structs.replace(found, name=metric)
