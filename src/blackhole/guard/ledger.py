@@ -142,7 +142,6 @@ class Ledger:
 
     def stop(self, sensitive_until_ns: int) -> None:
         """The run ends in order; nothing is lost. Sensitive windows were released up to then."""
-        self._high = max(self._high, self.now_ns())
         self._write(LedgerKind.STOP, details=_encode({"sensitive_until_ns": sensitive_until_ns}))
 
     def _has_lasted(self) -> bool:
@@ -163,7 +162,7 @@ class Ledger:
         now = self.now_ns()
         self._write(LedgerKind.START, details=_encode(_said(known)))
         if self._end_ns <= now or (self.plan is None) == self._config.differential_privacy:
-            self._begin(now)
+            self._begin(now, why_spent=reason or UNFIT)
         if reason is not None and not self._off:
             self._spend(reason)
         self._opened = (self._clocks.boot(), now)
@@ -201,7 +200,7 @@ class Ledger:
         self._exhausted.clear()
         self._allowances.clear()
 
-    def _begin(self, now: int) -> None:
+    def _begin(self, now: int, why_spent: str = "") -> None:
         """Begins the budget period of now, or goes on with the running one under other rules."""
         was_off, running = self._off, now < self._end_ns
         end = self._end_ns
@@ -214,7 +213,7 @@ class Ledger:
         self._take_plan(new)
         self._write(LedgerKind.PERIOD, details=_encode(new))
         if running:
-            self._spend(SWITCHED_OFF if was_off else LOST)
+            self._spend(SWITCHED_OFF if was_off else why_spent)
         self._opened = (self._clocks.boot(), now)
         self.window = new.window_at(now)
 
@@ -255,7 +254,7 @@ class Ledger:
     def _write(self, kind: LedgerKind, *, details: bytes = b"{}", **more: Any) -> LedgerRow:
         period = self._current_period()
         row = make_row(
-            self._last, time_ns=self._high, kind=kind, period=period, details=details.decode(), **more
+            self._last, time_ns=self.now_ns(), kind=kind, period=period, details=details.decode(), **more
         )
         self._last = row
         self._new.append(row)
@@ -271,7 +270,7 @@ class Ledger:
 
 
 SWITCHED_OFF = "differential privacy was switched off earlier in this period"
-LOST = "the ledger and its head do not belong together"
+UNFIT = "the ledger and its head do not belong together"
 
 
 def _reconcile(rows: Sequence[LedgerRow], head: Head | None) -> tuple[str | None, list[LedgerRow]]:

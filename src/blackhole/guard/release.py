@@ -1,5 +1,6 @@
 """Turns the plan of a budget period into rules of the core, and what that releases into rows and receipts."""
 
+import logging
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ import msgspec
 import blackhole
 from blackhole import _core
 from blackhole.catalogue.definition import Definition
+from blackhole.errors import PrivacyError
 from blackhole.guard import toeplitz
 from blackhole.guard.attributes import canonical
 from blackhole.guard.budget import epsilon_of
@@ -19,6 +21,7 @@ from blackhole.guard.terms import GAUSSIAN, SCALE_PARTS, Terms, declared_groups,
 from blackhole.records import NoisyList, Receipt, ReleaseRow, Span
 
 SECOND_NS = 10**9
+log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -109,13 +112,17 @@ class Releases:
         return [m.rule for m in self._metrics.values() if self._ledger.is_open(m.planned.terms)]
 
     def charge(self, released: Sequence[_core.Released], window: Span, created_us: int) -> Contents:
-        """Charges what the core has released, and names its rows. Raises PrivacyError."""
+        """Charges what the core has released, and names its rows. What cannot be charged is withheld."""
         by_rule = {metric.rule: metric.planned for metric in self._metrics.values()}
         contents = Contents()
         for one in released:
             planned = by_rule[one.rule]
             receipt = self._receipt(planned.terms, window, one.step)
-            row = self._ledger.charge(planned.terms, window, _encode(receipt))
+            try:
+                row = self._ledger.charge(planned.terms, window, _encode(receipt))
+            except PrivacyError as error:
+                log.error("a release is withheld: %s", error)  # noqa: TRY400  (its traceback says nothing)
+                continue
             if one.groups is None:
                 continue  # too many units: charged, and absent for everybody
             contents.releases.append(ReleaseRow(row.sequence, receipt, window, created_us))

@@ -106,6 +106,11 @@ class Database:
         with self.reader() as reader:
             return ledger.tail(reader)
 
+    def ledger_rows(self, after: int = 0, most: int = 1_000_000) -> list[LedgerRow]:
+        """At most `most` rows of the privacy ledger after the sequence `after`, oldest first."""
+        with self.reader() as reader:
+            return ledger.page(reader, after, most)
+
     def head(self) -> Head | None:
         """The end of the privacy ledger as the file beside the database has it. Raises StoreError."""
         return ledger.read_head(self.path)
