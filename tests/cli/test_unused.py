@@ -1,4 +1,4 @@
-"""`catalogue unused` names what nobody asks for and what is due for review, without counts of guarded metrics."""
+"""`catalogue unused` names what nobody asks for and what is due; of guarded metrics without counts."""
 
 import json
 from datetime import UTC, datetime, timedelta
