@@ -76,7 +76,7 @@ def test_errors_of_the_loop_are_kind_and_place(caplog: pytest.LogCaptureFixture)
 
 CRASHES = {
     "the main thread": "raise ValueError('ada lovelace')",
-    "another thread": "from threading import Thread; t = Thread(target=int, args=['ada']); t.start(); t.join()",
+    "another thread": "import threading as t; a = t.Thread(target=int, args=['ada']); a.start(); a.join()",
     "a finaliser": "class A:\n  def __del__(self): raise ValueError('ada lovelace')\nA()",
     "a record that cannot be written": "import logging; logging.warning('%d', 'ada')",
 }
