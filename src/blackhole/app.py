@@ -28,6 +28,7 @@ from blackhole.governor.monitor import Gauges, Levers, Monitor
 from blackhole.governor.pace import Pace
 from blackhole.governor.sampling import Sampler
 from blackhole.guard.engine import Guard
+from blackhole.guard.ledger import Stored
 from blackhole.guard.scrub import names_somebody
 from blackhole.pipeline import Pipeline, Statistics
 from blackhole.query.run import Runner
@@ -143,7 +144,8 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         stack.callback(writer.close, STOP_GRACE)
         guard = _guard(catalogue, config, database, writer)
         pipeline = Pipeline(_decoder(config, database), guard, writer, statistics)
-        stack.callback(pipeline.close_window)
+        pipeline.publish()
+        stack.callback(pipeline.close_windows)
         stack.callback(pipeline.record_edges)
         retention = Retention(database, catalogue, config)
         pace = Pace(config.max_cpu_usage / 100, meter.charged)
@@ -302,6 +304,7 @@ def _guard(catalogue: Catalogue, config: Config, database: Database, writer: Wri
         recall=database.recall,
         find=writer.find,
         clock_ns=time.time_ns,
+        stored=Stored(database.ledger_tail(), database.head()),
     )
 
 

@@ -1,4 +1,4 @@
-"""`catalogue unused` names what nobody asks for and what is due; of guarded metrics without counts."""
+"""`catalogue unused` names what nobody asks for and what is due for review; no counts of guarded metrics."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -5,9 +5,21 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
+import msgspec
+
 from blackhole.catalogue.allow import Allowed, Permission
+from blackhole.catalogue.load import load
 from blackhole.config import ApiConfig, Config, Duration
 from blackhole.errors import PrivacyError, UnknownMetricError
+from blackhole.guard.explain import Explanation, explain
+from blackhole.query.accounts import (
+    BudgetAnswer,
+    LedgerEntry,
+    LedgerHead,
+    LedgerPage,
+    MetricBudget,
+    PrivacyNews,
+)
 from blackhole.query.language import Answer, Point, Query, Series, SqlAnswer
 from blackhole.query.reports import HealthReport, MetricInfo, Newest, SeriesReport, ServiceHealth
 from blackhole.serve.services import Services, Status
@@ -29,6 +41,7 @@ class FakeRunner:
         self.failure: Exception | None = None
         self.gate: threading.Event | None = None
         self.findings: list[list[Any]] = []
+        self.news = PrivacyNews(0.75, "2026-11-24T00:00:00Z", MOMENT)
         self.points = [newest("p2p.discovery.latency", 12.5, method="dht")]
         self.speeds = [newest("process.cpu.usage", 3.0, level="public", service="identity")]
 
@@ -77,6 +90,50 @@ class FakeRunner:
                 last_asked=None,
             )
         ]
+
+    def privacy_budget(self) -> BudgetAnswer:
+        return BudgetAnswer(
+            epsilon=1.0,
+            delta=1e-9,
+            spent=0.25,
+            remaining=0.75,
+            period_begins="2026-11-23T00:00:00Z",
+            period_ends="2026-11-24T00:00:00Z",
+            state="open",
+            measure="rho",
+            charged=0.001,
+            total=0.01,
+            metrics=[MetricBudget("user.active", 1.0, 0.25)],
+        )
+
+    def privacy_ledger(self, before: int | None = None, limit: int = 100) -> LedgerPage:
+        self._note((before, limit))
+        row = LedgerEntry(
+            sequence=7,
+            time=MOMENT,
+            kind="off",
+            period_start=MOMENT,
+            period_end=MOMENT,
+            metric=None,
+            window_start=None,
+            window_end=None,
+            epsilon=None,
+            rho=0.0,
+            details="{}",
+            previous="0" * 64,
+            hash="1" * 64,
+        )
+        return LedgerPage([row], 7, LedgerHead(7, "1" * 64))
+
+    def privacy_news(self) -> PrivacyNews:
+        return self.news
+
+    def explain(self, metric: str) -> Explanation:
+        self._note(metric)
+        if metric == "nothing.known":
+            raise UnknownMetricError("nothing.known: not in the catalogue, so it is refused")
+        definition = next(entry for entry in load() if entry.name == "user.active")
+        return msgspec.structs.replace(explain(definition, [definition], Config()), metric=metric)
 
     def _note(self, question: object) -> None:
         self.asked.append(question)

@@ -220,3 +220,34 @@ async def test_long_statements_leave_a_place_for_other_questions(service: FakeSe
         assert service.runner.asked == [("SELECT 1", 1000), Query("a")]
         service.runner.gate.set()
         assert [(await task).status_code for task in asking] == [200] * 5
+
+
+async def test_the_budget_is_that_of_the_contract(client: httpx.AsyncClient) -> None:
+    answer = (await client.get("/api/analytics/privacy/budget")).json()
+    assert {"epsilon", "delta", "spent", "remaining", "period_ends", "metrics"} <= set(answer)
+    assert set(answer["metrics"][0]) == {"metric", "share", "spent"}
+
+
+async def test_the_ledger_is_read_page_by_page(client: httpx.AsyncClient, service: FakeService) -> None:
+    ledger = "/api/analytics/privacy/ledger"
+    answer = (await client.get(ledger)).json()
+    await client.get(ledger, params={"before": 8, "limit": 2})
+    assert service.runner.asked == [(None, 100), (8, 2)]
+    assert answer["rows"][0]["epsilon"] is None  # infinite
+    assert answer["head"] == {"sequence": 7, "hash": "1" * 64, "pending": []}
+    for query in ({"before": "-1"}, {"limit": "many"}, {"limit": "9" * 30}):
+        assert (await client.get(ledger, params=query)).status_code == 400
+
+
+async def test_a_metric_is_explained_also_one_with_slashes(
+    client: httpx.AsyncClient, service: FakeService
+) -> None:
+    answer = (await client.get("/api/analytics/privacy/explain/go/heap.bytes")).json()
+    assert service.runner.asked == ["go/heap.bytes"]
+    assert {
+        *("metric", "privacy", "keep", "aggregation", "privacy_unit", "bounds", "max_groups_per_unit"),
+        *("max_windows_per_unit", "mechanism", "epsilon", "delta", "rho", "scale", "window"),
+        *("expected_error_95", "assumptions", "words"),
+    } <= set(answer)
+    assert answer["metric"] == "go/heap.bytes"
+    assert (await client.get("/api/analytics/privacy/explain/nothing.known")).status_code == 404

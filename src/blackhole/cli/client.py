@@ -35,6 +35,13 @@ class Service:
     def status(self) -> bytes:
         return self._ask("status")
 
+    def privacy_budget(self) -> bytes:
+        return self._ask("privacy/budget")
+
+    def privacy_ledger(self, before: int | None, limit: int) -> bytes:
+        below = "" if before is None else f"&before={before}"
+        return self._ask(f"privacy/ledger?limit={limit}{below}")
+
     def metrics(self) -> bytes:
         return self._ask("metrics")
 

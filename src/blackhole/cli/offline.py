@@ -14,8 +14,10 @@ from blackhole.query.language import Query
 from blackhole.query.run import Runner
 from blackhole.store.database import Database
 
+# Guarded metrics stand in no count.
 _COUNTS = """
-SELECT (SELECT count(*) FROM metrics), (SELECT count(DISTINCT metric) FROM series)
+SELECT (SELECT count(*) FROM metrics WHERE privacy_level < 2),
+    (SELECT count(DISTINCT metric) FROM series WHERE privacy_level < 2)
 """
 
 
@@ -54,6 +56,12 @@ class File:
                 "metrics": metrics,
             }
         )
+
+    def privacy_budget(self) -> bytes:
+        return msgspec.json.encode(self._runner.privacy_budget())
+
+    def privacy_ledger(self, before: int | None, limit: int) -> bytes:
+        return msgspec.json.encode(self._runner.privacy_ledger(before, limit))
 
     def close(self) -> None:
         self._database.close()

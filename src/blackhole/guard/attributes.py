@@ -1,13 +1,14 @@
 """Turns the attributes of a raw series into the few that its output series keeps."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from blackhole.catalogue.definition import OTHER, SERVICE, Definition
 from blackhole.config import Config
 from blackhole.guard.scrub import clean_text, clean_value
+from blackhole.records import PrivacyLevel
 
 REGION = "region"
 
@@ -22,6 +23,12 @@ def kept_keys(definition: Definition) -> tuple[str, ...]:
     return definition.kept_keys
 
 
+def released_keys(definition: Definition) -> tuple[str, ...]:
+    """The keys by which a highly sensitive metric is split: those whose values are declared."""
+    keys = dict.fromkeys((*kept_keys(definition), SERVICE))
+    return tuple(key for key in keys if key in definition.values)
+
+
 def canonical(attributes: Mapping[str, Scalar]) -> str:
     """Canonical JSON: sorted keys, no spaces."""
     return _encode(attributes).decode()
@@ -34,6 +41,7 @@ class Reducer:
         self._cap = config.max_values_per_key
         self._populations = config.region_populations
         self._smallest_region = config.min_region_population
+        self._noise = config.differential_privacy
         self._seen: defaultdict[tuple[str, str], set[Scalar]] = defaultdict(set)
 
     def reduce(
@@ -41,6 +49,11 @@ class Reducer:
     ) -> Attributes:
         """Point attributes win over resource attributes; what is not a scalar is dropped."""
         kept: Attributes = {}
+        if definition.level is PrivacyLevel.HIGHLY_SENSITIVE and self._noise:
+            return {
+                key: self._declared(definition.values[key], point[key] if key in point else resource.get(key))
+                for key in released_keys(definition)
+            }
         for key in kept_keys(definition):
             raw = point[key] if key in point else resource.get(key)
             value = self._value(definition, metric, key, raw)
@@ -61,12 +74,16 @@ class Reducer:
             return None
         declared = definition.values.get(key)
         if declared is not None:
-            text = str(raw).lower() if isinstance(raw, bool) else str(raw)
-            return text if text in declared else OTHER
+            return self._declared(declared, raw)
         if key == REGION and (definition.aggregation == "by_region" or definition.level.guarded):
             return self._region(raw)
         value = clean_value(raw)
         return None if value is None else self._capped(metric, key, value)
+
+    @staticmethod
+    def _declared(declared: Sequence[str], raw: object) -> str:
+        text = str(raw).lower() if isinstance(raw, bool) else str(raw)
+        return text if text in declared else OTHER
 
     def _service(self, definition: Definition, name: str) -> Scalar:
         declared = definition.values.get(SERVICE)

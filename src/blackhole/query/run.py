@@ -9,10 +9,13 @@ from typing import Any, Protocol
 from blackhole.catalogue.definition import Definition
 from blackhole.config import Config
 from blackhole.errors import UnknownMetricError
-from blackhole.query import newest, sandbox, select
+from blackhole.guard.explain import Explanation, explain_name
+from blackhole.query import newest, released, sandbox, select
+from blackhole.query.accounts import BudgetAnswer, LedgerPage, PrivacyNews
 from blackhole.query.health import Health
 from blackhole.query.inventory import inventory, last_heard
-from blackhole.query.language import Answer, Query, SqlAnswer, Subject, check_keys, plan
+from blackhole.query.language import Answer, Query, Request, SqlAnswer, Subject, check_keys, plan
+from blackhole.query.privacy import Privacy
 from blackhole.query.recent import Recent
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
 from blackhole.query.times import SECOND
@@ -55,7 +58,9 @@ class Runner:
         self._database = database
         self._catalogue = catalogue
         self._windows = _windows(windows)
+        self._config = windows if isinstance(windows, Config) else Config()
         self._now = now
+        self._privacy = Privacy(database, lambda: self._catalogue, self._config, self._now_ns)
         self._started = started
         self._recent = Recent(database, self._now_ns)
         self._health: Health | None = None
@@ -85,9 +90,17 @@ class Runner:
                 query,
                 ((row[0], row[3]) for row in stored if (row[1], row[2]) == (subject.type, subject.unit)),
             )
-            series = select.run(reader, request, chosen) if chosen.ids else []
-            rate = select.sampling_rate(reader, request, chosen) if series else 1.0
+            noisy = self._is_noisy(reader, request)
+            if noisy:
+                released.check(request)
+            answer = released.run if noisy else select.run
+            series = answer(reader, request, chosen) if chosen.ids else []
+            rate = select.sampling_rate(reader, request, chosen) if series and not noisy else 1.0
+            withheld = self._privacy.notes(reader) if noisy else []
         notes += _notes(definition, subject, request.aggregation)
+        if noisy:
+            notes += released.notes(request)
+            notes += [*released.too_short(request, self._windows[subject.level]), *withheld]
         if not series:
             notes.append("no data in this range" if stored else "nothing of this metric has been stored yet")
         if rate < 1:
@@ -138,6 +151,28 @@ class Runner:
     def keep_asked(self) -> None:
         """Writes down when metrics were last asked for. Raises StoreError."""
         self._asked.keep()
+
+    def privacy_budget(self) -> BudgetAnswer:
+        """What the running budget period has cost, and what is left. Raises QueryError."""
+        return self._privacy.budget()
+
+    def privacy_ledger(self, before: int | None = None, limit: int = 100) -> LedgerPage:
+        """Rows of the ledger below a sequence, the newest first. Raises QueryError."""
+        return self._privacy.ledger(before, limit)
+
+    def privacy_news(self) -> PrivacyNews:
+        """What readers of the stream are told of the budget. Raises QueryError."""
+        return self._privacy.news()
+
+    def explain(self, metric: str) -> Explanation:
+        """What is promised about a metric. Raises QueryError, UnknownMetricError."""
+        return explain_name(metric, self._catalogue, self._config)
+
+    def _is_noisy(self, reader: Reader, request: Request) -> bool:
+        """What was stored while differential privacy was off is answered exactly, if that is still off."""
+        if request.subject.level is not PrivacyLevel.HIGHLY_SENSITIVE:
+            return False
+        return self._config.differential_privacy or released.exist(reader, request)
 
     def _newest(self, category: str) -> SeriesReport:
         return newest.report(

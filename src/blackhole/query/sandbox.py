@@ -20,6 +20,7 @@ TABLES = frozenset(
     (
         *("metrics", "metric_aggregates", "insights", "retention_policies"),
         *("series", "points", "histogram_points", "privacy_ledger", "releases"),
+        "released_lists",
         *("spans", "logs"),
     )
 )

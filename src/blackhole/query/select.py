@@ -131,7 +131,7 @@ def sampling_rate(reader: Reader, request: Request, chosen: Chosen) -> float:
 def _rows(reader: Reader, request: Request, chosen: Chosen) -> Sequence[tuple[Any, ...]]:
     table = reader.rows(render(request), parameters(request, chosen), max_rows=MAX_POINTS, timeout=TIMEOUT_S)
     if table.truncated:
-        raise _too_many()
+        raise too_many()
     return table.rows
 
 
@@ -143,7 +143,7 @@ def _quantile_rows(
     counts = reader.rows(samples, bound, max_rows=MAX_POINTS, timeout=TIMEOUT_S)
     table = reader.rows(render(request), bound, max_rows=_MAX_CELLS, timeout=TIMEOUT_S)
     if counts.truncated or table.truncated:
-        raise _too_many()
+        raise too_many()
     cells: dict[tuple[int, int], list[Cell]] = defaultdict(list)
     for group, bucket, *cell in table.rows:
         cells[group, bucket].append(Cell(*cell))
@@ -155,7 +155,7 @@ def _quantile_rows(
     ]
 
 
-def _too_many() -> QueryError:
+def too_many() -> QueryError:
     return QueryError(
         f"more than {MAX_POINTS:,} points in all: ask for a longer interval, a shorter range or fewer groups"
     )

@@ -19,6 +19,7 @@ from blackhole.serve.services import Services, Status
 from blackhole.serve.threads import Threads
 
 MAX_BODY = 64 * 1024
+_MOST_DIGITS = 18
 _NO_STORE = {"cache-control": "no-store"}
 _FINDINGS = (
     "SELECT id, insight_type, title, description, severity, metrics, generated_at, expires_at FROM insights"
@@ -52,6 +53,8 @@ class PrivacySettings(msgspec.Struct, frozen=True):
     differential_privacy: bool
     k_anonymity: int
     sensitive_window: float
+    release_window: float
+    privacy_budget: float
     retention_period: float
     network_sharing: bool
 
@@ -144,11 +147,13 @@ class Api:
             commit_seconds=statistics["commit_seconds"],
             refused=self._refused(),
             privacy=PrivacySettings(
-                config.differential_privacy,
-                config.k_anonymity,
-                float(config.sensitive_window),
-                float(config.retention_period),
-                config.network_sharing,
+                differential_privacy=config.differential_privacy,
+                k_anonymity=config.k_anonymity,
+                sensitive_window=float(config.sensitive_window),
+                release_window=float(config.release_window),
+                privacy_budget=config.privacy_budget,
+                retention_period=float(config.retention_period),
+                network_sharing=config.network_sharing,
             ),
         )
         return _json(answer)
@@ -158,6 +163,18 @@ class Api:
 
     async def alerts(self, _request: Request) -> Response:
         return _json(AlertsAnswer(await self._findings("true")))
+
+    async def privacy_budget(self, _request: Request) -> Response:
+        return _json(await self._threads.call(self._services.runner.privacy_budget))
+
+    async def privacy_ledger(self, request: Request) -> Response:
+        before, limit = _number(request, "before", None), _number(request, "limit", 100)
+        read = self._services.runner.privacy_ledger
+        return _json(await self._threads.call(lambda: read(before, 100 if limit is None else limit)))
+
+    async def explain(self, request: Request) -> Response:
+        metric = str(request.path_params["metric"])
+        return _json(await self._threads.call(lambda: self._services.runner.explain(metric)))
 
     async def alive(self, _request: Request) -> Response:
         return _json(State("alive"))
@@ -206,6 +223,16 @@ async def _read(request: Request, kind: type[S]) -> S:
         return msgspec.json.decode(await _body(request), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise QueryError(f"the body is not as /openapi.json says: {error}") from None
+
+
+def _number(request: Request, name: str, default: int | None) -> int | None:
+    """A whole number of the query string. Raises QueryError."""
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        raise QueryError(f"`{name}` is a whole number")
+    return int(text)
 
 
 async def _body(request: Request) -> bytes:
