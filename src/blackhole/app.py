@@ -16,11 +16,12 @@ import psutil
 
 import blackhole
 from blackhole import config as configuration
-from blackhole import listen, process
+from blackhole import listen, logs, process
 from blackhole.catalogue.allow import Allowed, Permission, add, decide
 from blackhole.catalogue.load import OWNER_FILE, Catalogue, files, load
 from blackhole.config import Config
 from blackhole.decode import Decoder
+from blackhole.errors import BlackholeError
 from blackhole.governor import monitor
 from blackhole.governor.meter import Meter
 from blackhole.governor.monitor import Gauges, Levers, Monitor
@@ -69,7 +70,8 @@ class Options:
 
 def serve(config: Config, options: Options) -> int:
     """Runs the service until SIGTERM or Ctrl-C; a second signal forces. Returns the exit code."""
-    process.log_to_stderr(options.log_format)
+    logs.to_stderr(options.log_format, names_somebody, _own_words(config, options))
+    logs.uncaught_to_log()
     process.keep_memory_private()
     process.keep_files_private()
     process.keep_memory_small()
@@ -82,7 +84,22 @@ def serve(config: Config, options: Options) -> int:
         },
     )
     with asyncio.Runner(loop_factory=process.event_loop_factory()) as runner:
-        return runner.run(_serve(config, options))
+        runner.get_loop().set_exception_handler(logs.on_loop_error)
+        try:
+            return runner.run(_serve(config, options))
+        except BlackholeError:
+            raise
+        except Exception as error:
+            # Its text may quote data; --debug shows it all the same.
+            raise BlackholeError(f"unexpected {logs.place(error)}: report it") from error
+
+
+def _own_words(config: Config, options: Options) -> list[str]:
+    """What the log may name: the owner's own files, and the addresses that were chosen."""
+    database = configuration.database_path(config, options.data_dir)
+    files = (options.data_dir, options.data_dir.absolute(), database, database.absolute().parent)
+    hosts = {options.otlp_grpc[0], options.otlp_http[0], options.listen[0]}
+    return [*map(str, files), *hosts]
 
 
 async def _serve(config: Config, options: Options) -> int:

@@ -138,6 +138,8 @@ FAULTS = {
     "a purpose to be decided": (OPEN | {"purpose": "tbd."}, "`purpose`: says nothing"),
     "a purpose of one letter": (OPEN | {"purpose": "x"}, "`purpose`: says nothing"),
     "a purpose of signs": (OPEN | {"purpose": "--- 123 ---"}, "`purpose`: says nothing"),
+    "a reason that is blank": (OPEN | {"same_events_ok": " "}, "`same_events_ok`: says nothing"),
+    "a reason that is none": (OPEN | {"same_events_ok": "yes"}, "`same_events_ok`: says nothing"),
     "a released key without values": (RELEASED | {"keep": ["type"]}, "list those of `type`"),
     "values of a key that is not kept": (OPEN | {"keep": [], "values": {"a": ["b"]}}, "not in `keep`"),
     "a key without values": (OPEN | {"keep": ["a"], "values": {"a": []}}, "needs one or more"),

@@ -13,8 +13,22 @@ Problems = Iterator[tuple[str, str]]
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,254}")
 _COUNT_UNIT = re.compile(r"1|\{[^{}]*\}|connections|events|operations|requests|errors")
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_NO_PURPOSE = frozenset(
-    {"todo", "tbd", "tba", "fixme", "xxx", "none", "unknown", "nothing", "later", "purpose"}
+_SAYS_NOTHING = frozenset(
+    {
+        "todo",
+        "tbd",
+        "tba",
+        "fixme",
+        "xxx",
+        "none",
+        "unknown",
+        "nothing",
+        "later",
+        "purpose",
+        "yes",
+        "true",
+        "okay",
+    }
 )
 MOST_GROUPS = 10_000
 MOST_UNIT_KEYS = 16
@@ -31,9 +45,13 @@ def name_is_valid(entry: Definition) -> Problems:
 
 
 def purpose_is_said(entry: Definition) -> Problems:
-    words = [word.lower() for word in _WORD.findall(entry.purpose)]
-    if not set(words) - _NO_PURPOSE:
+    if not _says_something(entry.purpose):
         yield "purpose", "says nothing: write the question that the metric answers; no purpose, no metric"
+
+
+def reason_is_said(entry: Definition) -> Problems:
+    if entry.same_events_ok is not None and not _says_something(entry.same_events_ok):
+        yield "same_events_ok", "says nothing: write why the same events may be counted openly"
 
 
 def release_names_one_metric(entry: Definition) -> Problems:
@@ -177,10 +195,15 @@ def running_total_can_be_released(entry: Definition) -> Problems:
         yield "release", "`running_total` needs `privacy_unit: event` or `max_windows_per_unit: 1`"
 
 
+def _says_something(text: str) -> bool:
+    return bool({word.lower() for word in _WORD.findall(text)} - _SAYS_NOTHING)
+
+
 RULES: tuple[Callable[[Definition], Problems], ...] = (
     name_is_valid,
     release_names_one_metric,
     purpose_is_said,
+    reason_is_said,
     type_can_be_collected,
     unit_is_bounded,
     privacy_unit_is_named,
