@@ -1,4 +1,4 @@
-"""`catalogue unused` names what nobody asks for and what is due for review; no guarded metric with a count."""
+"""`catalogue unused` names what nobody asks for and what is due for review; no counts of guarded metrics."""
 
 import json
 from datetime import UTC, datetime, timedelta
