@@ -21,7 +21,7 @@ COMMANDS = {
     "sql": ("blackhole.cli.sql", "Read the database with SQL."),
     "status": ("blackhole.cli.status", "Say how the service fares: what it took, refused and stores."),
     "catalogue": ("blackhole.cli.catalogue", "Show and check what may be collected."),
-    "privacy": ("blackhole.cli.privacy", "Say what is promised, spent and left, and check the ledger."),
+    "privacy": ("blackhole.cli.privacy", "Say what is promised, spent and left, and put it to the test."),
     "insights": ("blackhole.cli.insights", "Say what was found in the data."),
     "alerts": ("blackhole.cli.alerts", "Say what raised an alert."),
     "config": ("blackhole.cli.config", "Show and check the configuration."),
