@@ -166,18 +166,20 @@ def test_a_spent_budget_says_when_it_refills(run: Runner, tmp_path: Path) -> Non
 
 
 def test_the_ledger_is_listed_with_what_each_row_cost(run: Runner, tmp_path: Path, book: Book) -> None:
+    book.release("user.active", 4, cost=0.0)
     book.off()
     place = a_file(tmp_path / "data", book.rows, book.rows[-1])
 
-    outcome = run("privacy", "ledger", "--data-dir", place, "--limit", "3", "--utc")
+    outcome = run("privacy", "ledger", "--data-dir", place, "--limit", "4", "--utc")
 
     lines = outcome.out.splitlines()
     assert "without bound" in lines[2]
-    assert "user.active" in lines[3]
-    assert "2025-06-15 02:00:00Z" in lines[3]
-    assert "\u03c1 0.0" in lines[3]
+    assert "paid before" in lines[3]
+    assert "user.active" in lines[4]
+    assert "2025-06-15 02:00:00Z" in lines[4]
+    assert "\u03c1 0.0" in lines[4]
     assert "--before 7" in outcome.err
-    assert json.loads(run("privacy", "ledger", "--data-dir", place, "--json").out)["newest"] == 9
+    assert json.loads(run("privacy", "ledger", "--data-dir", place, "--json").out)["newest"] == 10
 
 
 def test_an_empty_ledger_says_so(run: Runner, tmp_path: Path) -> None:

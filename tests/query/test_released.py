@@ -113,6 +113,22 @@ def _epochs(truth: dict[int, list[float]], hours: int) -> set[int]:
     return {hour // (hours * HOUR) * hours * HOUR for hour in truth}
 
 
+def test_intervals_over_a_change_of_mechanism_hold_the_truth(asked: Desk) -> None:
+    chance = random.Random(8)
+    laws = (Law(GAUSSIAN, 3.0), Law(LAPLACE, 4.0))
+    windows = [Window(s, laws[n % 2], [5.0 + laws[n % 2].draw(chance)]) for n, s in enumerate(starts())]
+    add_series(asked, OPERATIONS, "counter", KINDS[:1])
+    add_releases(asked, OPERATIONS, windows)
+    add_values(asked, windows)
+
+    points = ask(asked, OPERATIONS, "sum", hours=2).series[0].points
+
+    true = {window.start // (2 * HOUR) * 2 * HOUR: 0.0 for window in windows}
+    for window in windows:
+        true[window.start // (2 * HOUR) * 2 * HOUR] += 5.0
+    assert coverage(points, true.__getitem__) >= 0.95 - slack(len(points))
+
+
 def test_the_interval_of_a_sum_is_no_wider_than_its_noise(asked: Desk) -> None:
     store_counter(asked, Law(GAUSSIAN, 31.5), 3)
 

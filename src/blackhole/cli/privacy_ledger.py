@@ -58,6 +58,8 @@ def _cost(row: Mapping[str, Any]) -> str | None:
         return "without bound"
     if row["kind"] != "release":
         return None
+    if not (row["rho"] or row["epsilon"]):
+        return "paid before"
     if row["rho"]:
         return f"ρ {number(row['rho'], 4)}"  # noqa: RUF001  (the name of that measure)
     return f"ε {number(row['epsilon'], 4)}"

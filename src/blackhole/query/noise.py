@@ -13,7 +13,7 @@ Interval = tuple[float, float]
 
 # Noise is a whole number of grid steps. Where the steps are coarse (counts) half of one is added, or the
 # interval of a continuous law would hold too little of the discrete one.
-_HALF_STEP = 0.5
+HALF_STEP = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,6 @@ class Noise:
     def __add__(self, other: "Noise") -> "Noise":
         return Noise(self.gauss + other.gauss, self.laplace + other.laplace)
 
-    def times(self, factor: float) -> "Noise":
-        """The noise of as many independent values, or of one that is stretched by the root of `factor`."""
-        return Noise(self.gauss * factor, self.laplace * factor)
-
     def __bool__(self) -> bool:
         return self.gauss > 0 or self.laplace > 0
 
@@ -37,12 +33,18 @@ class Noise:
         """Half the width of the interval about a sum, in its unit. `whole`: it may be a count."""
         if not self:
             return 0.0
-        if not self.laplace:
-            half = half_width(GAUSSIAN, [math.sqrt(self.gauss)])
-        else:
-            # Beside Laplace, Gaussian noise counts as Laplace of its variance, whose tails are heavier.
-            half = half_width(LAPLACE, [math.sqrt(self.gauss / 2 + self.laplace)])
-        return half + _HALF_STEP if whole else half
+        factor, squared = self.measure()
+        half = factor * math.sqrt(squared)
+        return half + HALF_STEP if whole else half
+
+    def measure(self, beside_laplace: bool = False) -> tuple[float, float]:
+        """What the root of the second is to be multiplied with. `beside_laplace`: as part of such a sum.
+
+        Beside Laplace noise, Gaussian counts as Laplace of its variance, whose tails are heavier.
+        """
+        if self.laplace or beside_laplace:
+            return half_width(LAPLACE, [1.0]), self.gauss / 2 + self.laplace
+        return half_width(GAUSSIAN, [1.0]), self.gauss
 
 
 def of(mechanism: str, squared: float) -> Noise:

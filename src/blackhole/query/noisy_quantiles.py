@@ -1,12 +1,14 @@
 """Turns noisy bucket counts of a histogram into a percentile and its 95 % interval."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 
-from blackhole.query.noise import Noise
+from blackhole.query.noise import HALF_STEP, Noise
 
-_HALVINGS = 25
+_CHORDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,10 @@ class _Line:
         self._share = share
         counts, noise = buckets.counts, buckets.noise
         self._below = [0.0, *accumulate(counts)]
-        self._gauss = list(accumulate((one.gauss for one in noise), initial=0.0))
-        self._laplace = list(accumulate((one.laplace for one in noise), initial=0.0))
+        mixed = any(one.laplace for one in noise)
+        measures = [one.measure(beside_laplace=mixed) for one in noise]
+        self._factor = measures[0][0]
+        self._squares = list(accumulate((squared for _, squared in measures), initial=0.0))
         bounds = buckets.bounds
         first = 0.0 if bounds[0] > 0 else bounds[0]
         self._edges = [first, *bounds, bounds[-1]]
@@ -86,28 +90,32 @@ class _Line:
 
     def half(self, bucket: int, part: float) -> float:
         """How far the noise may move the excess there, 95 times of 100."""
-        own, above = (part - self._share) ** 2, self._share**2
-        below = (1 - self._share) ** 2
-
-        def spread(summed: Sequence[float]) -> float:
-            first, last = summed[bucket], summed[bucket + 1]
-            return below * first + own * (last - first) + above * (summed[-1] - last)
-
-        return Noise(spread(self._gauss), spread(self._laplace)).half_width(whole=True)
+        share, first, last = self._share, self._squares[bucket], self._squares[bucket + 1]
+        below, own, above = (1 - share) ** 2, (part - share) ** 2, share * share
+        squared = below * first + own * (last - first) + above * (self._squares[-1] - last)
+        return self._factor * math.sqrt(squared) + HALF_STEP
 
     def lower(self) -> float:
         for bucket in range(len(self._buckets.counts)):
-            if self.excess(bucket, 1) + self.half(bucket, 1) >= 0:
-                part = _first(lambda p, b=bucket: self.excess(b, p) + self.half(b, p) >= 0)  # type: ignore[misc]
-                return self._value(bucket, part)
+            over = partial(self._over, bucket)
+            if over(1.0) >= 0:
+                return self._value(bucket, _root(over))
         return self._edges[-1]
 
     def upper(self) -> float:
         for bucket in reversed(range(len(self._buckets.counts))):
-            if self.excess(bucket, 0) - self.half(bucket, 0) <= 0:
-                part = 1 - _first(lambda p, b=bucket: self.excess(b, 1 - p) - self.half(b, 1 - p) <= 0)  # type: ignore[misc]
-                return self._value(bucket, part)
+            under = partial(self._under, bucket)
+            if under(1.0) >= 0:
+                return self._value(bucket, 1 - _root(under))
         return self._edges[0]
+
+    def _over(self, bucket: int, part: float) -> float:
+        """Above 0 where the place is not surely below the percentile."""
+        return self.excess(bucket, part) + self.half(bucket, part)
+
+    def _under(self, bucket: int, part: float) -> float:
+        """Above 0 where the place, seen from the end of the bucket, is not surely above the percentile."""
+        return self.half(bucket, 1 - part) - self.excess(bucket, 1 - part)
 
     def crossing(self) -> float:
         """Where the counts, made to rise, reach the share."""
@@ -123,15 +131,18 @@ class _Line:
         return first + (last - first) * part
 
 
-def _first(holds: Callable[[float], bool]) -> float:
-    """The smallest part of a bucket where `holds`, which holds from there on."""
-    if holds(0.0):
-        return 0.0
-    low, high = 0.0, 1.0
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return low
+def _root(function: Callable[[float], float]) -> float:
+    """Where a convex function, at least 0 at 1, first is 0: never more than that, and hardly less.
+
+    The chord to the end lies above such a function, so its root comes before the function's.
+    """
+    place, end = 0.0, function(1.0)
+    for _ in range(_CHORDS):
+        value = function(place)
+        if value >= 0:
+            break
+        place += (1 - place) * value / (value - end)
+    return place
 
 
 def _rising(values: Sequence[float]) -> list[float]:

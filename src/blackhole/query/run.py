@@ -27,6 +27,11 @@ from blackhole.store.reader import Reader
 _SERIES = "SELECT id, type, unit, attributes, privacy_level FROM series WHERE metric = ? ORDER BY id"
 _NAMES = "SELECT DISTINCT metric FROM series"
 
+_NO_IDS = {
+    PrivacyLevel.SENSITIVE: "without ids in the data the smallest group counts events, not people",
+    PrivacyLevel.HIGHLY_SENSITIVE: "without ids in the data one event is protected, not a person",
+}
+
 Windows = Config | Mapping[PrivacyLevel, float]
 StoredSeries = tuple[int, str, str, str, int]
 
@@ -246,7 +251,7 @@ def _notes(definition: Definition | None, subject: Subject, aggregation: str) ->
     if subject.level is PrivacyLevel.SENSITIVE:
         notes.append("groups that are too small in a window are withheld: their points are absent")
     if definition is not None and subject.level.guarded and not _has_unit_keys(definition):
-        notes.append("without ids in the data the smallest group counts events, not people")
+        notes.append(_NO_IDS[subject.level])
     return notes
 
 
