@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from blackhole.config import ApiConfig, Config, Duration
 from blackhole.errors import UnknownMetricError
 from blackhole.query.language import Answer, Point, Query, Series, SqlAnswer
@@ -41,6 +43,12 @@ class FakeRunner:
         self._note((text, max_rows))
         rows = self.findings if "insights" in text else [[1]]
         return SqlAnswer(["n"], ["INTEGER"], rows, truncated=False, elapsed_ms=0.1)
+
+    def query_document(self, query: Query) -> list[bytes]:
+        return [msgspec.json.encode(self.query(query))]
+
+    def sql_document(self, text: str, max_rows: int = 1000) -> list[bytes]:
+        return [msgspec.json.encode(self.sql(text, max_rows))]
 
     def health(self) -> HealthReport:
         self._note("health")

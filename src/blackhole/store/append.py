@@ -13,7 +13,7 @@ import duckdb
 from blackhole.errors import OverloadedError
 from blackhole.records import ArrowExporter, GuardedBatch, Point, Records, Rows, SeriesRow, StreamRow
 from blackhole.store import keep
-from blackhole.store.database import Database
+from blackhole.store.database import Database, QuestionsEndedError
 
 RETRY_MIN_S = 0.1
 RETRY_MAX_S = 5.0
@@ -26,15 +26,13 @@ log = logging.getLogger(__name__)
 
 _INSERT_POINTS = """
 INSERT INTO points
-SELECT series, stream, time, value, cumulative, make_timestamp($1::BIGINT), if(stream = 0, 1, $2::FLOAT)
-FROM incoming_points
+SELECT series, stream, time, value, cumulative, make_timestamp($1::BIGINT) FROM incoming_points
 """
 
 _INSERT_HISTOGRAMS = """
 INSERT INTO histogram_points
 SELECT series, stream, time, count, sum, min, max, bounds, buckets,
-    cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets, make_timestamp($1::BIGINT),
-    if(stream = 0, 1, $2::FLOAT)
+    cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets, make_timestamp($1::BIGINT)
 FROM incoming_histograms
 """
 
@@ -48,6 +46,8 @@ _INSERT_STREAMS = """
 INSERT INTO streams
 SELECT unnest($1::UINTEGER[]), unnest($2::BLOB[]), unnest($3::UINTEGER[]), make_timestamp($4::BIGINT)
 """
+
+_INSERT_THINNED = "INSERT INTO thinned VALUES (make_timestamp($1::BIGINT), $2::FLOAT)"
 
 _STORED = """
 SELECT EXISTS (FROM points WHERE created_at = make_timestamp($1::BIGINT))
@@ -274,6 +274,9 @@ class Writer:
         with self._changed:
             head.failures += 1
             self._inlet.forget()
+            if head.failures == 1 and isinstance(error, QuestionsEndedError):
+                log.info("questions were ended for a commit of %d rows, which failed: %s", head.count, error)
+                return
             log.warning("a commit of %d rows failed and will be tried again: %s", head.count, error)
             told = [one for one in self._waiting() if one.batch.repeatable]
             _fail(told, OverloadedError("the points are not stored yet: send again", retry_after=1.0))
@@ -356,7 +359,9 @@ def insert(
     `inlet` is kept by those who add often on one connection.
     """
     inlet = Inlet() if inlet is None else inlet
-    bound = [created_us, sampling_rate]
+    bound = [created_us]
+    if sampling_rate < 1:
+        connection.execute(_INSERT_THINNED, [created_us, sampling_rate])
     if series:
         columns = [
             [row.id for row in series],
