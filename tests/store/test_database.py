@@ -18,6 +18,7 @@ from blackhole.store.database import Database, QuestionsEndedError
 from blackhole.store.migrate import SCHEMA
 
 NOW = 1_750_000_000 * 10**9
+ENDLESS = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range * b.range = 7"
 
 
 def fill(database: Database) -> None:
@@ -333,14 +334,13 @@ def test_a_closed_file_has_no_log_beside_it(tmp_path: Path) -> None:
 def test_questions_are_ended_when_the_file_is_opened_anew(tmp_path: Path) -> None:
     database = Failing.open(tmp_path / "a.duckdb")
     fill(database)
-    endless = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range * b.range = 7"
     ended: list[QueryError] = []
 
     def ask() -> None:
         with database.reader(yields=True) as reader:
             started.set()
             with pytest.raises(QueryError) as caught:
-                reader.rows(endless, timeout=60)
+                reader.rows(ENDLESS, timeout=60)
             ended.append(caught.value)
 
     started = threading.Event()
@@ -384,6 +384,8 @@ def test_what_was_kept_of_thinned_rows_is_still_known_after_migrating(tmp_path: 
     assert rates == [(1, 0.5), (2, 0.25), (7, 0.125)]
     assert points == [(6, 15.0)]
     assert shown[-1] == "created_at"
+    with pytest.raises(QueryError, match="longer than"), database.reader() as reader:
+        reader.rows(ENDLESS, timeout=0.1)
     database.close()
 
 

@@ -73,3 +73,11 @@ def test_all_questions_can_be_ended_at_once() -> None:
         ended: list[Question] = [first, second]
         assert [question.end for question in ended] == [End.MEMORY, End.MEMORY]
     assert watch.end_questions() == 0
+
+
+def test_nothing_of_a_closed_watch_runs_on() -> None:
+    watch, before = Watch(), threading.active_count()
+    with watch.over(nothing, PATIENCE_S, yields=True):
+        assert threading.active_count() == before + 1
+    watch.close()
+    assert threading.active_count() == before

@@ -178,6 +178,10 @@ class Database:
 
     def close(self) -> None:
         """Checkpoints and closes the file."""
+        self._watch.close()
+        self._close_file()
+
+    def _close_file(self) -> None:
         with self._write_lock, self._handles:
             self._drop_writing_connection()
             if self._root is not None:
@@ -294,7 +298,7 @@ class Database:
     def _prepare(self) -> None:
         version = migrate.version_of(self._connection, self.path, self._schema)
         if 0 < version < len(migrate.steps(self._schema)):
-            self.close()
+            self._close_file()
             copy = migrate.back_up(self.path, version)
             log.warning("%s: migrating from schema %d; the old file is kept as %s", self.path, version, copy)
             self._root = self._connect()

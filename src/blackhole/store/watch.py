@@ -37,6 +37,7 @@ class Watch:
         self._changed = threading.Condition()
         self._running: list[Question] = []
         self._thread: threading.Thread | None = None
+        self._closed = False
 
     @contextmanager
     def over(self, interrupt: Callable[[], None], timeout: float, *, yields: bool) -> Iterator[Question]:
@@ -63,12 +64,19 @@ class Watch:
             self._changed.notify()
         return len(yielding)
 
+    def close(self) -> None:
+        """Ends its thread, and waits for that: one that lives on keeps the interpreter from ending tidily."""
+        with self._changed:
+            thread, self._closed = self._thread, True
+            self._changed.notify()
+        if thread is not None:
+            thread.join()
+
     def _run(self) -> None:
         with self._changed:
-            while self._running:
+            while not self._closed:
                 self._look()
                 self._changed.wait(self._pause())
-            self._thread = None
 
     def _look(self) -> None:
         now = self._clock()
@@ -86,7 +94,9 @@ class Watch:
         if yielding and not any(question.end for question in yielding) and self.short():
             yielding[-1].end = End.MEMORY
 
-    def _pause(self) -> float:
+    def _pause(self) -> float | None:
+        if not self._running:
+            return None
         if any(question.yields or question.end for question in self._running):
             return LOOK_EVERY_S
-        return max(min((question.until for question in self._running), default=0) - self._clock(), 0)
+        return max(min(question.until for question in self._running) - self._clock(), 0)
