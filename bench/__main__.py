@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import governor, ingest, open_loop, process_costs, readers, rotel, spans
+from bench import governor, guarded, ingest, open_loop, process_costs, readers, rotel, spans
 from bench.open_loop import Steady
 
 RESULT = Path(".build/bench.json")
-PARTS = ("core", "startup", "ingest", "spans", "latency", "memory", "readers", "governor", "idle")
+PARTS = ("core", "startup", "ingest", "guarded", "spans", "latency", "memory", "readers", "governor", "idle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,8 @@ def _measure(part: str, scratch: Path, *, quick: bool) -> Iterator[Line]:
         yield Line("CPU time until the ready line, median", result.cpu * 1e3, "ms")
     elif part == "idle":
         yield from _idle(process_costs.idle(place, 10 if quick else 60))
+    elif part == "guarded":
+        yield from _guarded(place, 3 if quick else 5)
     elif part == "spans":
         yield from _spans(place, 3 if quick else 5)
     elif part == "latency":
@@ -111,6 +113,15 @@ def _ingest(scratch: Path, rounds: int) -> Iterator[Line]:
         name = cost.case.name
         yield Line(f"{name}: rotel, receiving only", cost.median, "µs/point", None, asdict(cost))
         yield Line(f"{name}: ratio to rotel", costs[name] / cost.median, "times")
+
+
+def _guarded(scratch: Path, rounds: int) -> Iterator[Line]:
+    for share in guarded.costs(scratch, rounds):
+        yield Line(f"{share.level}: CPU a point", share.cost, "µs/point")
+        if share.level != "public":
+            yield Line(f"{share.level}: ratio to the open path", share.ratio, "times", 1.5)
+    for level, taken in guarded.memory().items():
+        yield Line(f"{level}: {guarded.UNITS:,} units in a window", taken / 1e6, "MB", 64)
 
 
 def _spans(scratch: Path, rounds: int) -> Iterator[Line]:

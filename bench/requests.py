@@ -36,14 +36,24 @@ class Load:
         return self.points // self.series
 
 
-def catalogue() -> str:
-    """The catalogue file that lets all four attributes through, so that 2,000 series stay 2,000."""
+def catalogue(privacy: str = "public") -> str:
+    """The catalogue file for what is sent.
+
+    On open levels all four attributes go through, so that 2,000 series stay 2,000; on guarded ones a shard is
+    a privacy unit, and regions and operations make the groups.
+    """
     entry = (
         "  - {{name: bench.{kind}.{i}, description: A measured series, type: {kind}, unit: '1',"
-        " privacy: public, purpose: What a data point costs, keep: [region, operation, shard, lane]}}"
+        " privacy: {privacy}, purpose: What a data point costs, {more}}}"
     )
+    more = "keep: [region, operation, shard, lane]"
+    if privacy not in {"public", "internal"}:
+        values = f"{{region: [{', '.join(_REGIONS)}], operation: [{', '.join(_OPERATIONS)}]}}"
+        unit = "privacy_unit: {name: shard, keys: [shard]}, bounds: [0, 1000000], max_groups_per_unit: 25"
+        more = f"keep: [region, operation], values: {values}, {unit}"
     kinds = ("gauge", "counter")
-    return "metrics:\n" + "\n".join(entry.format(kind=kinds[i % 2], i=i) for i in range(METRICS)) + "\n"
+    entries = (entry.format(kind=kinds[i % 2], i=i, privacy=privacy, more=more) for i in range(METRICS))
+    return "metrics:\n" + "\n".join(entries) + "\n"
 
 
 class Template:

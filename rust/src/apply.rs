@@ -64,7 +64,6 @@ struct Case<'a> {
     header: &'a Header,
     time: i64,
     repeated: bool,
-    window: u64,
     shape: Shape,
 }
 
@@ -83,6 +82,7 @@ impl Table {
             let weight = batch.weight(point);
             let done = match place {
                 Place::Refused(reason) => Err(*reason),
+                Place::Nowhere => Ok(true),
                 Place::Slot(slot) => {
                     let it = (index, point, header);
                     self.point(batch, it, *slot, times, &mut repeats, &mut applied.columns)
@@ -114,7 +114,7 @@ impl Table {
                     Path::Open { series, .. } => Some(series),
                     _ => None,
                 },
-                Place::Refused(_) => None,
+                Place::Refused(_) | Place::Nowhere => None,
             })
             .collect();
         for record in &batch.aside.records {
@@ -156,7 +156,6 @@ impl Table {
             header,
             time,
             repeated,
-            window: self.window_number,
             shape: Shape {
                 kind: header.kind,
                 cumulative: header.cumulative,
@@ -253,19 +252,19 @@ impl Case<'_> {
             // A counter that stands still is not a contribution, and must not help to reach k.
             Counter if value == 0.0 => return,
             Counter => (Update::Add(value), value),
-            UpDownCounter => {
-                let before = if level.0 == self.window { level.1 } else { 0.0 };
-                *level = (self.window, value);
+            UpDownCounter if !rule.config.gauge => {
+                let before = if level.0 == rule.window.number { level.1 } else { 0.0 };
+                *level = (rule.window.number, value);
                 (Update::Add(value - before), 1.0)
             }
-            Gauge => (Update::Set(value), 1.0),
+            Gauge | UpDownCounter => (Update::Set(value), 1.0),
             _ => return,
         };
         match (rule.config.by_event, update) {
             (true, Update::Add(value) | Update::Set(value)) => {
                 rule.window.event(place, value, events);
             }
-            (false, _) => rule.window.unit(&rule.config, unit.unwrap_or(NO_UNIT), place, update),
+            (false, _) => rule.unit(unit.unwrap_or(NO_UNIT), place, update),
         }
     }
 
@@ -338,23 +337,22 @@ fn spread_out(
     unit: Option<u64>,
     rule: &mut RuleState,
 ) -> Result<(), Reason> {
-    let boundaries = rule.config.boundaries.as_deref().unwrap_or_default();
-    let add = |window: &mut window::Window, value: f64, count: u64| {
-        let bucket = window::bucket(boundaries, value);
+    let add = |rule: &mut RuleState, value: f64, count: u64| {
+        let bucket = window::bucket(rule.config.boundaries.as_deref().unwrap_or_default(), value);
         let place = window::Place { group, bucket };
         if rule.config.by_event {
-            window.event(place, count as f64, count as f64);
+            rule.window.event(place, count as f64, count as f64);
         } else {
-            window.unit(&rule.config, unit.unwrap_or(NO_UNIT), place, Update::Add(count as f64));
+            rule.unit(unit.unwrap_or(NO_UNIT), place, Update::Add(count as f64));
         }
     };
     if interval.buckets.is_empty() && interval.count > 0 {
         let mean = interval.sum.ok_or(MALFORMED_POINT)? / interval.count as f64;
-        add(&mut rule.window, mean, interval.count);
+        add(rule, mean, interval.count);
     }
     for (index, count) in interval.buckets.iter().enumerate().filter(|(_, count)| **count > 0) {
         let upper = interval.bounds.get(index).copied().unwrap_or(f64::INFINITY);
-        add(&mut rule.window, upper, *count);
+        add(rule, upper, *count);
     }
     Ok(())
 }

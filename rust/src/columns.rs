@@ -275,6 +275,15 @@ fn stream(record: Result<RecordBatch, ArrowError>) -> PyResult<ArrowStream> {
 
 #[pymethods]
 impl Columns {
+    #[staticmethod]
+    fn of_window(time_ns: i64, values: Vec<(u32, f64)>) -> Self {
+        let mut columns = Self::default();
+        for (series, value) in values {
+            columns.point(Place { series, stream: 0, time: time_ns }, value, None, Merge::Never);
+        }
+        columns
+    }
+
     #[getter]
     fn points(&self) -> usize {
         self.points.value.len()

@@ -15,14 +15,6 @@ pub struct Closed {
     pub buckets: Option<Vec<u64>>,
 }
 
-/// What closing needs to know of a metric beside its rule.
-#[derive(Clone, Copy)]
-pub struct Manner {
-    /// Gauges give the mean over units, all others the sum.
-    pub mean: bool,
-    pub histogram: bool,
-}
-
 /// One group while it is being closed: who is in it, and what each of them says.
 #[derive(Default)]
 struct Group {
@@ -39,12 +31,12 @@ impl Group {
         units + self.events
     }
 
-    fn absorb(&mut self, other: Self, manner: Manner) {
+    fn absorb(&mut self, other: Self, mean: bool) {
         self.units.extend(other.units);
         self.events += other.events;
         for (cell, value) in other.values {
             let mine = self.values.entry(cell).or_default();
-            *mine = if manner.mean && cell.1 != EVENTS { value } else { *mine + value };
+            *mine = if mean && cell.1 != EVENTS { value } else { *mine + value };
         }
     }
 }
@@ -52,15 +44,15 @@ impl Group {
 /// The one unit of a bucket in which events count for themselves.
 const EVENTS: u64 = 0;
 
-pub fn close(rule: &RuleConfig, manner: Manner, window: Window) -> Vec<Closed> {
+pub fn close(rule: &RuleConfig, window: Window) -> Vec<Closed> {
     if window.overflown {
         return Vec::new();
     }
     let mut groups = gather(window);
     if rule.k > 0 {
-        fold(&mut groups, rule.k, manner);
+        fold(&mut groups, rule.k, rule.gauge);
     }
-    let close = |(group, members)| finish(rule, manner, group, &members);
+    let close = |(group, members)| finish(rule, group, &members);
     groups.into_iter().map(close).collect()
 }
 
@@ -75,14 +67,14 @@ fn gather(window: Window) -> BTreeMap<u32, Group> {
     }
     for (Place { group, bucket }, sum) in window.events {
         let group = groups.entry(group).or_default();
-        group.events += sum.events;
+        group.events += sum.count;
         *group.values.entry((bucket, EVENTS)).or_default() += sum.value;
     }
     groups
 }
 
 /// Folds until `other` hides at least `k` units, so that no subtraction finds a small group; else nothing is left.
-fn fold(groups: &mut BTreeMap<u32, Group>, k: usize, manner: Manner) {
+fn fold(groups: &mut BTreeMap<u32, Group>, k: usize, mean: bool) {
     #[expect(clippy::cast_precision_loss, reason = "a handful")]
     let enough = k as f64;
     let mut by_size: Vec<(f64, u32)> =
@@ -95,7 +87,7 @@ fn fold(groups: &mut BTreeMap<u32, Group>, k: usize, manner: Manner) {
         if (size < enough || hidden)
             && let Some(members) = groups.remove(&group)
         {
-            other.absorb(members, manner);
+            other.absorb(members, mean);
         }
     }
     if other.size() >= enough {
@@ -103,7 +95,7 @@ fn fold(groups: &mut BTreeMap<u32, Group>, k: usize, manner: Manner) {
     }
 }
 
-fn finish(rule: &RuleConfig, manner: Manner, group: u32, members: &Group) -> Closed {
+fn finish(rule: &RuleConfig, group: u32, members: &Group) -> Closed {
     let clamp = |unit: u64, value: f64| match value {
         // Opposite infinities met, or nothing that can be bounded was said.
         _ if value.is_nan() => 0.0_f64.clamp(rule.lower, rule.upper),
@@ -111,15 +103,15 @@ fn finish(rule: &RuleConfig, manner: Manner, group: u32, members: &Group) -> Clo
         _ => value.clamp(rule.lower, rule.upper),
     };
     let cells = members.values.iter().map(|((bucket, unit), value)| (*bucket, clamp(*unit, *value)));
-    if manner.histogram {
-        let length = rule.boundaries.as_ref().map_or(0, Vec::len) + 1;
+    if let Some(boundaries) = &rule.boundaries {
+        let length = boundaries.len() + 1;
         let buckets = totals(length, cells);
         let value = buckets.iter().sum();
         let buckets = Some(buckets.into_iter().map(whole).collect());
         return Closed { group, value, buckets };
     }
     let sum: f64 = cells.map(|(_, value)| value).sum();
-    let value = if manner.mean && members.size() > 0.0 { sum / members.size() } else { sum };
+    let value = if rule.gauge && members.size() > 0.0 { sum / members.size() } else { sum };
     Closed { group, value: nearest(&rule.snap, value), buckets: None }
 }
 
@@ -150,8 +142,6 @@ mod tests {
     use super::*;
     use crate::window::Update;
 
-    const SUM: Manner = Manner { mean: false, histogram: false };
-
     fn rule(k: usize) -> RuleConfig {
         RuleConfig { k, upper: 10.0, ..RuleConfig::default() }
     }
@@ -169,7 +159,7 @@ mod tests {
     }
 
     fn closed(sizes: &[(u32, u64)]) -> Vec<(u32, f64)> {
-        let values = close(&rule(5), SUM, window(sizes));
+        let values = close(&rule(5), window(sizes));
         values.into_iter().map(|value| (value.group, value.value)).collect()
     }
 

@@ -12,8 +12,10 @@ mod fold;
 mod hash;
 mod histogram;
 mod lookup;
+mod noise;
 mod otlp;
 mod records;
+mod release;
 mod repeats;
 mod series;
 mod table;
@@ -34,11 +36,13 @@ mod _core {
     #[pymodule_export]
     use crate::error::DecodeError;
     #[pymodule_export]
+    use crate::noise::noise;
+    #[pymodule_export]
     use crate::records::{Kept, Records};
     #[pymodule_export]
-    use crate::series::{Outcome, SeriesTable, WindowValue};
+    use crate::series::{Outcome, Released, SeriesTable, WindowValue};
     #[pymodule_export]
-    use crate::treatment::{NewSeries, Recall, Rule, Treatment};
+    use crate::treatment::{NewSeries, PyRelease, Recall, Rule, Treatment};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -12,12 +12,15 @@ use crate::hash::{Keyed, KeyedMap, KeyedSet, Tight};
 use crate::otlp::values::{Attributes, ResourceValues, ScopeValues, text};
 use crate::table::{Table, Verdict};
 use crate::treatment::{Family, NewSeries, Path, Remembered};
+use crate::window::MOST_UNITS;
 
 /// Where one point goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     Slot(u32),
     Refused(Reason),
+    /// Guarded, and one too many: its window is closed for everybody, and nobody is told.
+    Nowhere,
 }
 
 /// What Python has answered during this request, by the key of the series.
@@ -159,7 +162,12 @@ impl<'a> Lookup<'a> {
         if self.asked.contains(&key) {
             return Some(PENDING);
         }
-        if let Some(reason) = self.over_limit(table, rule, slot.is_some()) {
+        if table.rules[rule as usize].config.guarded {
+            if slot.is_none() && self.too_many_guarded(table, rule) {
+                table.rules[rule as usize].window.overflow();
+                return Some(Place::Nowhere);
+            }
+        } else if let Some(reason) = self.over_limit(table, rule, slot.is_some()) {
             return Some(Place::Refused(reason));
         }
         self.asked.insert(key);
@@ -174,8 +182,17 @@ impl<'a> Lookup<'a> {
         if state.live + asked >= state.config.series_limit {
             return Some(METRIC_SERIES_LIMIT);
         }
-        let full = !in_table && (table.held || table.len() + self.unknown.len() >= table.max_series);
+        let open = table.len() - table.guarded + self.unknown.len();
+        let full = !in_table && (table.held || open >= table.max_series);
         full.then_some(SERIES_LIMIT)
+    }
+
+    /// An answer that said so would tell how many there are.
+    fn too_many_guarded(&self, table: &Table, rule: u32) -> bool {
+        let state = &table.rules[rule as usize];
+        let asked = self.asked_of_rule.get(&rule).copied().unwrap_or_default();
+        state.live + asked >= state.config.series_limit.max(MOST_UNITS)
+            || table.guarded + self.unknown.len() >= table.max_series.max(MOST_UNITS)
     }
 
     fn attributes(&self, point: &Point, header: &Header) -> Decoded<Attributes> {

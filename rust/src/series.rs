@@ -67,6 +67,26 @@ impl WindowValue {
     }
 }
 
+/// What is released of one metric's window.
+#[pyclass(frozen, module = "blackhole._core")]
+pub struct Released {
+    #[pyo3(get)]
+    rule: u32,
+    /// None where the window is closed for everybody.
+    #[pyo3(get)]
+    groups: Option<Vec<(u32, Vec<f64>)>>,
+    #[pyo3(get)]
+    step: Option<usize>,
+}
+
+#[pymethods]
+impl Released {
+    #[expect(clippy::unused_self, reason = "values never appear in a repr")]
+    fn __repr__(&self) -> &'static str {
+        "Released(...)"
+    }
+}
+
 /// Points that the resolver is asked about at once.
 const MOST_ASKED: usize = 8_192;
 
@@ -142,6 +162,29 @@ impl SeriesTable {
             bounds: rule.boundaries.clone().unwrap_or_default(),
         };
         values.into_iter().map(value).collect()
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "extracted from Python")]
+    fn close_release(&self, py: Python<'_>, rules: Vec<u32>) -> Vec<Released> {
+        let published = py.detach(|| self.table().close_release(&rules));
+        let released = |(rule, values): (std::sync::Arc<RuleConfig>, crate::release::Published)| Released {
+            rule: rule.number,
+            groups: values.groups,
+            step: values.step,
+        };
+        published.into_iter().map(released).collect()
+    }
+
+    #[pyo3(signature = (rules, *, fresh))]
+    #[expect(clippy::needless_pass_by_value, reason = "extracted from Python")]
+    fn declare(&self, py: Python<'_>, rules: Vec<Bound<'_, Rule>>, fresh: bool) {
+        let configs: Vec<&RuleConfig> = rules.iter().map(|rule| &rule.get().0).collect();
+        py.detach(|| {
+            let mut table = self.table();
+            for config in configs {
+                table.declare(config, fresh);
+            }
+        });
     }
 
     #[expect(clippy::unused_self, reason = "belongs to the table's windows")]
@@ -279,7 +322,7 @@ fn learn(
     for (index, answer) in told {
         let header = &batch.contents.headers[*index as usize];
         let verdict = match answer {
-            Some(MetricAnswer::Rule(rule)) => Some(table.accept_metric(header.identity, header.kind, rule)),
+            Some(MetricAnswer::Rule(rule)) => Some(table.accept_metric(header.identity, rule)),
             Some(MetricAnswer::Refused(reason)) => {
                 let verdict = table.refuse_metric(header.identity, *reason);
                 refused.insert(header.identity, verdict);

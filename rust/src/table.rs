@@ -10,10 +10,11 @@ use crate::columns::Distribution;
 use crate::delta::History;
 use crate::edges::Edges;
 use crate::exponential;
-use crate::fold::{Closed, Manner, close};
+use crate::fold::{Closed, close};
 use crate::hash::{KeyedMap, Tight, TightMap, low};
+use crate::release::{Published, Running, publish};
 use crate::treatment::{Path, Remembered, RuleConfig};
-use crate::window::Window;
+use crate::window::{Members, Place, Update, Window};
 
 const MOST_REFUSED_METRICS: usize = 10_000;
 /// Senders that reorder attributes make further raw forms of a series; beyond this each point pays for itself.
@@ -30,9 +31,38 @@ pub enum Verdict {
 /// A rule as the table uses it, and its open window.
 pub struct RuleState {
     pub config: Arc<RuleConfig>,
-    pub kind: Kind,
     pub live: usize,
     pub window: Window,
+    members: Members,
+    running: Running,
+}
+
+impl RuleState {
+    fn new(config: Arc<RuleConfig>, window: u64) -> Self {
+        Self {
+            config,
+            live: 0,
+            window: Window::new(window),
+            members: Members::default(),
+            running: Running::default(),
+        }
+    }
+
+    /// Takes what one privacy unit contributes, if it still counts in this period.
+    pub fn unit(&mut self, unit: u64, place: Place, update: Update) {
+        let most = self.config.release.as_ref().map_or(0, |release| release.most_windows);
+        if most > 0 && !self.members.admit(unit, self.window.number, most) {
+            if self.members.overflown {
+                self.window.overflow();
+            }
+            return;
+        }
+        self.window.unit(&self.config, unit, place, update);
+    }
+
+    fn is_released(&self) -> bool {
+        self.config.release.is_some()
+    }
 }
 
 /// One raw series.
@@ -109,9 +139,11 @@ pub struct Table {
     pub slots: Vec<Slot>,
     pub rules: Vec<RuleState>,
     pub raw: TightMap<u32>,
-    /// Whether new series are refused whatever their number: memory is short.
+    /// Whether new series of the open path are refused whatever their number: memory is short.
     pub held: bool,
-    pub window_number: u64,
+    /// Slots of guarded series: they never count against those of the open path.
+    pub guarded: usize,
+    window_number: u64,
     /// Slots by their own key.
     canonical: HashTable<u32>,
     free: Vec<u32>,
@@ -131,6 +163,7 @@ impl Table {
             rules: Vec::new(),
             raw: TightMap::default(),
             held: false,
+            guarded: 0,
             window_number: 1,
             canonical: HashTable::new(),
             free: Vec::new(),
@@ -161,20 +194,34 @@ impl Table {
         verdict
     }
 
-    pub fn accept_metric(&mut self, identity: u128, kind: Kind, config: &RuleConfig) -> Verdict {
+    pub fn accept_metric(&mut self, identity: u128, config: &RuleConfig) -> Verdict {
+        let verdict = Verdict::Rule(self.rule(config));
+        self.metrics.insert(identity, verdict);
+        verdict
+    }
+
+    fn rule(&mut self, config: &RuleConfig) -> u32 {
         let next = u32::try_from(self.rules.len()).unwrap_or(NO_RULE);
         let rule = *self.numbers.entry(config.number).or_insert(next);
         if rule == next {
-            self.rules.push(RuleState {
-                config: Arc::new(config.clone()),
-                kind,
-                live: 0,
-                window: Window::default(),
-            });
+            self.window_number += 1;
+            self.rules.push(RuleState::new(Arc::new(config.clone()), self.window_number));
         }
-        let verdict = Verdict::Rule(rule);
-        self.metrics.insert(identity, verdict);
-        verdict
+        rule
+    }
+
+    /// Puts a released metric's rule in place, whether or not anything of it came: it is released all the same.
+    /// `fresh`: a budget period begins, so who was counted before is forgotten.
+    pub fn declare(&mut self, config: &RuleConfig, fresh: bool) {
+        let index = self.rule(config);
+        let rule = &mut self.rules[index as usize];
+        if rule.config.release != config.release {
+            rule.running = Running::default();
+        }
+        if fresh {
+            rule.members = Members::default();
+        }
+        rule.config = Arc::new(config.clone());
     }
 
     pub fn slot(&self, key: u128) -> Option<u32> {
@@ -204,6 +251,8 @@ impl Table {
             self.insert(slot)
         });
         if let Some(slot) = self.slots.get_mut(index as usize) {
+            self.guarded -= usize::from(slot.path.is_guarded());
+            self.guarded += usize::from(path.is_guarded());
             slot.path = path;
             slot.rule = rule;
         }
@@ -234,6 +283,7 @@ impl Table {
         let gone: Vec<u32> = self.canonical.extract_if(|index| idle(&self.slots, *index)).collect();
         for index in &gone {
             let slot = &mut self.slots[*index as usize];
+            self.guarded -= usize::from(slot.path.is_guarded());
             if let Some(rule) = self.rules.get_mut(slot.rule as usize) {
                 rule.live = rule.live.saturating_sub(1);
             }
@@ -243,31 +293,50 @@ impl Table {
         gone.len()
     }
 
-    /// Everything will be asked again; state stays, and so does the open window.
+    /// Everything will be asked again; state stays, and so do the open windows.
     pub fn forget_rules(&mut self) {
         self.metrics.clear();
         self.refused = 0;
         self.numbers.clear();
+        self.guarded = 0;
         for slot in &mut self.slots {
             slot.path = Path::Unasked;
             slot.rule = NO_RULE;
         }
-        self.rules.retain(|rule| !rule.window.is_empty());
+        self.rules.retain(|rule| rule.is_released() || !rule.window.is_empty());
         self.rules.iter_mut().for_each(|rule| rule.live = 0);
+        let released = self.rules.iter().zip(0..).filter(|(rule, _)| rule.is_released());
+        self.numbers.extend(released.map(|(rule, index)| (rule.config.number, index)));
     }
 
+    /// Closes the windows that are folded.
     pub fn close_window(&mut self) -> Vec<(Arc<RuleConfig>, Closed)> {
-        self.window_number += 1;
         let mut values = Vec::new();
-        for rule in &mut self.rules {
-            let window = std::mem::take(&mut rule.window);
-            let manner = Manner {
-                mean: rule.kind == Kind::Gauge,
-                histogram: matches!(rule.kind, Kind::Histogram | Kind::Exponential | Kind::Summary),
-            };
-            let closed = close(&rule.config, manner, window);
+        for rule in self.rules.iter_mut().filter(|rule| !rule.is_released()) {
+            self.window_number += 1;
+            let window = std::mem::replace(&mut rule.window, Window::new(self.window_number));
+            let closed = close(&rule.config, window);
             values.extend(closed.into_iter().map(|value| (rule.config.clone(), value)));
         }
         values
+    }
+
+    /// Closes the windows that are released with noise; of other metrics than `numbers` nothing is released.
+    pub fn close_release(&mut self, numbers: &[u32]) -> Vec<(Arc<RuleConfig>, Published)> {
+        let mut published = Vec::new();
+        for rule in &mut self.rules {
+            let Some(release) = rule.config.release.clone() else {
+                continue;
+            };
+            self.window_number += 1;
+            let window = std::mem::replace(&mut rule.window, Window::new(self.window_number));
+            if numbers.contains(&rule.config.number) {
+                let values = publish(&rule.config, &release, window, &mut rule.running);
+                published.push((rule.config.clone(), values));
+            } else {
+                rule.running = Running::default();
+            }
+        }
+        published
     }
 }

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::batch::{Kind, Reason};
+use crate::noise::{Mechanism, Noise, SCALE_PARTS};
 use crate::otlp::values::{Attributes, ResourceValues, ScopeValues};
 
 /// What is to happen with one metric.
@@ -21,8 +22,72 @@ pub struct RuleConfig {
     pub upper: f64,
     pub max_groups: usize,
     pub by_event: bool,
+    /// Windows have the last value of each unit: the mean is stored, or a noisy sum and count.
+    pub gauge: bool,
+    /// Of histograms: the declared buckets.
     pub boundaries: Option<Vec<f64>>,
     pub snap: Vec<f64>,
+    /// How windows are released with noise; without it they are folded.
+    pub release: Option<Arc<Release>>,
+}
+
+/// How a highly sensitive metric is released: whole steps of `grid`, with noise, for all declared groups.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Release {
+    pub mechanism: Mechanism,
+    /// In parts of a step.
+    pub scale: u128,
+    pub count_scale: u128,
+    pub grid: f64,
+    pub groups: Vec<u32>,
+    /// Of the square root of the matrix of running totals, in parts; empty for windows that stand alone.
+    pub coefficients: Vec<i128>,
+    /// Windows of a period in which a unit counts; 0: all.
+    pub most_windows: u32,
+}
+
+#[pyclass(frozen, module = "blackhole._core", name = "Release")]
+pub struct PyRelease(Arc<Release>);
+
+#[pymethods]
+impl PyRelease {
+    #[new]
+    #[pyo3(signature = (mechanism, *, scale, grid, groups, count_scale=0, coefficients=None, most_windows=0))]
+    fn new(
+        mechanism: &str,
+        scale: u128,
+        grid: f64,
+        groups: Vec<u32>,
+        count_scale: u128,
+        coefficients: Option<Vec<i128>>,
+        most_windows: u32,
+    ) -> PyResult<Self> {
+        let mechanism = Mechanism::named(mechanism).ok_or_else(|| {
+            PyValueError::new_err("mechanism must be discrete_gaussian or discrete_laplace")
+        })?;
+        if !(grid.is_finite() && grid > 0.0) {
+            return Err(PyValueError::new_err("grid must be above 0"));
+        }
+        let usable = |scale| Noise::new(mechanism, scale, SCALE_PARTS).is_some();
+        if !usable(scale) || (count_scale != 0 && !usable(count_scale)) {
+            return Err(PyValueError::new_err("scale must be above 0, and not beyond what can be held"));
+        }
+        let coefficients = coefficients.unwrap_or_default();
+        Ok(Self(Arc::new(Release {
+            mechanism,
+            scale,
+            count_scale,
+            grid,
+            groups,
+            coefficients,
+            most_windows,
+        })))
+    }
+
+    #[expect(clippy::unused_self, reason = "short")]
+    fn __repr__(&self) -> &'static str {
+        "Release(...)"
+    }
 }
 
 #[pyclass(frozen, module = "blackhole._core")]
@@ -32,7 +97,7 @@ pub struct Rule(pub RuleConfig);
 impl Rule {
     #[new]
     #[pyo3(signature = (number, *, series_limit, guarded=false, k=0, lower=0.0, upper=0.0, max_groups=0,
-                        by_event=false, boundaries=None, snap=None))]
+                        by_event=false, gauge=false, boundaries=None, snap=None, release=None))]
     #[expect(clippy::too_many_arguments, reason = "keywords")]
     fn new(
         number: u32,
@@ -43,8 +108,10 @@ impl Rule {
         upper: f64,
         max_groups: usize,
         by_event: bool,
+        gauge: bool,
         boundaries: Option<Vec<f64>>,
         snap: Option<Vec<f64>>,
+        release: Option<Bound<'_, PyRelease>>,
     ) -> PyResult<Self> {
         // A NaN on either side makes the comparison false.
         if !matches!(lower.partial_cmp(&upper), Some(order) if order.is_le()) {
@@ -67,8 +134,10 @@ impl Rule {
             upper,
             max_groups,
             by_event,
+            gauge,
             boundaries,
             snap,
+            release: release.map(|release| release.get().0.clone()),
         }))
     }
 
@@ -145,6 +214,10 @@ pub enum Path {
 }
 
 impl Path {
+    pub fn is_guarded(self) -> bool {
+        matches!(self, Self::Window { .. })
+    }
+
     pub fn stream(self) -> Option<u32> {
         match self {
             Self::Open { stream, .. } => Some(stream),

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use crate::treatment::RuleConfig;
 
 /// A table of units that is full closes its metric's window for everybody: bounding never depends on other units.
-const MOST_UNITS: usize = 200_000;
+pub const MOST_UNITS: usize = 200_000;
 const MOST_CELLS: usize = 1_000_000;
 
 /// One bucket of one group; numbers are in bucket 0.
@@ -35,12 +35,16 @@ pub enum Update {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Events {
     pub value: f64,
-    pub events: f64,
+    pub count: f64,
+    /// The value in whole events: no sum is so large that one more would be lost.
+    pub whole: i128,
 }
 
 /// The open window of one metric.
 #[derive(Default)]
 pub struct Window {
+    /// Unlike that of any other window of the table.
+    pub number: u64,
     pub units: HashMap<u64, Vec<Cell>>,
     pub events: HashMap<Place, Events>,
     pub overflown: bool,
@@ -49,6 +53,10 @@ pub struct Window {
 }
 
 impl Window {
+    pub fn new(number: u64) -> Self {
+        Self { number, ..Self::default() }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.units.is_empty() && self.events.is_empty() && !self.overflown
     }
@@ -60,7 +68,8 @@ impl Window {
         }
         let sum = self.events.entry(place).or_default();
         sum.value += value;
-        sum.events += events;
+        sum.count += events;
+        sum.whole = sum.whole.saturating_add(whole(value));
     }
 
     pub fn unit(&mut self, rule: &RuleConfig, unit: u64, place: Place, update: Update) {
@@ -71,6 +80,9 @@ impl Window {
         let rank = self.order.hash_one((unit, place));
         let cells = self.units.entry(unit).or_default();
         let before = cells.len();
+        if before == 0 {
+            cells.reserve_exact(1); // most units have one
+        }
         match cells.binary_search_by_key(&place, |cell| cell.place) {
             Ok(index) => update.apply(&mut cells[index].value),
             Err(index) => {
@@ -83,8 +95,9 @@ impl Window {
         self.cells += cells.len() - before;
     }
 
-    fn overflow(&mut self) {
-        *self = Self { overflown: true, ..Self::default() };
+    /// Nothing more is counted, and nothing is released of what was.
+    pub fn overflow(&mut self) {
+        *self = Self { overflown: true, number: self.number, ..Self::default() };
     }
 }
 
@@ -105,6 +118,38 @@ fn keep_lowest(cells: &mut Vec<Cell>, most: usize) {
     let highest = cells.iter().enumerate().max_by_key(|(_, cell)| cell.rank);
     if let Some((index, _)) = highest {
         cells.remove(index);
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "saturates")]
+fn whole(value: f64) -> i128 {
+    value.round() as i128
+}
+
+/// In how many windows of a period each unit was counted, where that is limited.
+#[derive(Default)]
+pub struct Members {
+    windows: HashMap<u64, (u32, u64)>,
+    /// There were more units than can be told apart: nobody is counted until the next period.
+    pub overflown: bool,
+}
+
+impl Members {
+    /// Whether the unit counts in the window of this number, as one of at most `most` of the period.
+    pub fn admit(&mut self, unit: u64, window: u64, most: u32) -> bool {
+        if !self.windows.contains_key(&unit) && self.windows.len() >= MOST_UNITS {
+            self.overflown = true;
+            return false;
+        }
+        let (counted, last) = self.windows.entry(unit).or_insert((0, window.wrapping_sub(1)));
+        if *last != window {
+            if *counted >= most {
+                return false;
+            }
+            *counted += 1;
+            *last = window;
+        }
+        true
     }
 }
 
@@ -143,6 +188,14 @@ mod tests {
             window.unit(&rule, unit, Place { group: 1, bucket: 0 }, Update::Add(1.0));
         }
         assert!(window.overflown && window.units.is_empty());
+    }
+
+    #[test]
+    fn a_unit_counts_in_so_many_windows_and_no_more() {
+        let mut members = Members::default();
+        let admitted = |members: &mut Members, window| members.admit(7, window, 2);
+        assert!(admitted(&mut members, 1) && admitted(&mut members, 1) && admitted(&mut members, 4));
+        assert!(!admitted(&mut members, 5) && !admitted(&mut members, 6) && members.admit(8, 6, 2));
     }
 
     #[test]

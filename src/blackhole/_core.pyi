@@ -97,10 +97,36 @@ class Rule:
         upper: float = 0.0,
         max_groups: int = 0,
         by_event: bool = False,
+        gauge: bool = False,
         boundaries: Sequence[float] | None = None,
         snap: Sequence[float] | None = None,
+        release: Release | None = None,
     ) -> Self:
-        """`boundaries`: declared buckets, upper-inclusive; `snap`: steps a window's sum goes to."""
+        """`boundaries`: declared buckets, upper-inclusive; `snap`: steps a window's sum goes to; `gauge`: the
+        last value of each unit counts; `release`: windows get noise instead of being folded."""
+
+@final
+class Release:
+    """How a highly sensitive metric is released: in whole steps of `grid`, for all declared groups."""
+
+    def __new__(
+        cls,
+        mechanism: str,
+        *,
+        scale: int,
+        grid: float,
+        groups: Sequence[int],
+        count_scale: int = 0,
+        coefficients: Sequence[int] | None = None,
+        most_windows: int = 0,
+    ) -> Self:
+        """`mechanism`: discrete_gaussian (`scale` is its standard deviation) or discrete_laplace; scales in
+        1/1024 of a step; `count_scale`: of a gauge's counts. `coefficients`: of the square root of the matrix
+        of running totals, in 2^-40; without them windows stand alone. `most_windows`: how many windows of a
+        period a unit counts in, 0: all. Raises ValueError for a scale of nothing."""
+
+def noise(mechanism: str, scale: int, count: int) -> list[int]:
+    """Samples of the noise of releases, exact, from the randomness of the system; `scale` in 1/1024."""
 
 @final
 class Recall:
@@ -200,6 +226,10 @@ class Columns:
         sent stay as they are, and so do values of windows.
         """
 
+    @staticmethod
+    def of_window(time_ns: int, values: Sequence[tuple[int, float]]) -> Columns:
+        """(series, value) of a closed window as rows with stream 0."""
+
     def find(self, wanted: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         """Those of `points` (stream, time_ns) that have a row here."""
 
@@ -283,6 +313,21 @@ class WindowValue:
     def buckets(self) -> list[int] | None: ...
 
 @final
+class Released:
+    """What is released of the window of one metric, with noise."""
+
+    @property
+    def rule(self) -> int: ...
+    @property
+    def groups(self) -> list[tuple[int, list[float]]] | None:
+        """For each declared group one value, or a histogram's buckets, or a gauge's sum and count; None where
+        there were too many units, which closes the window for everybody."""
+
+    @property
+    def step(self) -> int | None:
+        """The place of this window in the factorisation of a running total, from 0."""
+
+@final
 class SeriesTable:
     """Known raw series, their treatments, their cumulative state, and the open window."""
 
@@ -295,8 +340,17 @@ class SeriesTable:
     ) -> Outcome:
         """Applies all points, in order. Passes on what the resolver raises; no point is applied then."""
 
+    def declare(self, rules: Sequence[Rule], *, fresh: bool) -> None:
+        """Puts the rules of released metrics in place, whether or not anything of them comes.
+
+        `fresh`: a budget period begins, so in how many windows a unit counted is forgotten.
+        """
+
     def close_window(self) -> list[WindowValue]:
-        """Closes the open window: clamps, folds groups under k into `other`, and forgets what was in it."""
+        """Closes the windows without `release`: clamps, folds groups under k into `other`, and forgets."""
+
+    def close_release(self, rules: Sequence[int]) -> list[Released]:
+        """Closes the windows with `release`, and releases those of `rules`; of the others nothing is seen."""
 
     def window_columns(self, values: Sequence[tuple[int, int, WindowValue]]) -> Columns:
         """(series, time_ns, value) of a closed window as rows with stream 0."""

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -16,7 +17,8 @@ import psutil
 import blackhole
 from blackhole import config as configuration
 from blackhole import listen, process
-from blackhole.catalogue.load import Catalogue, load
+from blackhole.catalogue.allow import Allowed, Permission, add, decide
+from blackhole.catalogue.load import OWNER_FILE, Catalogue, files, load
 from blackhole.config import Config
 from blackhole.decode import Decoder
 from blackhole.governor import monitor
@@ -25,6 +27,8 @@ from blackhole.governor.monitor import Gauges, Levers, Monitor
 from blackhole.governor.pace import Pace
 from blackhole.governor.sampling import Sampler
 from blackhole.guard.engine import Guard
+from blackhole.guard.ledger import Stored
+from blackhole.guard.scrub import names_somebody
 from blackhole.pipeline import Pipeline, Statistics
 from blackhole.query.run import Runner
 from blackhole.receive.access import Access
@@ -44,6 +48,7 @@ STOP_GRACE = 5.0
 EVICT_EVERY = 300.0
 RETAIN_EVERY = 3600.0
 FORGET_EVERY = 60.0
+KEEP_ASKED_EVERY = 60.0
 PENDING_BATCHES = 32
 
 _log = logging.getLogger("blackhole")
@@ -111,7 +116,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
     """Starts consumers before receivers, and stops them in the other order."""
     async with contextlib.AsyncExitStack() as stack:
         _refuse_unusable_files(config)
-        catalogue = _catalogue(config)
+        catalogue = load(files(config, options.data_dir))
         database = Database.open(
             configuration.database_path(config, options.data_dir), memory_limit=_database_memory(config)
         )
@@ -122,20 +127,24 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         stack.callback(writer.close, STOP_GRACE)
         guard = _guard(catalogue, config, database, writer)
         pipeline = Pipeline(_decoder(config, database), guard, writer, statistics)
-        stack.callback(pipeline.close_window)
+        pipeline.publish()
+        stack.callback(pipeline.close_windows)
         stack.callback(pipeline.record_edges)
         retention = Retention(database, catalogue, config)
         pace = Pace(config.max_cpu_usage / 100, meter.charged)
         watch = _watch(config, database, (retention, guard), (meter, sampler, pace))
         addresses: dict[str, str] = {}
         accepting = asyncio.Event()
+        runner = Runner(database, catalogue, windows=config, now=time.time, started=time.time())
+        stack.callback(_try, runner.keep_asked)
         services = Services(
-            Runner(database, catalogue, windows=config, now=time.time),
+            runner,
             statistics.snapshot,
             _status_reporter(database, writer, sampler, addresses),
             config,
             accepting.is_set,
             meter.free,
+            _allower((config, options.data_dir), guard, pipeline, (runner, retention)),
         )
         await _serve_people(stack, services, options, addresses)
         await _receive(stack, pipeline, (config, pace), options, addresses)
@@ -149,6 +158,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
             pipeline.run_windows(),
             reporter.run(),
             _every(FORGET_EVERY, Keeper(database, config).apply, at_once=True),
+            _every(KEEP_ASKED_EVERY, runner.keep_asked),
             _every(EVICT_EVERY, pipeline.forget_idle),
             _every(RETAIN_EVERY, retention.apply, at_once=True),
             watch.run(),
@@ -233,8 +243,30 @@ def _watch(
     return watch
 
 
-def _catalogue(config: Config) -> Catalogue:
-    return load([Path(file).expanduser() for file in config.catalogue])
+def _allower(
+    place: tuple[Config, Path], guard: Guard, pipeline: Pipeline, others: tuple[Runner, Retention]
+) -> Callable[[Permission], Allowed]:
+    """Adds to the owner's catalogue file, and makes every part go by it at once."""
+    config, data_dir = place
+
+    def allow(permission: Permission) -> Allowed:
+        today = datetime.now(UTC).date()
+        decision = decide(
+            permission, guard.catalogue, guard.unknown, today=today, names_somebody=names_somebody
+        )
+
+        def renew() -> Catalogue:
+            add(data_dir / OWNER_FILE, decision.new)
+            return load(files(config, data_dir))
+
+        if decision.new:
+            pipeline.recatalogue(renew)
+            for other in others:
+                other.recatalogue(guard.catalogue)
+            _log.info("%d metrics more are collected from here on", len(decision.new))
+        return decision.answer()
+
+    return allow
 
 
 def _decoder(config: Config, database: Database) -> Decoder:
@@ -256,6 +288,7 @@ def _guard(catalogue: Catalogue, config: Config, database: Database, writer: Wri
         recall=database.recall,
         find=writer.find,
         clock_ns=time.time_ns,
+        stored=Stored(database.ledger_tail(), database.head()),
     )
 
 
@@ -294,11 +327,15 @@ async def _every(seconds: float, chore: Callable[[], object], *, at_once: bool =
     if not at_once:
         await asyncio.sleep(seconds)
     while True:
-        try:
-            await asyncio.to_thread(chore)
-        except Exception as error:  # noqa: BLE001  (a chore must not end the service)
-            _log.warning("%s failed and will be tried again: %s", chore.__qualname__, type(error).__name__)
+        await asyncio.to_thread(_try, chore)
         await asyncio.sleep(seconds)
+
+
+def _try(chore: Callable[[], object]) -> None:
+    try:
+        chore()
+    except Exception as error:  # noqa: BLE001  (a chore must not end the service)
+        _log.warning("%s failed and will be tried again: %s", chore.__qualname__, type(error).__name__)
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

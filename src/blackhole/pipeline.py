@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
+from blackhole.catalogue.load import Catalogue
 from blackhole.decode import Batch, Decoder
 from blackhole.errors import IntakeError, OverloadedError
 from blackhole.guard.engine import Guard, Judgement, Refusal
@@ -15,6 +16,8 @@ from blackhole.guard.reasons import Reason
 from blackhole.records import Encoding, GuardedBatch, Payload, Signal, Verdict
 
 RETRY_AFTER = 1.0
+# The clock may be set while the windows wait for it.
+LONGEST_SLEEP = 5.0
 INLINE_BYTES = {Encoding.PROTOBUF: 256 * 1024, Encoding.JSON: 16 * 1024}
 MOST_REFUSED_METRICS = 500
 
@@ -141,21 +144,36 @@ class Pipeline:
         body = None if self._is_full() else self._guard.take_edges()
         return None if body is None else self.record(Payload(Signal.METRICS, Encoding.PROTOBUF, body))
 
-    def close_window(self) -> Future[None] | None:
-        """Releases the open window; None when there was nothing to release."""
-        batch = self._guard.close_window()
-        return None if batch is None else self._sink.submit(batch)
+    def publish(self) -> list[Future[None]]:
+        """Stores the windows that are over, as soon as they may be seen."""
+        return [self._sink.submit(batch) for batch in self._guard.take_closed()]
+
+    def close_windows(self) -> list[Future[None]]:
+        """Closes the open windows before the service stops, and stores them."""
+        return [self._sink.submit(batch) for batch in self._guard.stop()]
+
+    def recatalogue(self, renew: Callable[[], Catalogue]) -> None:
+        """Judges by what `renew` gives from here on. Raises OverloadedError before anything was changed.
+
+        The open window is closed first: it belongs to the entries under which it was gathered. On the event
+        loop only, as everything that judges.
+        """
+        self._refuse_when_full()
+        catalogue = renew()
+        closed = self._guard.close_window()
+        if closed is not None:
+            self._sink.submit(closed)
+        self._guard.recatalogue(catalogue)
 
     def forget_idle(self) -> int:
         """Lets go of series that were not heard of for an hour; returns how many."""
         return self._guard.forget_idle()
 
     async def run_windows(self, clock_ns: Callable[[], int] = time.time_ns) -> None:
-        """Closes every window when it is due, until cancelled."""
+        """Closes and publishes every window when it is due, until cancelled."""
         while True:
-            await asyncio.sleep(max((self._guard.window_end_ns - clock_ns()) / 1e9, 0.05))
-            if clock_ns() >= self._guard.window_end_ns:
-                self.close_window()
+            await asyncio.sleep(min(max((self._guard.due_ns - clock_ns()) / 1e9, 0.05), LONGEST_SLEEP))
+            self.publish()
 
     def _store(
         self, signal: Signal, batch: Batch, bodies: Sequence[str]

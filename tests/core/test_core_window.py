@@ -99,7 +99,7 @@ def test_gauges_give_the_mean_of_the_last_value_of_each_unit() -> None:
     known = table()
     sent = [("a", 1.0), ("a", 5.0), ("b", 7.0)]
     data = [point(value, NOW + time, group="1", unit=unit) for time, (unit, value) in enumerate(sent)]
-    apply(known, request(gauge(*data)), guarded(k=2))
+    apply(known, request(gauge(*data)), guarded(k=2, gauge=True))
     assert closed(known) == {1: 6.0}
 
 

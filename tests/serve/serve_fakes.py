@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Any
 
 import msgspec
 
+from blackhole.catalogue.allow import Allowed, Permission
 from blackhole.config import ApiConfig, Config, Duration
-from blackhole.errors import UnknownMetricError
+from blackhole.errors import PrivacyError, UnknownMetricError
 from blackhole.query.language import Answer, Point, Query, Series, SqlAnswer
 from blackhole.query.reports import HealthReport, MetricInfo, Newest, SeriesReport, ServiceHealth
 from blackhole.serve.services import Services, Status
@@ -73,7 +75,9 @@ class FakeRunner:
                 description="CPU use",
                 purpose="How busy a service is",
                 in_catalogue=True,
+                review_after=date(2027, 6, 1),
                 stored=True,
+                received=9,
                 series=1,
                 points=9,
                 first_seen=MOMENT,
@@ -97,6 +101,7 @@ class FakeService:
         self.runner = FakeRunner()
         self.commits = 1
         self.is_ready = True
+        self.permissions: list[Permission] = []
         self.refused: list[dict[str, Any]] = [
             {"metric": "odd.metric", "reason": "not in the catalogue", "remedy": "allow it", "count": 4},
             {"metric": "user.active", "reason": "waits for noise", "remedy": "wait", "count": None},
@@ -115,6 +120,12 @@ class FakeService:
             "request_durations": {"bounds": [0.01, 0.1], "buckets": [0, 6, 1], "sum": 0.9},
         }
 
+    def allow(self, permission: Permission) -> Allowed:
+        self.permissions.append(permission)
+        if permission.privacy != "internal":
+            raise PrivacyError("needs a file: write one")
+        return Allowed([], list(permission.names))
+
     def status(self) -> Status:
         return Status(
             version=VERSION,
@@ -129,4 +140,4 @@ class FakeService:
 
     def services(self) -> Services:
         ready: Callable[[], bool] = lambda: self.is_ready  # noqa: E731
-        return Services(self.runner, self.statistics, self.status, self.config, ready)
+        return Services(self.runner, self.statistics, self.status, self.config, ready, allow=self.allow)

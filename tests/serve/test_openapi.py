@@ -14,6 +14,7 @@ pytestmark = pytest.mark.anyio
 BODIES = {
     "/api/analytics/query": {"metric": "a.b"},
     "/api/analytics/sql": {"sql": "SELECT 1"},
+    "/api/analytics/catalogue/allow": {"names": ["a.b"]},
     "/login": {"token": "anything"},
 }
 

@@ -8,6 +8,7 @@ import pytest
 from tests.serve.conftest import client_of
 from tests.serve.serve_fakes import VERSION, FakeService
 
+from blackhole.catalogue.allow import Permission
 from blackhole.errors import OverloadedError, StoreError
 from blackhole.query.language import Query
 from blackhole.serve.api import MAX_BODY
@@ -43,6 +44,32 @@ async def test_sql_passes_the_row_limit_on(client: httpx.AsyncClient, service: F
     answer = await client.post(SQL, json={"sql": "SELECT 1", "max_rows": 5})
     assert service.runner.asked == [("SELECT 1", 5)]
     assert answer.json()["rows"] == [[1]]
+
+
+async def test_names_are_allowed_with_what_is_said_of_them(
+    client: httpx.AsyncClient, service: FakeService
+) -> None:
+    answer = await client.post("/api/analytics/catalogue/allow", json={"names": ["a.b"], "keep": ["kind"]})
+    assert service.permissions == [Permission(("a.b",), keep=("kind",))]
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"allowed": [], "already": ["a.b"], "file": "catalogue.yaml"},
+    )
+
+
+async def test_what_needs_a_file_is_a_problem_of_privacy(client: httpx.AsyncClient) -> None:
+    answer = await client.post(
+        "/api/analytics/catalogue/allow", json={"names": ["a.b"], "privacy": "sensitive"}
+    )
+    assert (answer.status_code, answer.json()["type"]) == (403, "urn:blackhole:problem:privacy")
+
+
+async def test_unknown_keys_of_a_permission_are_refused(
+    client: httpx.AsyncClient, service: FakeService
+) -> None:
+    answer = await client.post("/api/analytics/catalogue/allow", json={"names": ["a.b"], "bounds": [0, 1]})
+    assert answer.status_code == 400
+    assert service.permissions == []
 
 
 @pytest.mark.parametrize(

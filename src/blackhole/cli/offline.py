@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from blackhole.catalogue.load import load
+from blackhole.catalogue.load import files, load
 from blackhole.config import Config
 from blackhole.errors import UsageError
 from blackhole.query.language import Query
@@ -22,11 +22,11 @@ SELECT (SELECT count(*) FROM metrics), (SELECT count(DISTINCT metric) FROM serie
 class File:
     """The database file at `path`. Raises StoreError when it cannot be read."""
 
-    def __init__(self, path: Path, config: Config) -> None:
+    def __init__(self, path: Path, config: Config, data_dir: Path) -> None:
         self.name = str(path)
         self._path = path
         self._database = Database.open(path, read_only=True)
-        catalogue = load([Path(name).expanduser() for name in config.catalogue])
+        catalogue = load(files(config, data_dir))
         self._runner = Runner(self._database, catalogue, windows=config, now=time.time)
 
     def query(self, question: Mapping[str, Any]) -> bytes:
@@ -38,6 +38,9 @@ class File:
 
     def sql(self, text: str, max_rows: int) -> bytes:
         return b"".join(self._runner.sql_document(text, max_rows=max_rows))
+
+    def metrics(self) -> bytes:
+        return msgspec.json.encode({"metrics": self._runner.metrics()})
 
     def status(self) -> bytes:
         with self._database.reader() as reader:

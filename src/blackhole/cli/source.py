@@ -23,6 +23,7 @@ class Source(Protocol):
     def query(self, question: Mapping[str, Any]) -> bytes: ...
     def sql(self, text: str, max_rows: int) -> bytes: ...
     def status(self) -> bytes: ...
+    def metrics(self) -> bytes: ...
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def opened(place: Place) -> Iterator[Source]:
         )
     from blackhole.cli.offline import File  # noqa: PLC0415  (loads the database engine)
 
-    with closing(File(file, config)) as source:
+    with closing(File(file, config, place.data_dir)) as source:
         yield source
 
 

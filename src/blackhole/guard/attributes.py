@@ -1,40 +1,32 @@
 """Turns the attributes of a raw series into the few that its output series keeps."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from blackhole.catalogue.definition import Definition
+from blackhole.catalogue.definition import OTHER, SERVICE, Definition
 from blackhole.config import Config
 from blackhole.guard.scrub import clean_text, clean_value
+from blackhole.records import PrivacyLevel
 
-OTHER = "other"
-SERVICE = "service.name"
 REGION = "region"
 
 Scalar = str | int | float | bool
 Attributes = dict[str, Scalar]
 
-AGGREGATION_KEYS: Mapping[str, tuple[str, ...]] = {
-    "by_type": ("type", "category", "region"),
-    "by_region": ("region",),
-    "by_time_window": (),
-    "by_content_type": ("content_type", "content.type", "type", "category"),
-    "by_operation_type": ("operation_type", "operation.type", "operation", "type"),
-}
-
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 def kept_keys(definition: Definition) -> tuple[str, ...]:
-    """The attributes that survive besides `service.name`; an unknown aggregation keeps nothing."""
-    if definition.keep is not None:
-        return definition.keep
-    if definition.aggregation is None:
-        return ()
-    named = AGGREGATION_KEYS.get(definition.aggregation)
-    return () if named is None else (*named, *(key for key in definition.values if key not in named))
+    """The attributes that survive besides `service.name`."""
+    return definition.kept_keys
+
+
+def released_keys(definition: Definition) -> tuple[str, ...]:
+    """The keys by which a highly sensitive metric is split: those whose values are declared."""
+    keys = dict.fromkeys((*kept_keys(definition), SERVICE))
+    return tuple(key for key in keys if key in definition.values)
 
 
 def canonical(attributes: Mapping[str, Scalar]) -> str:
@@ -49,6 +41,7 @@ class Reducer:
         self._cap = config.max_values_per_key
         self._populations = config.region_populations
         self._smallest_region = config.min_region_population
+        self._noise = config.differential_privacy
         self._seen: defaultdict[tuple[str, str], set[Scalar]] = defaultdict(set)
 
     def reduce(
@@ -56,6 +49,11 @@ class Reducer:
     ) -> Attributes:
         """Point attributes win over resource attributes; what is not a scalar is dropped."""
         kept: Attributes = {}
+        if definition.level is PrivacyLevel.HIGHLY_SENSITIVE and self._noise:
+            return {
+                key: self._declared(definition.values[key], point[key] if key in point else resource.get(key))
+                for key in released_keys(definition)
+            }
         for key in kept_keys(definition):
             raw = point[key] if key in point else resource.get(key)
             value = self._value(definition, metric, key, raw)
@@ -63,7 +61,7 @@ class Reducer:
                 kept[key] = value
         service = point.get(SERVICE, resource.get(SERVICE))
         if isinstance(service, str) and service and self._service_survives(definition):
-            kept[SERVICE] = self._capped("", SERVICE, clean_text(service))
+            kept[SERVICE] = self._service(definition, service)
         return kept
 
     def other(self, definition: Definition) -> Attributes:
@@ -76,12 +74,22 @@ class Reducer:
             return None
         declared = definition.values.get(key)
         if declared is not None:
-            text = str(raw).lower() if isinstance(raw, bool) else str(raw)
-            return text if text in declared else OTHER
+            return self._declared(declared, raw)
         if key == REGION and (definition.aggregation == "by_region" or definition.level.guarded):
             return self._region(raw)
         value = clean_value(raw)
         return None if value is None else self._capped(metric, key, value)
+
+    @staticmethod
+    def _declared(declared: Sequence[str], raw: object) -> str:
+        text = str(raw).lower() if isinstance(raw, bool) else str(raw)
+        return text if text in declared else OTHER
+
+    def _service(self, definition: Definition, name: str) -> Scalar:
+        declared = definition.values.get(SERVICE)
+        if declared is None:
+            return self._capped("", SERVICE, clean_text(name))
+        return name if name in declared else OTHER
 
     def _region(self, raw: object) -> str:
         populous = isinstance(raw, str) and self._populations.get(raw, -1) >= self._smallest_region

@@ -1,20 +1,30 @@
 """The guard: `Batch` in, `GuardedBatch` out, with the reasons for what was left behind."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from blackhole import _core
+from blackhole.catalogue.allow import Sent
 from blackhole.catalogue.load import Catalogue
 from blackhole.config import Config
+from blackhole.guard.ledger import Clocks, Ledger, Stored
 from blackhole.guard.reasons import Reason
 from blackhole.guard.scrub import clean_body, clean_name
 from blackhole.guard.treatment import Registry, Resolver
+from blackhole.guard.windows import Windows
 from blackhole.records import Finder, GuardedBatch, Recaller, SeriesRow, Verdict
 
 AHEAD_NS = 600 * 10**9
 IDLE_NS = 3600 * 10**9
 MOST_METRICS_NAMED = 5
 SECOND_NS = 10**9
+NOTHING_STORED = Stored()
+
+
+def boot_ns() -> int:
+    """Nanoseconds since the machine was started, sleep included; setting the clock does not change it."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +73,29 @@ class Guard:
         recall: Recaller,
         find: Finder,
         clock_ns: Callable[[], int],
+        boot_ns: Callable[[], int] = boot_ns,
+        stored: Stored = NOTHING_STORED,
     ) -> None:
+        """`boot_ns`: a clock that nobody sets; `stored`: what earlier runs left of the privacy ledger."""
         self._catalogue = catalogue
         self._clock_ns = clock_ns
         self._retention_ns = int(config.retention_period * SECOND_NS)
-        self._window_ns = int(config.sensitive_window * SECOND_NS)
         self._registry = Registry.of(series, next_stream)
-        self._resolver = Resolver(catalogue, config, self._registry, recall, find)
+        self.ledger = Ledger(stored, config, lambda: self._catalogue, Clocks(clock_ns, boot_ns))
+        self._resolver = Resolver(
+            catalogue, config, self._registry, ledger=self.ledger, recall=recall, find=find
+        )
         now = clock_ns()
         self._table = _core.SeriesTable(max_series=config.max_series, created_ns=created_ns, started_ns=now)
-        self._window_start = self._first_window(created_ns, now)
+        self._windows = Windows(
+            self._table,
+            self._resolver,
+            self._registry,
+            self.ledger,
+            config,
+            clock_ns=clock_ns,
+            created_ns=created_ns,
+        )
 
     @staticmethod
     def scrub(bodies: Sequence[str]) -> list[str]:
@@ -85,6 +108,7 @@ class Guard:
         `repeatable`: as in `GuardedBatch`.
         """
         now = self._clock_ns()
+        self._windows.turn(now)
         outcome = self._table.apply(
             batch,
             self._resolver,
@@ -105,23 +129,43 @@ class Guard:
         )
 
     @property
+    def due_ns(self) -> int:
+        """When a window has to be closed or published next."""
+        return self._windows.due_ns
+
+    @property
     def window_end_ns(self) -> int:
-        """When the open window is due to close."""
-        return self._window_start + self._window_ns
+        """When the open window of sensitive metrics is due to close."""
+        return self._windows.end_ns
+
+    def take_closed(self) -> list[GuardedBatch]:
+        """Closes the windows that are over, and returns those that may be published by now, in order."""
+        now = self._clock_ns()
+        self._windows.turn(now)
+        return self._windows.take(now)
 
     def close_window(self) -> GuardedBatch | None:
-        """Closes the open window; its values carry its start. None when nothing is released."""
-        started = self._window_start
-        self._window_start = max(self._aligned(self._clock_ns()), started + self._window_ns)
-        values = [
-            (self._resolver.window_series(value.rule, value.group), started, value)
-            for value in self._table.close_window()
-        ]
-        if not values:
-            return None
-        columns = self._table.window_columns(values)
-        series, streams = self._registry.take_new(columns)
-        return GuardedBatch(columns, series, streams)
+        """Closes the open window of sensitive metrics before it is over; None when nothing is released."""
+        return self._windows.close_sensitive(early=True)
+
+    def stop(self) -> list[GuardedBatch]:
+        """Closes all windows early, each under its own name; returns all that is still to be committed."""
+        return self._windows.stop()
+
+    def recatalogue(self, catalogue: Catalogue) -> None:
+        """Judges by another catalogue from here on. The open window must be closed before."""
+        self._catalogue = catalogue
+        self._resolver.recatalogue(catalogue)
+        self._table.forget_rules()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self._catalogue
+
+    @property
+    def unknown(self) -> Mapping[str, Sent]:
+        """How metrics came that no entry covers, since the catalogue last changed."""
+        return self._resolver.unknown
 
     def take_edges(self) -> bytes | None:
         """The calls between services since the last time, as a metrics request that is yet to be judged."""
@@ -138,14 +182,6 @@ class Guard:
     def __len__(self) -> int:
         """Raw series that are known."""
         return len(self._table)
-
-    def _aligned(self, time_ns: int) -> int:
-        return time_ns - time_ns % self._window_ns
-
-    def _first_window(self, created_ns: int, now: int) -> int:
-        """The next window, because an earlier run may have released the current one when it was stopped."""
-        current = self._aligned(now)
-        return current if created_ns >= current else current + self._window_ns
 
     def _refusal(self, metric: str, reason: int, points: int) -> Refusal:
         definition = self._catalogue.match(metric)

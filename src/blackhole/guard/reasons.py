@@ -17,7 +17,7 @@ class Reason(IntEnum):
     EMPTY_METRIC = _core.EMPTY_METRIC
     NOT_IN_CATALOGUE = 100
     TYPE_MISMATCH = 101
-    NEEDS_PRIVACY_ENGINE = 102
+    NEXT_PERIOD = 102
     UNSUITABLE_NAME = 103
     TOO_MANY_NAMES = 104
     TOO_MANY_UNITS = 105
@@ -50,15 +50,15 @@ _WORDS = {
     Reason.EMPTY_METRIC: ("a metric has no name or no data", "send a name and data points"),
     Reason.NOT_IN_CATALOGUE: (
         "not in the catalogue",
-        "add an entry to a file named in analytics.catalogue (docs/catalogue.md), or stop sending it",
+        "add an entry (`blackhole catalogue allow`, docs/catalogue.md), or stop sending it",
     ),
     Reason.TYPE_MISMATCH: (
         "the catalogue has another type for it",
         "send the type that `blackhole catalogue show` names",
     ),
-    Reason.NEEDS_PRIVACY_ENGINE: (
-        "highly sensitive, and releases with differential privacy are not built yet",
-        "nothing to do: no part of it is kept",
+    Reason.NEXT_PERIOD: (
+        "highly sensitive, and new in the catalogue since the budget period began",
+        "nothing to do: it is collected from the next budget period on (`blackhole privacy budget`)",
     ),
     Reason.UNSUITABLE_NAME: (
         "the name holds what looks like an identity",

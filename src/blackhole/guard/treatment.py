@@ -11,9 +11,12 @@ from blackhole.catalogue.definition import Definition, PrivacyUnit
 from blackhole.catalogue.load import Catalogue
 from blackhole.config import Config
 from blackhole.guard.attributes import Attributes, Reducer, canonical
+from blackhole.guard.ledger import Ledger
 from blackhole.guard.reasons import Reason
+from blackhole.guard.release import Releases
 from blackhole.guard.scrub import clean_name, clean_text, names_somebody
 from blackhole.guard.units import same_unit
+from blackhole.guard.unknown import Unknown
 from blackhole.records import (
     Finder,
     MetricType,
@@ -126,7 +129,14 @@ class Resolver:
     """The core's `Resolver`. Keeps no raw attribute beyond the question it came with."""
 
     def __init__(
-        self, catalogue: Catalogue, config: Config, registry: Registry, recall: Recaller, find: Finder
+        self,
+        catalogue: Catalogue,
+        config: Config,
+        registry: Registry,
+        *,
+        ledger: Ledger,
+        recall: Recaller,
+        find: Finder,
     ) -> None:
         self._catalogue = catalogue
         self._config = config
@@ -141,14 +151,25 @@ class Resolver:
         self._group_attributes: list[str] = [""]
         self.metrics: list[Metric] = []
         self.warnings: list[str] = []
+        self.releases = Releases(ledger, self._number_of, self._series_of)
+        self.unknown = Unknown()
+
+    def recatalogue(self, catalogue: Catalogue) -> None:
+        """Answers by another catalogue from here on. Numbers stay: windows that are open go by them."""
+        self._catalogue = catalogue
+        self.unknown.clear()
 
     def metric(self, name: str, unit: str, kind: int, description: str) -> _core.Rule | int:
         del description
-        definition = self._catalogue.match(name)
+        definition = self.releases.entry(name) or self._catalogue.match(name)
         if definition is None:
+            self.unknown.note(name, unit, TYPE_OF_KIND[kind])
             return Reason.NOT_IN_CATALOGUE
-        metric = Metric(name, TYPE_OF_KIND[kind], _unit_kept(unit, definition), definition)
-        reason = self._why_refused(metric) or self._why_unit_refused(name, unit)
+        sent = TYPE_OF_KIND[kind]
+        # A guarded metric has one window, whichever of the types that it may have it is sent as.
+        stored = definition.type if definition.level.guarded else sent
+        metric = Metric(name, stored, _unit_kept(unit, definition), definition)
+        reason = self._why_refused(metric, sent) or self._why_unit_refused(name, unit)
         if reason is not None:
             return reason
         if not same_unit(unit or definition.unit, definition.unit) and not definition.level.guarded:
@@ -172,12 +193,12 @@ class Resolver:
             return self._registry.series_for(metric, canonical(self._reducer.other(metric.definition)))
         return self._registry.series_for(metric, self._group_attributes[group])
 
-    def _why_refused(self, metric: Metric) -> Reason | None:
+    def _why_refused(self, metric: Metric, sent: MetricType) -> Reason | None:
         definition = metric.definition
-        if metric.type not in _ACCEPTED[definition.type]:
+        if sent not in _ACCEPTED[definition.type]:
             return Reason.TYPE_MISMATCH
-        if definition.privacy == "highly_sensitive" and self._config.differential_privacy:
-            return Reason.NEEDS_PRIVACY_ENGINE
+        if self._is_released(definition) and self.releases.entry(metric.name) is None:
+            return Reason.NEXT_PERIOD
         if definition.is_pattern:
             return self._why_name_refused(metric)
         return None
@@ -199,6 +220,16 @@ class Resolver:
         units.add(unit)
         return None
 
+    def _is_released(self, definition: Definition) -> bool:
+        return definition.privacy == "highly_sensitive" and self._config.differential_privacy
+
+    def _number_of(self, definition: Definition) -> int:
+        return self._number(Metric(definition.name, definition.type, definition.unit, definition))
+
+    def _series_of(self, definition: Definition, attributes: str) -> int:
+        metric = Metric(definition.name, definition.type, definition.unit, definition)
+        return self._registry.series_for(metric, attributes)
+
     def _number(self, metric: Metric) -> int:
         """One rule, one window and one limit for all that is stored as the same metric."""
         identity = (metric.name, metric.type, metric.unit)
@@ -206,6 +237,7 @@ class Resolver:
         if number is None:
             number = self._numbers[identity] = len(self.metrics)
             self.metrics.append(metric)
+        self.metrics[number] = metric
         return number
 
     def _rule(self, number: int, metric: Metric) -> _core.Rule:
@@ -213,6 +245,8 @@ class Resolver:
         limit = self._config.max_series_per_metric
         if not definition.level.guarded:
             return _core.Rule(number, series_limit=limit)
+        if self._is_released(definition):
+            return self.releases.rule(definition.name)
         lower, upper = definition.bounds or (0.0, self._config.sensitivity_factor)
         is_histogram = definition.type == MetricType.HISTOGRAM
         return _core.Rule(
@@ -224,6 +258,7 @@ class Resolver:
             upper=upper,
             max_groups=definition.max_groups_per_unit,
             by_event=not isinstance(definition.privacy_unit, PrivacyUnit),
+            gauge=definition.type == MetricType.GAUGE,
             boundaries=definition.buckets if is_histogram else None,
             snap=None if is_histogram else definition.buckets,
         )
@@ -232,7 +267,10 @@ class Resolver:
         metric = self.metrics[new.rule]
         attributes = self._reducer.reduce(metric.definition, metric.name, new.resource, new.attributes)
         if metric.definition.level.guarded:
-            group = self._group(new.rule, metric.definition, attributes)
+            if self._is_released(metric.definition):
+                group = self.releases.group(metric.name, canonical(attributes))
+            else:
+                group = self._group(new.rule, metric.definition, attributes)
             return _core.Treatment.window(group, _unit_of(metric.definition, new))
         series = self._registry.series_for(metric, canonical(attributes))
         state = states.get(new.key)

@@ -3,7 +3,6 @@
 import difflib
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
@@ -20,10 +19,10 @@ from blackhole.query.recent import Recent
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
 from blackhole.query.times import SECOND
 from blackhole.records import MetricType, PrivacyLevel
+from blackhole.store.asked import Asked
 from blackhole.store.database import Database
 from blackhole.store.reader import Reader
 
-_MOST_ASKED = 2000
 _SERIES = "SELECT id, type, unit, attributes, privacy_level FROM series WHERE metric = ? ORDER BY id"
 _NAMES = "SELECT DISTINCT metric FROM series"
 
@@ -42,7 +41,8 @@ class Catalogue(Protocol):
 class Runner:
     """Synchronous and thread-safe; every answer comes from one snapshot.
 
-    `windows`: seconds of the window of each guarded level. `now`: Unix seconds.
+    `windows`: seconds of the window of each guarded level. `now`: Unix seconds. `started`: since when the
+    service collects; None where nothing is collected.
     """
 
     def __init__(
@@ -52,17 +52,23 @@ class Runner:
         *,
         windows: Windows,
         now: Callable[[], float] = time.time,
+        started: float | None = None,
     ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._windows = _windows(windows)
         self._now = now
+        self._started = started
         self._recent = Recent(database, self._now_ns)
         self._health: Health | None = None
         self._health_lock = threading.Lock()
-        self._asked: OrderedDict[str, float] = OrderedDict()
-        self._asked_lock = threading.Lock()
+        self._asked = Asked(database)
         self._categories: dict[str, str | None] = {}
+
+    def recatalogue(self, catalogue: Catalogue) -> None:
+        """Answers by another catalogue from here on."""
+        self._catalogue = catalogue
+        self._categories = {}  # after the catalogue, so that a thread that fills the new one knows it
 
     def query(self, query: Query) -> Answer:
         """Values of one metric over time. Raises QueryError, UnknownMetricError."""
@@ -74,7 +80,7 @@ class Runner:
             ]
             if not stored and definition is None:
                 raise self._unknown(reader, query.metric)
-            self._note_asked(query.metric)
+            self._asked.note(query.metric, self._now())
             subject, notes = _subject(query.metric, definition, stored)
             request = plan(query, subject, self._windows, self._now_ns())
             chosen = select.choose(
@@ -138,10 +144,13 @@ class Runner:
 
     def metrics(self) -> list[MetricInfo]:
         """The catalogue's metrics and all that is stored, by name. Raises QueryError."""
-        with self._asked_lock:
-            asked = dict(self._asked)
+        asked = self._asked.times()
         with self._database.reader() as reader:
-            return inventory(reader, self._catalogue, asked)
+            return inventory(reader, self._catalogue, asked, self._started)
+
+    def keep_asked(self) -> None:
+        """Writes down when metrics were last asked for. Raises StoreError."""
+        self._asked.keep()
 
     def _newest(self, category: str) -> SeriesReport:
         return newest.report(
@@ -151,20 +160,14 @@ class Runner:
         )
 
     def _category(self, metric: str) -> str | None:
-        if metric not in self._categories:
+        known = self._categories
+        if metric not in known:
             definition = self._catalogue.match(metric)
-            self._categories[metric] = None if definition is None else definition.category
-        return self._categories[metric]
+            known[metric] = None if definition is None else definition.category
+        return known[metric]
 
     def _now_ns(self) -> int:
         return round(self._now() * SECOND)
-
-    def _note_asked(self, metric: str) -> None:
-        with self._asked_lock:
-            self._asked[metric] = self._now()
-            self._asked.move_to_end(metric)
-            if len(self._asked) > _MOST_ASKED:
-                self._asked.popitem(last=False)
 
     def _unknown(self, reader: Reader, metric: str) -> UnknownMetricError:
         stored = [name for (name,) in reader.rows(_NAMES, max_rows=10_000).rows]

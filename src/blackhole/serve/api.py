@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from blackhole.catalogue.allow import Permission
 from blackhole.errors import QueryError, TooLargeError, UnauthenticatedError, UnsupportedError
 from blackhole.query.language import parse
 from blackhole.query.reports import MetricInfo
@@ -127,6 +128,10 @@ class Api:
     async def metrics(self, _request: Request) -> Response:
         known = await self._threads.call(self._services.runner.metrics)
         return _json(MetricsAnswer(list(known), self._refused()))
+
+    async def allow(self, request: Request) -> Response:
+        """On the event loop, as everything that changes what is judged."""
+        return _json(self._services.allow(await _read(request, Permission)))
 
     async def status(self, _request: Request) -> Response:
         status = self._services.status()

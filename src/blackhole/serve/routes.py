@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
+from blackhole.catalogue.allow import Allowed, Permission
 from blackhole.errors import BlackholeError
 from blackhole.query.language import Answer, Query, SqlAnswer
 from blackhole.query.reports import HealthReport
@@ -58,6 +59,9 @@ def endpoints(api: Api, page: Page) -> tuple[Endpoint, ...]:
         Endpoint("POST", f"{_BASE}/query", "Values of one metric over time", api.query, Query, Answer),
         Endpoint("POST", f"{_BASE}/sql", "A read-only SQL question", api.sql, SqlQuestion, SqlAnswer),
         Endpoint("GET", f"{_BASE}/metrics", "What is known and what came", api.metrics, None, MetricsAnswer),
+        Endpoint(
+            "POST", f"{_BASE}/catalogue/allow", "Collect metrics from here on", api.allow, Permission, Allowed
+        ),
         Endpoint("GET", f"{_BASE}/health", "How each service is doing", api.health, None, HealthReport),
         Endpoint("GET", f"{_BASE}/status", "How this process is doing", api.status, None, StatusAnswer),
         Endpoint("GET", f"{_BASE}/insights", "What was found", api.insights, None, InsightsAnswer),

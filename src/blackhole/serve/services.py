@@ -8,7 +8,9 @@ from typing import Any, Protocol
 
 import msgspec
 
+from blackhole.catalogue.allow import Allowed, Permission
 from blackhole.config import Config
+from blackhole.errors import UnavailableError
 from blackhole.query.language import Query, SqlAnswer
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
 
@@ -58,9 +60,15 @@ def steady(
     return remembered
 
 
+def _allow_nothing(_: Permission) -> Allowed:
+    raise UnavailableError("nothing can be allowed here: ask the service that collects")
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """`statistics` is `pipeline.Statistics.snapshot`; `ready` says whether data is accepted.
+
+    `allow` adds to the catalogue, and is called on the event loop.
 
     What a thread does inside `free()` is not charged to collecting.
     """
@@ -71,3 +79,4 @@ class Services:
     config: Config
     ready: Callable[[], bool] = field(default=lambda: True)
     free: Callable[[], AbstractContextManager[None]] = field(default=nullcontext)
+    allow: Callable[[Permission], Allowed] = field(default=_allow_nothing)

@@ -11,8 +11,19 @@ from dataclasses import dataclass, field
 import duckdb
 
 from blackhole.errors import OverloadedError
-from blackhole.records import ArrowExporter, GuardedBatch, Point, Records, Rows, SeriesRow, StreamRow
-from blackhole.store import keep
+from blackhole.records import (
+    NO_ENTRY,
+    ArrowExporter,
+    Entry,
+    GuardedBatch,
+    NoisyList,
+    Point,
+    Records,
+    Rows,
+    SeriesRow,
+    StreamRow,
+)
+from blackhole.store import keep, ledger
 from blackhole.store.database import Database, QuestionsEndedError
 
 RETRY_MIN_S = 0.1
@@ -21,6 +32,8 @@ RETRY_MAX_S = 5.0
 _GROUP_BATCHES = 8
 # Where rows are thinned, waiting longer lets more of a stream come together; senders wait with it.
 _LONGEST_WAIT_S = 0.1
+# In each second, the first microseconds belong to closed windows.
+_OF_WINDOWS = 4
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +99,13 @@ class _Group:
     streams: list[StreamRow]
     records: Records | None
     waiting: list[_Waiting]
+    lists: Sequence[NoisyList] = ()
+    entry: Entry = NO_ENTRY
     failures: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.count or self.series or self.streams or self.lists or self.entry.ledger)
 
 
 class Writer:
@@ -146,7 +165,8 @@ class Writer:
         waiting = _Waiting(batch, _rows(batch), time.monotonic())
         waiting.done.set_running_or_notify_cancel()
         with self._changed:
-            self._refuse_when_full()
+            if batch.created_us is None or self._closing:  # a closed window is asked for by nobody again
+                self._refuse_when_full()
             self._queue.append(waiting)
             self._queued_rows += waiting.rows
             self._changed.notify_all()
@@ -225,16 +245,16 @@ class Writer:
     def _next_group(self) -> _Group:
         taken: list[_Waiting] = []
         rows = 0
-        while self._queue and (not taken or rows + self._queue[0].rows <= _GROUP_BATCHES * self._batch_size):
+        while self._queue and (not taken or self._may_join(rows, taken[0].batch, self._queue[0])):
             taken.append(self._queue.popleft())
             rows += taken[-1].rows
         self._queued_rows -= rows
-        self._last_created_us = max(self._database.now_ns() // 1000, self._last_created_us + 1)
+        leading = taken[0].batch
         first, *others = [one.batch.rows for one in taken if one.rows] or [taken[0].batch.rows]
         merged = first.merge(others) if others else first
         factor = self._factor()
         return _Group(
-            created_us=self._last_created_us,
+            created_us=self._next_created_us() if leading.created_us is None else leading.created_us,
             factor=factor,
             rows=merged.thin(factor) if factor > 1 else merged,
             count=rows,
@@ -242,7 +262,22 @@ class Writer:
             streams=[row for one in taken for row in one.batch.streams],
             records=_merged([one.batch.records for one in taken if one.batch.records is not None]),
             waiting=taken,
+            lists=leading.lists,
+            entry=leading.entry,
         )
+
+    def _may_join(self, rows: int, leading: GuardedBatch, following: _Waiting) -> bool:
+        """What has a time of its own is committed alone."""
+        alone = leading.created_us is not None or following.batch.created_us is not None
+        return not alone and rows + following.rows <= _GROUP_BATCHES * self._batch_size
+
+    def _next_created_us(self) -> int:
+        """Unlike any other of this run, and any that a closed window has (`guard.release.created_us`)."""
+        created_us = max(self._database.now_ns() // 1000, self._last_created_us + 1)
+        if created_us % 10**6 < _OF_WINDOWS:
+            created_us += _OF_WINDOWS
+        self._last_created_us = created_us
+        return created_us
 
     def _settle(self) -> None:
         """Commits the head, or leaves it there for the next attempt and tells everybody who waits."""
@@ -261,7 +296,7 @@ class Writer:
         for one in head.waiting:
             if not one.done.done():
                 one.done.set_result(None)
-        if head.count or head.series or head.streams:
+        if not head.is_empty:
             self._report(report)
 
     def _report(self, report: CommitReport) -> None:
@@ -285,11 +320,11 @@ class Writer:
         return [*(self._head.waiting if self._head is not None else ()), *self._queue]
 
     def _commit(self, group: _Group) -> None:
-        if not (group.count or group.series or group.streams):
+        if group.is_empty:
             return
         with self._database.write() as connection:
             # A commit that reported a failure may still have reached the file.
-            if group.failures and _is_stored(connection, group.created_us):
+            if group.failures and _is_stored(connection, group):
                 return
             insert(
                 connection,
@@ -302,6 +337,11 @@ class Writer:
             )
             if group.records is not None:
                 insert_records(connection, group.records, created_us=group.created_us, inlet=self._inlet)
+            if group.lists:
+                ledger.insert_lists(connection, group.lists, created_us=group.created_us)
+            if group.entry.ledger:
+                ledger.insert(connection, group.entry)
+                ledger.write_head(self._database.path, group.entry.ledger)
 
 
 class Inlet:
@@ -416,5 +456,7 @@ def _fail(waiting: Sequence[_Waiting], error: OverloadedError) -> None:
             one.done.set_exception(error)
 
 
-def _is_stored(connection: duckdb.DuckDBPyConnection, created_us: int) -> bool:
-    return connection.execute(_STORED, [created_us]).fetchall() == [(True,)]
+def _is_stored(connection: duckdb.DuckDBPyConnection, group: _Group) -> bool:
+    if group.entry.ledger:
+        return ledger.is_stored(connection, group.entry)
+    return connection.execute(_STORED, [group.created_us]).fetchall() == [(True,)]

@@ -13,8 +13,8 @@ from typing import Any, Self
 import duckdb
 
 from blackhole.errors import OverloadedError, QueryError, StoreError
-from blackhole.records import MetricType, Point, PrivacyLevel, SeriesRow, StreamState
-from blackhole.store import migrate, secret
+from blackhole.records import Head, LedgerRow, MetricType, Point, PrivacyLevel, SeriesRow, StreamState
+from blackhole.store import ledger, migrate, secret
 from blackhole.store.reader import Reader, one_line, short_of_memory
 from blackhole.store.recall import find, recall
 from blackhole.store.watch import Watch
@@ -111,6 +111,20 @@ class Database:
         """Those of `points` that are stored. As `recall`, part of writing. Raises OverloadedError."""
         with self._remembering() as reader:
             return find(reader, points)
+
+    def ledger_tail(self) -> list[LedgerRow]:
+        """The rows of the privacy ledger since the last budget period began, oldest first."""
+        with self.reader() as reader:
+            return ledger.tail(reader)
+
+    def ledger_rows(self, after: int = 0, most: int = 1_000_000) -> list[LedgerRow]:
+        """At most `most` rows of the privacy ledger after the sequence `after`, oldest first."""
+        with self.reader() as reader:
+            return ledger.page(reader, after, most)
+
+    def head(self) -> Head | None:
+        """The end of the privacy ledger as the file beside the database has it. Raises StoreError."""
+        return ledger.read_head(self.path)
 
     def size(self) -> int:
         """Bytes on disk: the file and its write-ahead log."""

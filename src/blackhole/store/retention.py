@@ -52,6 +52,10 @@ class Retention:
         self._keep_s = float(config.retention_period)
         self._max_bytes = int(config.max_database_size)
 
+    def recatalogue(self, catalogue: Catalogue) -> None:
+        """Goes by another catalogue from here on."""
+        self._catalogue = catalogue
+
     def apply(self) -> int:
         """Deletes; returns how many points. Raises StoreError, QueryError."""
         now_ns = self._database.now_ns()

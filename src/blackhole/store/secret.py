@@ -31,23 +31,25 @@ def read_key(database: Path) -> bytes | None:
 
 def create_key(database: Path) -> bytes:
     """Writes a new key so that it survives a crash right after."""
-    path = key_path(database)
     key = secrets.token_bytes(KEY_BYTES)
+    write_durably(key_path(database), key)
+    return key
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Replaces a file of mode 0600 at once, and returns when it is on the disk. Raises StoreError."""
     partial = path.with_name(path.name + ".new")
     try:
-        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            os.write(handle, key)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         partial.replace(path)
         _sync_directory(path.parent)
     except OSError as error:
         raise StoreError(
             f"{path}: cannot be written: {error.strerror}: choose a writable data directory"
         ) from None
-    return key
 
 
 def _sync_directory(directory: Path) -> None:

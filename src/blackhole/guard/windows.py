@@ -1,0 +1,160 @@
+"""Turns time into closed windows: what is to be committed, and when it may be."""
+
+from collections import deque
+from collections.abc import Callable
+
+from blackhole import _core
+from blackhole.config import Config
+from blackhole.guard.ledger import Ledger
+from blackhole.guard.release import Contents, created_us
+from blackhole.guard.treatment import Registry, Resolver
+from blackhole.records import Entry, GuardedBatch, LedgerKind, ReleaseRow, Span, receipt_of
+
+SECOND_NS = 10**9
+# Windows are published this long after their end, however long it took to close them.
+GRACE_NS = SECOND_NS // 4
+
+
+class Windows:
+    """The open window of sensitive metrics and that of highly sensitive ones. Not thread-safe.
+
+    Windows follow arrival: `turn` comes before anything that arrived is taken in.
+    """
+
+    def __init__(
+        self,
+        table: _core.SeriesTable,
+        resolver: Resolver,
+        registry: Registry,
+        ledger: Ledger,
+        config: Config,
+        *,
+        clock_ns: Callable[[], int],
+        created_ns: int,
+    ) -> None:
+        self._table = table
+        self._resolver = resolver
+        self._registry = registry
+        self._ledger = ledger
+        self._clock_ns = clock_ns
+        self._window_ns = int(config.sensitive_window * SECOND_NS)
+        self._start_ns = self._first_window(created_ns, clock_ns())
+        self._ready: deque[tuple[int, GuardedBatch]] = deque()
+        self._table.declare(resolver.releases.rules(), fresh=True)
+        self._begin()
+
+    @property
+    def end_ns(self) -> int:
+        """When the open window of sensitive metrics is due to close."""
+        return self._start_ns + self._window_ns
+
+    @property
+    def release_end_ns(self) -> int:
+        """When the open window of highly sensitive metrics is due to close."""
+        window = self._ledger.window
+        return self._ledger.end_ns if window is None else window.end_ns
+
+    @property
+    def due_ns(self) -> int:
+        """When something has to be done next."""
+        ends = (self.end_ns, self.release_end_ns)
+        return min(*ends, self._ready[0][0]) if self._ready else min(ends)
+
+    def turn(self, now: int) -> None:
+        """Closes the windows that are over."""
+        if now >= self.end_ns:
+            self._queue(self.end_ns, self.close_sensitive())
+        if now >= self.release_end_ns and self._ledger.now_ns() >= self.release_end_ns:
+            end = self.release_end_ns
+            self._queue(end, self._close_release(early=False))
+
+    def take(self, now: int) -> list[GuardedBatch]:
+        """What is to be committed by now, in order."""
+        taken = []
+        while self._ready and self._ready[0][0] <= now:
+            taken.append(self._ready.popleft()[1])
+        return taken
+
+    def stop(self) -> list[GuardedBatch]:
+        """Closes both windows early, each under its own name. Returns all that is still to be committed."""
+        sensitive = self.close_sensitive(early=True)
+        batches = [batch for _, batch in self._ready] + ([] if sensitive is None else [sensitive])
+        self._ready.clear()
+        released = self._close_release(early=True)
+        return [*batches, *([] if released is None else [released])]
+
+    def close_sensitive(self, *, early: bool = False) -> GuardedBatch | None:
+        """Closes the window of sensitive metrics; its values carry its start. None when there are none."""
+        started = self._start_ns
+        self._start_ns = max(self._aligned(self._clock_ns()), started + self._window_ns)
+        values = [
+            (self._resolver.window_series(value.rule, value.group), started, value)
+            for value in self._table.close_window()
+        ]
+        if not values:
+            return None
+        columns = self._table.window_columns(values)
+        made = created_us(Span(started, started + self._window_ns), early=early, noisy=False)
+        return GuardedBatch(columns, *self._registry.take_new(columns), created_us=made)
+
+    def _close_release(self, *, early: bool) -> GuardedBatch | None:
+        """Releases the open window, if there is one, and goes on to the next, or ends the run."""
+        window = self._ledger.window
+        rules = [] if window is None else self._resolver.releases.open_rules()
+        released = self._table.close_release(rules)
+        made = created_us(window or Span(0, self._ledger.now_ns()), early=early, noisy=True)
+        contents = Contents()
+        if window is not None:
+            contents = self._resolver.releases.charge(released, window, made)
+        if early:
+            self._ledger.stop(self.end_ns)
+        elif self._ledger.turn():
+            self._begin_period()
+        return self._batch(contents, made, 0 if window is None else window.start_ns)
+
+    def _begin_period(self) -> None:
+        """Changes in the catalogue come into force."""
+        releases = self._resolver.releases
+        before = releases.definitions
+        rules = releases.rules()
+        if releases.definitions != before:
+            self._queue(self._clock_ns(), self.close_sensitive(early=True))
+            self._table.forget_rules()
+        self._table.declare(rules, fresh=True)
+
+    def _batch(self, contents: Contents, made: int, time_ns: int) -> GuardedBatch | None:
+        rows = self._ledger.take()
+        if not rows:
+            return None
+        columns = _core.Columns.of_window(time_ns, contents.values)
+        return GuardedBatch(
+            columns,
+            *self._registry.take_new(columns),
+            created_us=made,
+            lists=tuple(contents.lists),
+            entry=Entry(rows, tuple(contents.releases)),
+        )
+
+    def _begin(self) -> None:
+        """The first rows of this run, and those that an earlier one wrote into the head only."""
+        now = self._ledger.now_ns()
+        made = created_us(Span(now, now), early=False, noisy=True)
+        lost = [
+            ReleaseRow(row.sequence, receipt_of(row), row.window, made, lost=True)
+            for row in self._ledger.lost
+            if row.kind is LedgerKind.RELEASE and row.window is not None
+        ]
+        self._queue(0, self._batch(Contents(releases=lost), made, 0))
+
+    def _queue(self, end_ns: int, batch: GuardedBatch | None) -> None:
+        if batch is not None:
+            self._ready.append((end_ns + GRACE_NS if end_ns else 0, batch))
+
+    def _aligned(self, time_ns: int) -> int:
+        return time_ns - time_ns % self._window_ns
+
+    def _first_window(self, created_ns: int, now: int) -> int:
+        """The next window, since an earlier run may have released this one, or that, when it was stopped."""
+        current = self._aligned(now)
+        first = current if created_ns >= current else current + self._window_ns
+        return max(first, self._aligned(self._ledger.sensitive_until_ns + self._window_ns - 1))
