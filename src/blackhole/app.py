@@ -256,6 +256,7 @@ def _watch(
     )
     watch = Monitor(config, gauges, levers, sampler)
     pace.close_when(watch.closed)
+    database.yield_when(watch.short_of_memory)
     return watch
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from statistics import mean
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -308,6 +309,33 @@ def test_types_and_units_are_not_mixed(asked: Desk) -> None:
 def test_values_that_json_cannot_say_are_null(asked: Desk) -> None:
     store(asked, "process.cpu.usage", MetricType.GAUGE, [Point(1, NOW - SECOND, math.inf)], unit="percent")
     assert [value for _, value in shown(asked.runner.query(Query("process.cpu.usage")))[""]] == [None]
+
+
+def test_an_answer_says_what_share_was_kept_of_what_it_is_made_of(asked: Desk) -> None:
+    values = [Point(1, 10 * SECOND, 1.0, stream=1), Point(1, 20 * SECOND, 2.0, stream=1)]
+    store(asked, "process.cpu.usage", MetricType.GAUGE, values[:1], unit="percent")
+    store(asked, "process.cpu.usage", MetricType.GAUGE, values[1:], unit="percent")
+    with asked.database.write() as connection:
+        connection.execute("INSERT INTO thinned SELECT max(created_at), 0.25 FROM points")
+
+    def answer(start: int, end: int) -> Answer:
+        return asked.runner.query(Query("process.cpu.usage", start_time=start, end_time=end))
+
+    assert answer(0, 15).sampling_rate == 1.0
+    assert answer(0, 25).sampling_rate == 0.25
+    assert answer(15, 25).notes != answer(0, 15).notes
+
+
+def test_a_query_document_says_what_its_answer_says(asked: Desk) -> None:
+    values = [Point(1, second * SECOND, float(second)) for second in range(100)]
+    store(asked, "process.cpu.usage", MetricType.GAUGE, values, unit="percent")
+    for query in (
+        Query("process.cpu.usage", start_time=0, end_time=100, interval="1s", group_by=["service.name"]),
+        Query("process.cpu.usage", start_time=200, end_time=300),
+        Query("node.errors.total"),
+    ):
+        document = b"".join(asked.runner.query_document(query))
+        assert msgspec.json.decode(document, type=Answer) == asked.runner.query(query)
 
 
 def test_more_than_200000_points_in_all_are_refused(asked: Desk) -> None:

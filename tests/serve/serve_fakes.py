@@ -57,6 +57,12 @@ class FakeRunner:
         rows = self.findings if "insights" in text else [[1]]
         return SqlAnswer(["n"], ["INTEGER"], rows, truncated=False, elapsed_ms=0.1)
 
+    def query_document(self, query: Query) -> list[bytes]:
+        return [msgspec.json.encode(self.query(query))]
+
+    def sql_document(self, text: str, max_rows: int = 1000) -> list[bytes]:
+        return [msgspec.json.encode(self.sql(text, max_rows))]
+
     def health(self) -> HealthReport:
         self._note("health")
         self.computed += 1

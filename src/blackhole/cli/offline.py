@@ -36,10 +36,10 @@ class File:
             query = msgspec.convert(question, Query)
         except msgspec.ValidationError as error:
             raise UsageError(f"the query is not understood: {error}") from None
-        return msgspec.json.encode(self._runner.query(query))
+        return b"".join(self._runner.query_document(query))
 
     def sql(self, text: str, max_rows: int) -> bytes:
-        return msgspec.json.encode(self._runner.sql(text, max_rows=max_rows))
+        return b"".join(self._runner.sql_document(text, max_rows=max_rows))
 
     def metrics(self) -> bytes:
         return msgspec.json.encode({"metrics": self._runner.metrics()})

@@ -131,7 +131,8 @@ and the services identity, node and social report into it. Try, in another termi
 The demo has its own configuration: sensitive_window 5s and k_anonymity 2, where a real node has 1m
 and 5, so that sensitive metrics show at once. content.operations and identity.operations are highly
 sensitive: they come with noise every 10s under a privacy_budget of 50, where a real node has 1h and 1.
-That is too little protection for real people. `{blackhole} privacy explain content.operations{here}` says more.
+That is too little protection for real people. More about it:
+  {blackhole} privacy explain content.operations{here}
 Ctrl-C ends everything and removes the data.
 """
     )

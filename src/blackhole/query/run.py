@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
+import msgspec
+
 from blackhole.catalogue.definition import Definition
 from blackhole.config import Config
 from blackhole.errors import UnknownMetricError
@@ -82,7 +84,7 @@ class Runner:
         """Values of one metric over time. Raises QueryError, UnknownMetricError."""
         check_keys(query)
         definition = self._catalogue.match(query.metric)
-        with self._database.reader() as reader:
+        with self._database.reader(yields=True) as reader:
             stored: list[StoredSeries] = [
                 (row[0], row[1], row[2], row[3], row[4]) for row in reader.rows(_SERIES, [query.metric]).rows
             ]
@@ -127,6 +129,17 @@ class Runner:
     def sql(self, text: str, max_rows: int = 1000) -> SqlAnswer:
         """One SELECT in the sandbox. Raises QueryError, ForbiddenError."""
         return sandbox.run(self._database, text, max_rows)
+
+    def query_document(self, query: Query) -> list[bytes]:
+        """The answer of `query` as JSON, in pieces."""
+        answer = self.query(query)
+        pieces = [msgspec.json.encode(series) for series in answer.series]
+        empty = msgspec.json.encode(msgspec.structs.replace(answer, series=[]))
+        return sandbox.enclosed(empty, b'"series":[]', pieces)
+
+    def sql_document(self, text: str, max_rows: int = 1000) -> list[bytes]:
+        """The answer of `sql` as JSON, in pieces: for many rows."""
+        return sandbox.document(self._database, text, max_rows)
 
     def health(self) -> HealthReport:
         """The services of the last day. Raises QueryError."""

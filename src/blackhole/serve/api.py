@@ -15,6 +15,7 @@ from blackhole.query.language import parse
 from blackhole.query.reports import MetricInfo
 from blackhole.serve import exposition
 from blackhole.serve.access import COOKIE, SESSION_SECONDS, Tokens
+from blackhole.serve.document import Document, Room
 from blackhole.serve.services import Services, Status
 from blackhole.serve.threads import Threads
 
@@ -111,17 +112,18 @@ class Api:
         self._threads = Threads(running=2, waiting=16, around=services.free)
         # A statement may take 10 s: only one at a time, so that other questions have a place.
         self._one_statement = anyio.Semaphore(1)
+        self._room = Room()
 
     async def query(self, request: Request) -> Response:
         question = parse(await _body(request))
-        return _json(await self._threads.call(lambda: self._services.runner.query(question)))
+        return self._sent(await self._threads.call(lambda: self._services.runner.query_document(question)))
 
     async def sql(self, request: Request) -> Response:
         question = await _read(request, SqlQuestion)
-        ask = self._services.runner.sql
+        ask = self._services.runner.sql_document
         async with self._one_statement:
-            answer = await self._threads.call(lambda: ask(question.sql, question.max_rows))
-        return _json(answer)
+            pieces = await self._threads.call(lambda: ask(question.sql, question.max_rows))
+        return self._sent(pieces)
 
     async def health(self, _request: Request) -> Response:
         return _json(await self._threads.call(self._services.runner.health))
@@ -207,6 +209,9 @@ class Api:
             secure=request.url.scheme == "https",
         )
         return response
+
+    def _sent(self, pieces: list[bytes]) -> Response:
+        return Document(pieces, self._room, headers=_NO_STORE)
 
     def _refused(self) -> list[Refused]:
         return [Refused(**entry) for entry in self._services.statistics()["refused"]]

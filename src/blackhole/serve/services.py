@@ -13,14 +13,18 @@ from blackhole.config import Config
 from blackhole.errors import UnavailableError
 from blackhole.guard.explain import Explanation
 from blackhole.query.accounts import BudgetAnswer, LedgerPage, PrivacyNews
-from blackhole.query.language import Answer, Query, SqlAnswer
+from blackhole.query.language import Query, SqlAnswer
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
 
 
 class Runner(Protocol):
-    """Answers questions from the database; blocking, thread-safe. Raises BlackholeError."""
+    """Answers questions from the database; blocking, thread-safe. Raises BlackholeError.
 
-    def query(self, query: Query, /) -> Answer: ...
+    A document is the answer as JSON, in pieces: what is large is sent without being put together.
+    """
+
+    def query_document(self, query: Query, /) -> list[bytes]: ...
+    def sql_document(self, text: str, max_rows: int = 1000) -> list[bytes]: ...
     def sql(self, text: str, max_rows: int = 1000) -> SqlAnswer: ...
     def health(self) -> HealthReport: ...
     def network(self) -> SeriesReport: ...
