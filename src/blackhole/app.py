@@ -44,10 +44,12 @@ from blackhole.store.append import Writer
 from blackhole.store.database import Database
 from blackhole.store.keep import Keeper
 from blackhole.store.retention import Retention
+from blackhole.store.seal import Sealer
 
 STOP_GRACE = 5.0
 EVICT_EVERY = 300.0
 RETAIN_EVERY = 3600.0
+SEAL_EVERY = 600.0
 FORGET_EVERY = 60.0
 KEEP_ASKED_EVERY = 60.0
 PENDING_BATCHES = 32
@@ -177,6 +179,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
             _every(FORGET_EVERY, Keeper(database, config).apply, at_once=True),
             _every(KEEP_ASKED_EVERY, runner.keep_asked),
             _every(EVICT_EVERY, pipeline.forget_idle),
+            _every(SEAL_EVERY, Sealer(database, doubtful=lambda: writer.doubtful).apply, at_once=True),
             _every(RETAIN_EVERY, retention.apply, at_once=True),
             watch.run(),
         )

@@ -18,7 +18,7 @@ def stopped(tmp_path: Path) -> str:
             " VALUES (1, 'process.cpu.usage', 'gauge', '1', '{\"region\":\"eu\"}', 0, now())"
         )
         connection.execute(
-            "INSERT INTO points (series, stream, time, value, cumulative, created_at)"
+            "INSERT INTO recent_points (series, stream, time, value, cumulative, created_at)"
             " VALUES (1, 1, make_timestamp_ns(1777636800000000000), 0.5, NULL, now())"
         )
     database.close()
@@ -37,7 +37,7 @@ def test_the_file_answers_queries_when_no_service_runs(stopped: str, run: Runner
 def test_the_file_answers_sql_and_refuses_writing(stopped: str, run: Runner) -> None:
     outcome = run("sql", "SELECT value FROM metrics", "--data-dir", stopped, "--json")
     assert json.loads(outcome.out)["rows"] == [[0.5]]
-    outcome = run("sql", "DELETE FROM points", "--data-dir", stopped)
+    outcome = run("sql", "DELETE FROM recent_points", "--data-dir", stopped)
     assert outcome.code == 1
     assert outcome.err.count("\n") == 1
 

@@ -110,7 +110,7 @@ def rows_in(data: Path) -> dict[tuple[str, str], list[Row]]:
     """Rows by sender and stream, in the order of time."""
     found: dict[tuple[str, str], list[Row]] = defaultdict(list)
     named = "s.attributes->>'sender', s.attributes->>'stream', epoch_ns(p.time)"
-    order = "JOIN series s ON s.id = p.series WHERE s.metric LIKE 'crash.%' ORDER BY p.time, p.rowid"
+    order = "JOIN series s ON s.id = p.series WHERE s.metric LIKE 'crash.%' ORDER BY p.time, p.created_at"
     for sender, stream, at, value in stored(data, f"SELECT {named}, p.value FROM points p {order}"):
         found[sender, stream].append((at, value))
     columns = "p.count, p.sum, p.bounds, p.buckets"

@@ -96,7 +96,7 @@ def add_values(asked: Desk, windows: Sequence[Window], first: int = 1) -> None:
     cells = [(first + n, w.start, v) for w in windows if not w.lost for n, v in enumerate(w.values)]
     with asked.database.write() as connection:
         connection.execute(
-            "INSERT INTO points BY NAME SELECT unnest($1) AS series, 0 AS stream,"
+            "INSERT INTO recent_points BY NAME SELECT unnest($1) AS series, 0 AS stream,"
             " make_timestamp_ns(unnest($2)) AS time,"
             " unnest($3)::DOUBLE AS value, make_timestamp(0) AS created_at",
             [list(column) for column in zip(*cells, strict=True)],

@@ -345,7 +345,7 @@ def test_more_than_200000_points_in_all_are_refused(asked: Desk) -> None:
             "json_object('k', i), 0, NULL, '2024-01-01' FROM range(21) t(i)"
         )
         connection.execute(
-            "INSERT INTO points (series, stream, time, value, cumulative, created_at) "
+            "INSERT INTO recent_points (series, stream, time, value, cumulative, created_at) "
             "SELECT i % 21, 1, make_timestamp_ns(($1 - i // 21) * 1000000000), 1, NULL, "
             "'2024-01-01' FROM range(210000) t(i)",
             [NOW_S - 1],

@@ -81,7 +81,7 @@ def points(first: int, count: int = 1) -> GuardedBatch:
 
 def stored(database: Database) -> list[float]:
     with database.reader() as reader:
-        return [value for (value,) in reader.rows("SELECT value FROM points ORDER BY rowid").rows]
+        return [value for (value,) in reader.rows("SELECT value FROM recent_points ORDER BY rowid").rows]
 
 
 def test_done_means_committed_with_series_and_streams(failing: Failing) -> None:

@@ -302,7 +302,7 @@ def test_after_a_commit_that_failed_only_the_file_is_believed(
     fill(database)
     database.fails = True
     with pytest.raises(StoreError, match="not written"), database.write() as connection:
-        connection.execute("DELETE FROM points")
+        connection.execute("DELETE FROM recent_points")
     assert "opening the database anew" in caplog.text
     database.fails = False
     with database.reader() as reader:
@@ -319,7 +319,7 @@ def test_opening_anew_does_not_write_what_is_in_memory(tmp_path: Path) -> None:
     before = (tmp_path / "a.duckdb").stat().st_mtime_ns, (tmp_path / "a.duckdb.wal").stat().st_size
     database.fails = True
     with pytest.raises(StoreError), database.write() as connection:
-        connection.execute("DELETE FROM points")
+        connection.execute("DELETE FROM recent_points")
     assert ((tmp_path / "a.duckdb").stat().st_mtime_ns, (tmp_path / "a.duckdb.wal").stat().st_size) == before
     database.close()
 
@@ -350,7 +350,7 @@ def test_questions_are_ended_when_the_file_is_opened_anew(tmp_path: Path) -> Non
     time.sleep(0.2)
     database.fails = True
     with pytest.raises(QuestionsEndedError), database.write() as connection:
-        connection.execute("DELETE FROM points")
+        connection.execute("DELETE FROM recent_points")
     asking.join(10)
     assert "no memory left" in str(ended[0])
     database.close()
@@ -393,11 +393,13 @@ def test_what_was_kept_of_thinned_rows_is_still_known_after_migrating(tmp_path: 
 def test_a_file_that_duckdb_gave_up_is_opened_anew(database: Database) -> None:
     fill(database)
     with pytest.raises(StoreError, match="invalidated"):
-        write_and_raise(database, "DELETE FROM points", duckdb.FatalException("FATAL Error: invalidated"))
+        write_and_raise(
+            database, "DELETE FROM recent_points", duckdb.FatalException("FATAL Error: invalidated")
+        )
     with database.reader() as reader:
         assert reader.rows("SELECT count(*) FROM points").rows == [(2,)]
     with database.write() as connection:
-        connection.execute("DELETE FROM points")
+        connection.execute("DELETE FROM recent_points")
     with database.reader() as reader:
         assert reader.rows("SELECT count(*) FROM points").rows == [(0,)]
 
@@ -412,13 +414,13 @@ def test_a_closed_database_says_so(tmp_path: Path) -> None:
 def test_what_is_deleted_frees_its_room(database: Database) -> None:
     with database.write() as connection:
         connection.execute(
-            "INSERT INTO points (series, stream, time, value, cumulative, created_at) "
+            "INSERT INTO recent_points (series, stream, time, value, cumulative, created_at) "
             "SELECT 1, i, make_timestamp_ns(i), random(), NULL, '2024-01-01' "
             "FROM range(500000) t(i)"
         )
     database.checkpoint()
     full = database.used_bytes()
     with database.write() as connection:
-        connection.execute("DELETE FROM points WHERE time < make_timestamp_ns(400000)")
+        connection.execute("DELETE FROM recent_points WHERE time < make_timestamp_ns(400000)")
     database.checkpoint()
     assert database.used_bytes() < 0.6 * full

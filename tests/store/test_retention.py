@@ -1,4 +1,7 @@
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -6,13 +9,20 @@ from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, str
 
 from blackhole.catalogue.definition import Definition
 from blackhole.config import Config, Duration, Size
-from blackhole.records import MetricType
+from blackhole.records import MetricType, PrivacyLevel
 from blackhole.store.append import insert
 from blackhole.store.database import Database
-from blackhole.store.retention import Retention, retention_days
+from blackhole.store.retention import Retention, policy_of
+from blackhole.store.seal import Sealer
 
 DAY = 86400 * SECOND
-POLICIES = [("infrastructure.*", 30), ("p2p.*", 14), ("business.*", 7), ("p2p.ping.*", 2), ("a.b", 1)]
+POLICIES = [
+    ("infrastructure.*", 30, None),
+    ("p2p.*", 14, None),
+    ("business.*", 7, None),
+    ("p2p.ping.*", 2, None),
+    ("a.b", 1, None),
+]
 
 
 @dataclass
@@ -52,7 +62,7 @@ class FakeCatalogue:
 def test_the_most_specific_policy_of_the_name_or_its_category_counts(
     metric: str, category: str | None, days: int | None
 ) -> None:
-    assert retention_days(metric, category, POLICIES) == days
+    assert (policy_of(metric, category, POLICIES) or (None, None))[1] == days
 
 
 def fill(database: Database, days: list[int], names: list[str]) -> None:
@@ -104,7 +114,7 @@ def test_a_file_that_is_too_large_loses_its_oldest_points_and_keeps_the_newest(d
     now = database.now_ns()
     with database.write() as connection:
         connection.execute(
-            "INSERT INTO points (series, stream, time, value, cumulative, created_at) "
+            "INSERT INTO recent_points (series, stream, time, value, cumulative, created_at) "
             "SELECT 1, i, make_timestamp_ns($1 - i * 1000000), random(), NULL, "
             "'2024-01-01' FROM range(600000) t(i)",
             [now],
@@ -136,3 +146,129 @@ def test_a_silent_stream_is_forgotten_long_after_its_points(database: Database) 
 def test_an_empty_database_has_nothing_to_delete(database: Database) -> None:
     config = msgspec.structs.replace(Config(), max_database_size=Size(1))
     assert Retention(database, FakeCatalogue({}), config).apply() == 0
+
+
+def aggregates(database: Database) -> list[tuple[object, ...]]:
+    with database.reader() as reader:
+        return reader.rows(
+            "SELECT metric_name, strftime(time_bucket, '%d %H'), aggregation_type, aggregated_value,"
+            " sample_count FROM metric_aggregates ORDER BY ALL"
+        ).rows
+
+
+def policy(database: Database, pattern: str, days: int, strategy: str | None) -> None:
+    with database.write() as connection:
+        connection.execute(
+            "INSERT INTO retention_policies VALUES (?, ?, ?, now()::TIMESTAMP)", [pattern, days, strategy]
+        )
+
+
+MIDNIGHT = datetime(2025, 6, 20, tzinfo=UTC)
+
+
+@pytest.fixture
+def june(tmp_path: Path) -> Iterator[Database]:
+    """Its clock stands at noon of 20 June 2025."""
+    database = Database.open(tmp_path / "june.duckdb", clock=lambda: ns(20, 12))
+    yield database
+    database.close()
+
+
+def ns(day: int, hour: float) -> int:
+    return round((MIDNIGHT + timedelta(days=day - 20, hours=hour)).timestamp()) * SECOND
+
+
+def put(
+    database: Database,
+    name: str,
+    kind: MetricType,
+    values: dict[int, float],
+    level: PrivacyLevel = PrivacyLevel.PUBLIC,
+) -> None:
+    number = len(database.series()) + 1
+    stream_of = 0 if level.guarded else number
+    given = batch(
+        [Point(number, time, value, stream=stream_of) for time, value in values.items()],
+        series=[series(number, name, kind, level=level)],
+        streams=[stream(number, number)],
+    )
+    with database.write() as connection:
+        insert(connection, given.rows, given.series, given.streams, created_us=1)
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_old_points_become_hours_or_days_by_their_policy(june: Database, *, sealed: bool) -> None:
+    policy(june, "a.hour", 1, "hourly_aggregation")
+    policy(june, "a.day", 1, "daily_aggregation")
+    told = {ns(18, 1): 1.5, ns(18, 1.5): 2.0, ns(18, 3): -1.0, ns(19, 11): 7.0, ns(19, 13): 8.0}
+    put(june, "a.hour", MetricType.GAUGE, told)
+    put(june, "a.day", MetricType.GAUGE, told)
+    if sealed:
+        assert Sealer(june, pause=0).apply() == 10
+    Retention(june, FakeCatalogue({}), Config()).apply()
+    assert aggregates(june) == [
+        *[
+            ("a.day", "18 00", *row)
+            for row in (("avg", 2.5 / 3, 3), ("max", 2.0, 3), ("min", -1.0, 3), ("sum", 2.5, 3))
+        ],
+        *[
+            ("a.hour", "18 01", *row)
+            for row in (("avg", 1.75, 2), ("max", 2.0, 2), ("min", 1.5, 2), ("sum", 3.5, 2))
+        ],
+        *[("a.hour", "18 03", kind, -1.0, 1) for kind in ("avg", "max", "min", "sum")],
+        *[("a.hour", "19 11", kind, 7.0, 1) for kind in ("avg", "max", "min", "sum")],
+    ]
+    with june.reader() as reader:
+        rest = reader.rows("SELECT series, value FROM points ORDER BY ALL").rows
+    assert rest == [(1, 8.0), (2, 7.0), (2, 8.0)]
+
+
+def test_what_comes_late_is_added_to_its_aggregate(june: Database) -> None:
+    policy(june, "a.*", 1, "daily_aggregation")
+    put(june, "a.b", MetricType.COUNTER, {ns(18, 1): 3.0})
+    Retention(june, FakeCatalogue({}), Config()).apply()
+    with june.write() as connection:
+        insert(connection, batch([Point(1, ns(18, 2), 5.0, stream=1)]).rows, (), (), created_us=1)
+    Retention(june, FakeCatalogue({}), Config()).apply()
+    found = {row[2]: row[3:] for row in aggregates(june)}
+    assert found == {"sum": (8.0, 2), "avg": (4.0, 2), "min": (3.0, 2), "max": (5.0, 2)}
+
+
+def test_releases_are_added_up_and_open_metrics_are_not_taken_for_releases(
+    june: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    policy(june, "b.*", 1, "daily_aggregation_with_noise")
+    told = {ns(18, 1): 3.25, ns(18, 2): -1.0}
+    put(june, "b.noisy", MetricType.COUNTER, told, level=PrivacyLevel.HIGHLY_SENSITIVE)
+    put(june, "b.open", MetricType.COUNTER, told)
+    Retention(june, FakeCatalogue({}), Config()).apply()
+    assert aggregates(june) == [("b.noisy", "18 00", "avg", 1.125, 2), ("b.noisy", "18 00", "sum", 2.25, 2)]
+    assert "b.open is not" in caplog.text
+
+
+def test_histograms_become_aggregates_of_their_observations(june: Database) -> None:
+    policy(june, "c.*", 1, "hourly_aggregation")
+    given = batch(
+        histograms=[
+            Histogram(1, ns(18, 1), 2, 6.0, (1.0,), (0, 2), min=1.0, max=5.0, stream=1),
+            Histogram(1, ns(18, 1.5), 1, 3.0, (1.0,), (0, 1), stream=1),
+        ],
+        series=[series(1, "c.d", MetricType.HISTOGRAM)],
+    )
+    with june.write() as connection:
+        insert(connection, given.rows, given.series, (), created_us=1)
+    Sealer(june, pause=0).apply()
+    Retention(june, FakeCatalogue({}), Config()).apply()
+    found = {row[2]: row[3:] for row in aggregates(june)}
+    assert found == {"sum": (9.0, 3), "avg": (3.0, 3), "min": (1.0, 3), "max": (5.0, 3)}
+
+
+def test_aggregates_leave_after_their_own_time(june: Database) -> None:
+    policy(june, "a.*", 1, "daily_aggregation")
+    put(june, "a.b", MetricType.GAUGE, {ns(18, 1): 3.0})
+    config = msgspec.structs.replace(Config(), aggregate_retention_period=Duration(3 * 86400))
+    Retention(june, FakeCatalogue({}), config).apply()
+    assert len(aggregates(june)) == 4
+    config = msgspec.structs.replace(config, aggregate_retention_period=Duration(86400))
+    Retention(june, FakeCatalogue({}), config).apply()
+    assert aggregates(june) == []

@@ -16,10 +16,16 @@ _STORED = """
 WITH counted AS (
     SELECT series, count(*) AS points, min(time) AS first, max(time) AS last,
         count(*) FILTER (created_at >= make_timestamp($since)) AS received
-    FROM points GROUP BY series
+    FROM recent_points GROUP BY series
     UNION ALL
     SELECT series, count(*), min(time), max(time), count(*) FILTER (created_at >= make_timestamp($since))
-    FROM histogram_points GROUP BY series
+    FROM recent_histogram_points GROUP BY series
+    UNION ALL
+    SELECT series, sum(count), min(start), max(last), sum(count) FILTER (created_at >= make_timestamp($since))
+    FROM chunks GROUP BY series
+    UNION ALL
+    SELECT series, sum(count), min(start), max(last), sum(count) FILTER (created_at >= make_timestamp($since))
+    FROM histogram_chunks GROUP BY series
 )
 SELECT s.metric, arg_max(s.type, s.id), arg_max(s.unit, s.id), max(s.privacy_level), count(DISTINCT s.id),
     coalesce(sum(c.points), 0)::BIGINT, epoch_ns(min(c.first)), epoch_ns(max(c.last)),
@@ -30,9 +36,15 @@ GROUP BY s.metric
 
 _SERVICES = """
 WITH recent AS (
-    SELECT series, max(time) AS last FROM points WHERE time >= make_timestamp_ns($since) GROUP BY series
+    SELECT series, max(time) AS last FROM recent_points
+    WHERE time >= make_timestamp_ns($since) GROUP BY series
     UNION ALL
-    SELECT series, max(time) FROM histogram_points WHERE time >= make_timestamp_ns($since) GROUP BY series
+    SELECT series, max(time) FROM recent_histogram_points
+    WHERE time >= make_timestamp_ns($since) GROUP BY series
+    UNION ALL
+    SELECT series, max(last) FROM chunks WHERE last >= make_timestamp_ns($since) GROUP BY series
+    UNION ALL
+    SELECT series, max(last) FROM histogram_chunks WHERE last >= make_timestamp_ns($since) GROUP BY series
 )
 SELECT s.attributes->>'service.name' AS service, epoch_ns(max(r.last))
 FROM recent AS r JOIN series AS s ON s.id = r.series

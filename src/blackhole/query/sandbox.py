@@ -21,7 +21,14 @@ TABLES = frozenset(
     (
         *("metrics", "metric_aggregates", "insights", "retention_policies"),
         *("series", "points", "histogram_points", "thinned", "privacy_ledger", "releases"),
-        "released_lists",
+        *(
+            "released_lists",
+            "recent_points",
+            "recent_histogram_points",
+            "chunks",
+            "histogram_chunks",
+            "rollups",
+        ),
         *("spans", "logs"),
     )
 )

@@ -16,7 +16,7 @@ import msgspec
 from blackhole.errors import QueryError
 from blackhole.query.language import MAX_POINTS, QUANTILES, Point, Query, Request, Scalar, Series
 from blackhole.query.quantiles import Cell, quantile
-from blackhole.query.times import format_time
+from blackhole.query.times import SECOND, format_time
 from blackhole.records import MetricType
 from blackhole.store.reader import Reader, Row
 
@@ -24,6 +24,8 @@ SQL = Path(__file__).parent / "sql"
 HISTOGRAMS = (MetricType.HISTOGRAM, MetricType.SUMMARY)
 TIMEOUT_S = 10.0
 _MAX_CELLS = 2_000_000
+HOUR_NS = 3600 * SECOND
+_LONG_NS = 6 * HOUR_NS
 
 _SECONDS = "((least(bucket + $step, $until) - greatest(bucket, $from)) / 1e9)"
 _NUMBERS = {
@@ -32,6 +34,15 @@ _NUMBERS = {
     "count": "count(*)",
     "last": "arg_max(value, time)",
     "rate": f"sum(value) / {_SECONDS}",
+}
+_BY_HOUR = {
+    "avg": "sum(total) / sum(samples)",
+    "max": "max(most)",
+    "min": "min(least)",
+    "sum": "sum(total)",
+    "count": "sum(samples)::BIGINT",
+    "last": "arg_max(last, last_at)",
+    "rate": f"sum(total) / {_SECONDS}",
 }
 _HISTOGRAMS = {
     **{name: f"{name}(value)" for name in ("max", "min")},
@@ -91,7 +102,12 @@ def template(name: str) -> str:
 
 
 def render(request: Request) -> str:
-    """The SQL of a request; its values are bound as $ids, $groups, $step, $from and $until."""
+    """The SQL of a request; its values are bound as $ids, $groups, $step, $from and $until.
+
+    Over hours also as $whole_from and $whole_until.
+    """
+    if _is_by_hour(request):
+        return template("numbers_by_hour").format(value=_BY_HOUR[request.aggregation])
     if request.subject.type not in HISTOGRAMS:
         return template("numbers").format(value=_NUMBERS[request.aggregation])
     if request.aggregation in QUANTILES:
@@ -100,12 +116,30 @@ def render(request: Request) -> str:
 
 
 def parameters(request: Request, chosen: Chosen) -> dict[str, Any]:
-    return {
+    bound = {
         "ids": chosen.ids,
         "groups": chosen.groups,
         "step": request.step,
         "from": request.start,
         "until": request.end,
+    }
+    return bound | _whole_hours(request) if _is_by_hour(request) else bound
+
+
+def _is_by_hour(request: Request) -> bool:
+    """Whether the hours that were summed up at sealing will do: the same answer from fewer rows."""
+    plain = request.subject.type not in HISTOGRAMS and not request.subject.level.guarded
+    long = request.step % HOUR_NS == 0 and request.end - request.start >= _LONG_NS
+    # The last increment of an hour is not kept.
+    last = request.aggregation == "last" and request.subject.type is MetricType.COUNTER
+    return plain and long and request.aggregation in _BY_HOUR and not last
+
+
+def _whole_hours(request: Request) -> dict[str, int]:
+    """The hours that lie within the range as a whole."""
+    return {
+        "whole_from": -(-request.start // HOUR_NS) * HOUR_NS,
+        "whole_until": request.end // HOUR_NS * HOUR_NS,
     }
 
 
@@ -125,10 +159,11 @@ def run(reader: Reader, request: Request, chosen: Chosen) -> list[Series]:
 
 def sampling_rate(reader: Reader, request: Request, chosen: Chosen) -> float:
     """The lowest rate at which anything in this answer was stored. Raises QueryError."""
-    table = "histogram_points" if request.subject.type in HISTOGRAMS else "points"
+    kind = "histogram_" if request.subject.type in HISTOGRAMS else ""
+    sql = template("sampling").format(table=f"{kind}points", chunks=f"{kind}chunks")
     bound = parameters(request, chosen)
     wanted = {key: bound[key] for key in ("ids", "from", "until")}
-    rate = reader.rows(template("sampling").format(table=table), wanted, timeout=TIMEOUT_S).rows[0][0]
+    rate = reader.rows(sql, wanted, timeout=TIMEOUT_S).rows[0][0]
     return 1.0 if rate is None else float(rate)
 
 

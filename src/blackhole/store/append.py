@@ -38,12 +38,12 @@ _OF_WINDOWS = 4
 log = logging.getLogger(__name__)
 
 _INSERT_POINTS = """
-INSERT INTO points
+INSERT INTO recent_points
 SELECT series, stream, time, value, cumulative, make_timestamp($1::BIGINT) FROM incoming_points
 """
 
 _INSERT_HISTOGRAMS = """
-INSERT INTO histogram_points
+INSERT INTO recent_histogram_points
 SELECT series, stream, time, count, sum, min, max, bounds, buckets,
     cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets, make_timestamp($1::BIGINT)
 FROM incoming_histograms
@@ -63,8 +63,8 @@ SELECT unnest($1::UINTEGER[]), unnest($2::BLOB[]), unnest($3::UINTEGER[]), make_
 _INSERT_THINNED = "INSERT INTO thinned VALUES (make_timestamp($1::BIGINT), $2::FLOAT)"
 
 _STORED = """
-SELECT EXISTS (FROM points WHERE created_at = make_timestamp($1::BIGINT))
-    OR EXISTS (FROM histogram_points WHERE created_at = make_timestamp($1::BIGINT))
+SELECT EXISTS (FROM recent_points WHERE created_at = make_timestamp($1::BIGINT))
+    OR EXISTS (FROM recent_histogram_points WHERE created_at = make_timestamp($1::BIGINT))
     OR EXISTS (FROM streams WHERE created_at = make_timestamp($1::BIGINT))
     OR EXISTS (FROM series WHERE created_at = make_timestamp($1::BIGINT))
 """
@@ -152,6 +152,12 @@ class Writer:
         """Rows taken and not yet committed."""
         with self._changed:
             return self._pending()
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a commit failed and is to be tried again: its rows may be in the file already."""
+        head = self._head
+        return head is not None and head.failures > 0
 
     def start(self) -> None:
         self._thread.start()

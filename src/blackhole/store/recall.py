@@ -13,38 +13,101 @@ EARLIER_TIMES = 8
 
 _KNOWN = "SELECT id, key, series FROM streams WHERE key IN (SELECT unnest($1::BLOB[]))"
 
+# Of any nine times that are the last of a stream, each is in one of the nine chunks that end last.
 _POINTS = f"""
+WITH wanted AS (SELECT unnest($2::UINTEGER[]) AS stream),
+ending AS (
+    SELECT c.stream, epoch_ns(c.start) AS start, c.step, c.count, c.offsets, c.kind, c.scale, c.base,
+        coalesce(c.steps::BIGINT[], c.long_steps) AS steps, c.cumulatives, row_number() OVER (PARTITION BY c.stream ORDER BY c.last DESC) AS nth
+    FROM chunks AS c JOIN wanted USING (stream)
+    WHERE c.last >= make_timestamp_ns($1)
+),
+sealed AS (
+    SELECT stream, start + place * step + coalesce(offsets[place + 1], 0) AS time, place + 1 = count AS ends,
+        CASE WHEN place + 1 = count THEN
+            CASE
+                WHEN kind = 0 THEN cumulatives[count]
+                WHEN kind IN (2, 4) THEN (base + list_sum(steps)) / pow(10, scale)
+            END
+        END AS cumulative
+    FROM (
+        SELECT *, unnest(range(greatest(count::BIGINT - {EARLIER_TIMES + 1}, 0), count::BIGINT)) AS place
+        FROM ending WHERE nth <= {EARLIER_TIMES + 1}
+    )
+),
+either AS (
+    SELECT p.stream, p.time, p.cumulative, true AS ends FROM recent_points AS p JOIN wanted USING (stream)
+    WHERE p.time >= make_timestamp_ns($1)
+    UNION ALL
+    SELECT stream, make_timestamp_ns(time), cumulative, ends FROM sealed WHERE time >= $1
+)
 SELECT stream, list_transform(max(time, {EARLIER_TIMES + 1}), lambda time: epoch_ns(time)),
-    arg_max(cumulative, time)
-FROM points
-WHERE time >= make_timestamp_ns($1) AND stream IN (SELECT unnest($2::UINTEGER[]))
+    arg_max(cumulative, time) FILTER (ends)
+FROM either
 GROUP BY stream
 """
 
 _HISTOGRAMS = f"""
+WITH wanted AS (SELECT unnest($2::UINTEGER[]) AS stream),
+ending AS (
+    SELECT c.*, row_number() OVER (PARTITION BY c.stream ORDER BY c.last DESC) AS nth
+    FROM histogram_chunks AS c JOIN wanted USING (stream)
+    WHERE c.last >= make_timestamp_ns($1)
+),
+sealed AS (
+    SELECT * REPLACE (epoch_ns(start) AS start),
+        unnest(range(greatest(count::BIGINT - {EARLIER_TIMES + 1}, 0), count::BIGINT)) AS place
+    FROM ending WHERE nth <= {EARLIER_TIMES + 1}
+),
+either AS (
+    SELECT p.stream, p.time, true AS ends,
+        struct_pack(cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets) AS state
+    FROM recent_histogram_points AS p JOIN wanted USING (stream)
+    WHERE p.time >= make_timestamp_ns($1)
+    UNION ALL
+    SELECT stream, make_timestamp_ns(start + place * step + coalesce(offsets[place + 1], 0)),
+        place + 1 = count,
+        struct_pack(cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets)
+    FROM sealed
+    WHERE start + place * step + coalesce(offsets[place + 1], 0) >= $1
+)
 SELECT stream, times, last.cumulative_count, last.cumulative_sum, last.cumulative_bounds,
     last.cumulative_buckets
 FROM (
     SELECT stream, list_transform(max(time, {EARLIER_TIMES + 1}), lambda time: epoch_ns(time)) AS times,
-        arg_max(
-            struct_pack(cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets), time
-        ) AS last
-    FROM histogram_points
-    WHERE time >= make_timestamp_ns($1) AND stream IN (SELECT unnest($2::UINTEGER[]))
+        arg_max(state, time) FILTER (ends) AS last
+    FROM either
     GROUP BY stream
 )
 """
 
 # Only rows of the wanted times are read: both bounds are compared with what each block of rows holds.
 _STORED = """
+WITH wanted AS (SELECT unnest($3::UINTEGER[]) AS stream, unnest($4::BIGINT[]) AS time),
+candidates AS (
+    SELECT w.stream, w.time, w.time - epoch_ns(c.start) AS since, c.step, c.count, c.offsets
+    FROM (
+        SELECT stream, start, last, step, count, offsets FROM chunks
+        WHERE last >= make_timestamp_ns($1) AND start <= make_timestamp_ns($2)
+        UNION ALL
+        SELECT stream, start, last, step, count, offsets FROM histogram_chunks
+        WHERE last >= make_timestamp_ns($1) AND start <= make_timestamp_ns($2)
+    ) AS c JOIN wanted AS w ON w.stream = c.stream
+    WHERE w.time BETWEEN epoch_ns(c.start) AND epoch_ns(c.last)
+)
+SELECT stream, time FROM candidates
+WHERE CASE
+    WHEN offsets IS NULL THEN since % greatest(step, 1) = 0
+    ELSE list_contains(list_transform(range(count::BIGINT), lambda i: i * step + offsets[i + 1]), since)
+END
+UNION
 SELECT stream, epoch_ns(time) FROM (
-    SELECT stream, time FROM points WHERE time BETWEEN make_timestamp_ns($1) AND make_timestamp_ns($2)
+    SELECT stream, time FROM recent_points WHERE time BETWEEN make_timestamp_ns($1) AND make_timestamp_ns($2)
     UNION ALL
-    SELECT stream, time FROM histogram_points
+    SELECT stream, time FROM recent_histogram_points
     WHERE time BETWEEN make_timestamp_ns($1) AND make_timestamp_ns($2)
 )
-WHERE (stream, time) IN (
-    SELECT unnest($3::UINTEGER[]), make_timestamp_ns(unnest($4::BIGINT[])))
+WHERE (stream, epoch_ns(time)) IN (SELECT stream, time FROM wanted)
 """
 
 

@@ -8,33 +8,54 @@ from typing import Protocol
 
 from blackhole.catalogue.definition import Definition
 from blackhole.config import Config
+from blackhole.store.aggregate import Strategy, aggregate
 from blackhole.store.database import Database
+from blackhole.store.seal import BLOCK_NS, SECOND, block_of
 
-SECOND = 10**9
 DAY_S = 86400
 # One transaction deletes what this much time holds, so that commits of new data never wait long.
-SLICE_NS = 3600 * SECOND
+SLICE_NS = BLOCK_NS
 # The cap is on the file, which keeps freed blocks: begin before it is reached.
 _FILL = 0.9
 _ROUNDS = 20
 _KEEP_STREAMS_S = 60 * DAY_S
-_TABLES = ("points", "histogram_points", "kept_spans", "kept_logs")
+_SLACK_S = 3600
+# The column with the time, and whether it is that of a whole block: such rows go when all of it is old.
+_TABLES = {
+    "recent_points": ("time", False),
+    "recent_histogram_points": ("time", False),
+    "released_lists": ("time", False),
+    "kept_spans": ("time", False),
+    "kept_logs": ("time", False),
+    "chunks": ("start", True),
+    "histogram_chunks": ("start", True),
+    "rollups": ("make_timestamp_ns(hour * 3600000000000)", True),
+}
 
 log = logging.getLogger(__name__)
 
-_OLDEST = "SELECT epoch_ns(min(time)) FROM {table} WHERE time < make_timestamp_ns($until) {only}"
-_DELETE = "DELETE FROM {table} WHERE time < make_timestamp_ns($until) {only}"
+_OLDEST = "SELECT epoch_ns(min({time})) FROM {table} WHERE {time} < make_timestamp_ns($until) {only}"
+_DELETE = "DELETE FROM {table} WHERE {time} < make_timestamp_ns($until) {only}"
 _ONLY = "AND series IN (SELECT unnest($ids::UINTEGER[]))"
 _EARLY = """
 SELECT approx_quantile(time, 0.1) FROM (
-    SELECT epoch_ns(time) AS time FROM points UNION ALL SELECT epoch_ns(time) FROM histogram_points)
+    SELECT epoch_ns(time) AS time FROM recent_points
+    UNION ALL SELECT epoch_ns(time) FROM recent_histogram_points
+    UNION ALL SELECT epoch_ns(start) FROM chunks
+    UNION ALL SELECT epoch_ns(start) FROM histogram_chunks)
 """
-_SLACK_S = 3600
 _FORGET_THINNED = "DELETE FROM thinned WHERE created_at < make_timestamp($before_us)"
+_FORGET_AGGREGATES = "DELETE FROM metric_aggregates WHERE time_bucket < make_timestamp($before_us)"
 _SILENT_STREAMS = """
 DELETE FROM streams WHERE created_at < make_timestamp($before_us)
-    AND id NOT IN (SELECT stream FROM points) AND id NOT IN (SELECT stream FROM histogram_points)
+    AND id NOT IN (
+        SELECT stream FROM recent_points UNION ALL SELECT stream FROM recent_histogram_points
+        UNION ALL SELECT stream FROM chunks UNION ALL SELECT stream FROM histogram_chunks)
 """
+_SERIES = "SELECT metric, list(id), max(privacy_level) >= 2 FROM series GROUP BY metric"
+_POLICIES = "SELECT metric_pattern, retention_days, aggregation_strategy FROM retention_policies"
+
+Policy = tuple[str, int, str | None]
 
 
 class Catalogue(Protocol):
@@ -50,6 +71,8 @@ class Retention:
         self._database = database
         self._catalogue = catalogue
         self._keep_s = float(config.retention_period)
+        self._keep_aggregates_s = float(config.aggregate_retention_period)
+        self._told: set[str] = set()
         self._max_bytes = int(config.max_database_size)
 
     def recatalogue(self, catalogue: Catalogue) -> None:
@@ -57,37 +80,85 @@ class Retention:
         self._catalogue = catalogue
 
     def apply(self) -> int:
-        """Deletes; returns how many points. Raises StoreError, QueryError."""
+        """Sums up and deletes; returns how many rows went. Raises StoreError, QueryError."""
         now_ns = self._database.now_ns()
-        deleted = sum(
-            self._delete_before(now_ns - round(keep_s * SECOND), ids)
-            for keep_s, ids in self._series_by_age().items()
-        )
+        deleted = 0
+        for (keep_s, strategy), ids in self._series_by_policy().items():
+            until_ns = now_ns - round(keep_s * SECOND)
+            if strategy is None:
+                deleted += self._delete_before(until_ns, ids)
+            else:
+                deleted += self._sum_up_before(until_ns, ids, strategy)
         self._forget_silent_streams(now_ns)
         deleted += self._shrink()
         if deleted:
-            log.info("retention deleted %d points", deleted)
+            log.info("retention deleted %d rows", deleted)
             self._database.checkpoint()
         return deleted
 
-    def _series_by_age(self) -> dict[float, list[int]]:
-        """The numbers of series by the seconds that their points are kept."""
+    def _series_by_policy(self) -> dict[tuple[float, Strategy | None], list[int]]:
+        """The numbers of series by the seconds that their points are kept, and what becomes of them then."""
         with self._database.reader() as reader:
-            policies = reader.rows("SELECT metric_pattern, retention_days FROM retention_policies").rows
-            series = reader.rows("SELECT metric, list(id) FROM series GROUP BY metric").rows
-        ages: dict[float, list[int]] = defaultdict(list)
-        for metric, ids in series:
+            policies = [(pattern, days, strategy) for pattern, days, strategy in reader.rows(_POLICIES).rows]
+            series = reader.rows(_SERIES).rows
+        groups: dict[tuple[float, Strategy | None], list[int]] = defaultdict(list)
+        for metric, ids, guarded in series:
             definition = self._catalogue.match(metric)
-            category = definition.category if definition is not None else None
-            days = retention_days(metric, category, policies)
-            ages[self._keep_s if days is None else min(days * DAY_S, self._keep_s)] += ids
-        return dict(ages)
+            policy = policy_of(metric, definition.category if definition is not None else None, policies)
+            if policy is None:
+                groups[self._keep_s, None] += ids
+                continue
+            strategy = self._strategy(metric, policy, guarded=guarded)
+            groups[min(policy[1] * DAY_S, self._keep_s), strategy] += ids
+        return dict(groups)
+
+    def _strategy(self, metric: str, policy: Policy, *, guarded: bool) -> Strategy | None:
+        pattern, _, name = policy
+        if not name:
+            return None
+        if name not in set(Strategy):
+            self._tell(f"policy {pattern}: there is no {name}: old points are deleted, not summed up")
+            return None
+        if name == Strategy.DAILY_WITH_NOISE and not guarded:
+            self._tell(
+                f"policy {pattern}: {name} sums what was released with noise, and {metric} is not: its old "
+                "points are deleted; for aggregates give it a policy with daily_aggregation"
+            )
+            return None
+        return Strategy(name)
+
+    def _tell(self, text: str) -> None:
+        """Once a run."""
+        if text not in self._told:
+            self._told.add(text)
+            log.warning(text)
+
+    def _sum_up_before(self, until_ns: int, ids: list[int], strategy: Strategy) -> int:
+        """Whole buckets only: what is in the same one stays until all of it is old."""
+        width = max(strategy.width_ns, BLOCK_NS)
+        until_ns = until_ns // width * width
+        deleted = 0
+        while (oldest := self._oldest_of_all(until_ns, ids)) is not None:
+            first = oldest // width * width
+            with self._database.write() as connection:
+                span = first, first + width
+                now_us = self._database.now_ns() // 1000
+                aggregate(connection, ids, span=span, width=strategy.width_ns, now_us=now_us)
+                for table in _TABLES:
+                    sql, bound = _bind(_DELETE, table, first + width, ids)
+                    deleted += int(connection.execute(sql, bound).fetchall()[0][0])
+        return deleted
+
+    def _oldest_of_all(self, until_ns: int, ids: Sequence[int]) -> int | None:
+        found = [self._oldest(table, until_ns, ids) for table in _TABLES]
+        return min((oldest for oldest in found if oldest is not None), default=None)
 
     def _delete_before(self, until_ns: int, ids: Sequence[int] | None = None) -> int:
         deleted = 0
-        for table in _TABLES:
-            while (oldest := self._oldest(table, until_ns, ids)) is not None:
-                deleted += self._delete(table, min(oldest + SLICE_NS, until_ns), ids)
+        for table, (_, blocks) in _TABLES.items():
+            last = block_of(until_ns) if blocks else until_ns
+            while (oldest := self._oldest(table, last, ids)) is not None:
+                deleted += self._delete(table, min(block_of(oldest) + SLICE_NS, last), ids)
         return deleted
 
     def _oldest(self, table: str, until_ns: int, ids: Sequence[int] | None) -> int | None:
@@ -109,6 +180,7 @@ class Retention:
             connection.execute(_SILENT_STREAMS, _before(now_ns, keep_s))
             # Rows are not older than their commits, but for clocks that run ahead a little.
             connection.execute(_FORGET_THINNED, _before(now_ns, self._keep_s + _SLACK_S))
+            connection.execute(_FORGET_AGGREGATES, _before(now_ns, self._keep_aggregates_s))
 
     def _shrink(self) -> int:
         deleted = 0
@@ -124,27 +196,29 @@ class Retention:
             if early is None:
                 break
             log.warning("the database is near max_database_size: deleting the oldest points")
-            deleted += self._delete_before(int(early) + 1)
+            deleted += self._delete_before(self._whole(int(early) + 1))
             self._database.checkpoint()
         return deleted
+
+    def _whole(self, until_ns: int) -> int:
+        """At least one block more where there is nothing else left to delete."""
+        with self._database.reader() as reader:
+            sealed = reader.rows("SELECT epoch_ns(min(start)) FROM chunks").rows[0][0]
+        return until_ns if sealed is None else max(until_ns, block_of(int(sealed)) + BLOCK_NS)
 
 
 def _before(now_ns: int, seconds: float) -> dict[str, int]:
     return {"before_us": max(now_ns // 1000 - round(seconds * 10**6), 0)}
 
 
-def retention_days(metric: str, category: str | None, policies: Iterable[tuple[str, int]]) -> int | None:
-    """The days of the most specific policy for `metric` or `category.metric`; None without one."""
+def policy_of(metric: str, category: str | None, policies: Iterable[Policy]) -> Policy | None:
+    """The most specific policy for `metric` or `category.metric`; None without one."""
     names = (metric, f"{category}.{metric}") if category else (metric,)
-    matching = [
-        (len(pattern.replace("*", "")), days)
-        for pattern, days in policies
-        if any(fnmatchcase(name, pattern) for name in names)
-    ]
-    return max(matching)[1] if matching else None
+    matching = [policy for policy in policies if any(fnmatchcase(name, policy[0]) for name in names)]
+    return max(matching, key=lambda policy: (len(policy[0].replace("*", "")), policy[1]), default=None)
 
 
 def _bind(sql: str, table: str, until_ns: int, ids: Sequence[int] | None) -> tuple[str, dict[str, object]]:
     only = "" if ids is None else _ONLY
     bound: dict[str, object] = {"until": until_ns} | ({} if ids is None else {"ids": list(ids)})
-    return sql.format(table=table, only=only), bound
+    return sql.format(table=table, time=_TABLES[table][0], only=only), bound

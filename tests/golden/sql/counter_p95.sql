@@ -1,9 +1,25 @@
 WITH chosen AS (SELECT unnest($ids::UINTEGER[]) AS id, unnest($groups::UINTEGER[]) AS grp),
-found AS (
-    SELECT c.grp, p.time, p.value, epoch_ns(p.time) // $step * $step AS bucket
-    FROM points AS p JOIN chosen AS c ON c.id = p.series
+sealed AS (
+    SELECT c.grp, k.rowid AS chunk, epoch_ns(k.start) AS start, k.step, k.kind, k.base::DOUBLE AS base, pow(10, k.scale) AS tens,
+        unnest(range(k.count::BIGINT)) AS place, unnest(k.offsets) AS away, coalesce(unnest(k.steps), unnest(k.long_steps))::DOUBLE AS moved, unnest(k.reals) AS real
+    FROM chunks AS k JOIN chosen AS c ON c.id = k.series
+    WHERE k.last >= make_timestamp_ns($from) AND k.start < make_timestamp_ns($until)
+),
+every AS (
+    SELECT c.grp, epoch_ns(p.time) AS time, p.value
+    FROM recent_points AS p JOIN chosen AS c ON c.id = p.series
     WHERE p.time >= make_timestamp_ns($from) AND p.time < make_timestamp_ns($until)
-)
+    UNION ALL
+    SELECT grp, start + place * step + coalesce(away, 0), CASE kind WHEN 0 THEN real ELSE moved / tens END
+    FROM sealed
+    WHERE kind IN (0, 3, 4)
+    UNION ALL
+    SELECT grp, start + place * step + coalesce(away, 0),
+        (base + sum(moved) OVER (PARTITION BY chunk ORDER BY place ROWS UNBOUNDED PRECEDING)) / tens
+    FROM sealed
+    WHERE kind IN (1, 2)
+),
+found AS (SELECT grp, time, value, time // $step * $step AS bucket FROM every WHERE time >= $from AND time < $until)
 SELECT grp, bucket, quantile_cont(value, 0.95) AS value, count(*) AS samples
 FROM found
 GROUP BY grp, bucket

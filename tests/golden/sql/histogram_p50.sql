@@ -1,15 +1,23 @@
 -- Observations by bucket of the histogram, an edge being NULL where the bucket is open.
 WITH chosen AS (SELECT unnest($ids::UINTEGER[]) AS id, unnest($groups::UINTEGER[]) AS grp),
-found AS (
-    SELECT c.grp, epoch_ns(h.time) // $step * $step AS bucket, h.bounds, h.buckets, h.min, h.max
-    FROM histogram_points AS h JOIN chosen AS c ON c.id = h.series
-    WHERE h.time >= make_timestamp_ns($from) AND h.time < make_timestamp_ns($until)
-        AND h.count > 0 AND len(h.bounds) > 0
+every AS (
+    SELECT c.grp, epoch_ns(h.time) AS time, h.count, h.min, h.max, h.bounds, h.buckets
+    FROM recent_histogram_points AS h JOIN chosen AS c ON c.id = h.series
+    WHERE h.time >= make_timestamp_ns($from) AND h.time < make_timestamp_ns($until) AND len(h.bounds) > 0
+    UNION ALL
+    SELECT grp, start + place * step + coalesce(away, 0), count, min, max, bounds, buckets[place * width + 1:(place + 1) * width]
+    FROM (
+        SELECT c.grp, epoch_ns(k.start) AS start, k.step, k.bounds, k.buckets, k.width, unnest(range(k.count::BIGINT)) AS place,
+            unnest(k.offsets) AS away, unnest(k.counts) AS count, unnest(k.mins) AS min, unnest(k.maxs) AS max
+        FROM histogram_chunks AS k JOIN chosen AS c ON c.id = k.series
+        WHERE k.last >= make_timestamp_ns($from) AND k.start < make_timestamp_ns($until) AND len(k.bounds) > 0
+    )
 ),
 cells AS (
-    SELECT grp, bucket, unnest(list_prepend(NULL, bounds)) AS lower, unnest(list_append(bounds, NULL)) AS upper,
+    SELECT grp, time // $step * $step AS bucket, unnest(list_prepend(NULL, bounds)) AS lower, unnest(list_append(bounds, NULL)) AS upper,
         unnest(buckets) AS observed, min, max
-    FROM found
+    FROM every
+    WHERE time >= $from AND time < $until AND count > 0
 )
 SELECT grp, bucket, lower, upper, sum(observed)::DOUBLE AS observed, min(min) AS least, max(max) AS most
 FROM cells

@@ -2,7 +2,7 @@
 WITH cells AS (
     SELECT series, unnest(list_prepend(NULL, bounds)) AS lower, unnest(list_append(bounds, NULL)) AS upper,
         unnest(buckets) AS observed, min, max
-    FROM histogram_points
+    FROM recent_histogram_points
     WHERE time >= make_timestamp_ns($since) AND count > 0 AND len(bounds) > 0
 )
 SELECT series, lower, upper, sum(observed)::DOUBLE AS observed, min(min) AS least, max(max) AS most

@@ -6,7 +6,7 @@ FROM (
         sum(count)::DOUBLE AS total,
         coalesce(sum(count) FILTER (time >= make_timestamp_ns($newly)), 0)::DOUBLE AS newly, arg_min(count, time)::DOUBLE AS first_value,
         arg_max(sum / nullif(count, 0), time) AS last_value
-    FROM histogram_points
+    FROM recent_histogram_points
     WHERE time >= make_timestamp_ns($since)
     GROUP BY series, stream
 ) AS h JOIN series AS s ON s.id = h.series

@@ -12,7 +12,7 @@ SELECT c.grp, epoch_ns(p.time) // $step * $step AS bucket, sum(p.value), count(*
     coalesce(sum(n.scale ** 2) FILTER (n.factorisation IS NULL AND n.mechanism <> 'discrete_laplace'), 0),
     coalesce(sum(n.scale ** 2) FILTER (n.factorisation IS NULL AND n.mechanism = 'discrete_laplace'), 0),
     count(n.factorisation)
-FROM points AS p JOIN chosen AS c ON c.id = p.series LEFT JOIN noise AS n ON n.window_start = p.time
+FROM recent_points AS p JOIN chosen AS c ON c.id = p.series LEFT JOIN noise AS n ON n.window_start = p.time
 WHERE p.time >= make_timestamp_ns($from) AND p.time < make_timestamp_ns($until)
 GROUP BY grp, bucket
 ORDER BY grp, bucket

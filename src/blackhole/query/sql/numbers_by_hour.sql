@@ -1,0 +1,39 @@
+-- As numbers.sql: whole hours, from $whole_from until $whole_until, by their rollups, what is around them and what is not sealed by its points.
+WITH chosen AS (SELECT unnest($ids::UINTEGER[]) AS id, unnest($groups::UINTEGER[]) AS grp),
+sealed AS (
+    SELECT c.grp, k.rowid AS chunk, epoch_ns(k.start) AS start, k.step, k.kind, k.base::DOUBLE AS base, pow(10, k.scale) AS tens,
+        unnest(range(k.count::BIGINT)) AS place, unnest(k.offsets) AS away, coalesce(unnest(k.steps), unnest(k.long_steps))::DOUBLE AS moved, unnest(k.reals) AS real
+    FROM chunks AS k JOIN chosen AS c ON c.id = k.series
+    WHERE k.last >= make_timestamp_ns($from) AND k.start < make_timestamp_ns($until)
+        AND (k.start < make_timestamp_ns($whole_from) OR k.last >= make_timestamp_ns($whole_until))
+),
+around AS (
+    SELECT grp, start + place * step + coalesce(away, 0) AS time, CASE kind WHEN 0 THEN real ELSE moved / tens END AS value
+    FROM sealed
+    WHERE kind IN (0, 3, 4)
+    UNION ALL
+    SELECT grp, start + place * step + coalesce(away, 0),
+        (base + sum(moved) OVER (PARTITION BY chunk ORDER BY place ROWS UNBOUNDED PRECEDING)) / tens
+    FROM sealed
+    WHERE kind IN (1, 2)
+),
+single AS (
+    SELECT c.grp, epoch_ns(p.time) AS time, p.value
+    FROM recent_points AS p JOIN chosen AS c ON c.id = p.series
+    WHERE p.time >= make_timestamp_ns($from) AND p.time < make_timestamp_ns($until)
+    UNION ALL
+    SELECT grp, time, value FROM around
+    WHERE time >= $from AND time < $until AND (time < $whole_from OR time >= $whole_until)
+),
+found AS (
+    SELECT grp, time // $step * $step AS bucket, 1 AS samples, value AS total, value AS least, value AS most, time AS last_at, value AS last
+    FROM single
+    UNION ALL
+    SELECT c.grp, r.hour * 3600000000000 // $step * $step, r.samples, r.total, r.least, r.most, r.hour * 3600000000000 + r.last_after, r.last
+    FROM rollups AS r JOIN chosen AS c ON c.id = r.series
+    WHERE r.hour >= $whole_from // 3600000000000 AND r.hour < $whole_until // 3600000000000
+)
+SELECT grp, bucket, {value} AS value, sum(samples)::BIGINT AS samples
+FROM found
+GROUP BY grp, bucket
+ORDER BY grp, bucket

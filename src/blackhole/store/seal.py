@@ -1,0 +1,131 @@
+"""Turns rows of closed blocks into chunks: one row per stream and two hours, values as lists."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+from blackhole.store.database import Database
+
+SECOND = 10**9
+BLOCK_NS = 2 * 3600 * SECOND
+# Later than this after the end of its block a point gets a chunk of its own.
+MARGIN_NS = 900 * SECOND
+# What this run has committed lately may come in company, or be asked for by a commit that is tried again.
+SETTLED_US = 600 * 10**6
+# Sorting a row takes some 150 bytes, of a fifth of `max_memory_usage` at most; a commit waits for one slice.
+SLICE_ROWS = 60_000
+# A histogram's row is as long as its buckets.
+SLICE_HISTOGRAMS = 4_000
+# Between two slices, so that commits and questions have their turn.
+PAUSE_S = 0.02
+
+SQL = Path(__file__).parent / "sql"
+_KINDS = (
+    ("recent_points", SLICE_ROWS, ("seal_points", "roll_up")),
+    ("recent_histogram_points", SLICE_HISTOGRAMS, ("seal_histograms",)),
+)
+
+log = logging.getLogger(__name__)
+
+_OLDEST = """
+SELECT epoch_ns(min(time)) FROM {table}
+WHERE time < make_timestamp_ns($until) AND stream > 0 AND created_at < make_timestamp($settled)
+"""
+_SIZES = """
+SELECT p.series, count(*) FROM {table} AS p JOIN series AS s ON s.id = p.series
+WHERE p.time >= make_timestamp_ns($from) AND p.time < make_timestamp_ns($until) AND p.stream > 0
+    AND p.created_at < make_timestamp($settled)
+GROUP BY s.metric, p.series ORDER BY s.metric, p.series
+"""
+_DELETE = """
+DELETE FROM {table}
+WHERE time >= make_timestamp_ns($from) AND time < make_timestamp_ns($until) AND stream > 0
+    AND created_at < make_timestamp($settled) AND series IN (SELECT unnest($ids::UINTEGER[]))
+"""
+
+
+class Sealer:
+    """Seals what is old enough, slice by slice, each in a transaction of its own.
+
+    Rows of windows (stream 0) stay rows: there are few, and their times lead to what they cost.
+    `doubtful`: whether a commit is to be tried again, which may already be in the file; then its rows stay.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        doubtful: Callable[[], bool] = lambda: False,
+        pause: float = PAUSE_S,
+        slices: tuple[int, int] = (SLICE_ROWS, SLICE_HISTOGRAMS),
+    ) -> None:
+        self._database = database
+        self._doubtful = doubtful
+        self._pause = pause
+        self._slices = slices
+        self._started_us = database.now_ns() // 1000
+
+    def apply(self) -> int:
+        """Returns how many rows were sealed. Raises StoreError, QueryError; then the rest waits."""
+        now_ns = self._database.now_ns()
+        until = block_of(now_ns - MARGIN_NS)
+        settled = max(self._started_us, now_ns // 1000 - SETTLED_US)
+        sealed = 0
+        for (table, _, statements), most in zip(_KINDS, self._slices, strict=True):
+            for block, ids in self._work(table, {"until": until, "settled": settled}, most):
+                bound = {"from": block, "until": block + BLOCK_NS, "settled": settled, "ids": ids}
+                sealed += self._seal(table, statements, bound)
+                time.sleep(self._pause)
+        if sealed:
+            log.info("%d rows were sealed", sealed)
+        return sealed
+
+    def _work(self, table: str, limits: dict[str, int], most: int) -> Iterator[tuple[int, list[int]]]:
+        """Blocks, oldest first, with series that together have at most about `most` rows."""
+        while True:
+            with self._database.reader() as reader:
+                oldest = reader.rows(_OLDEST.format(table=table), limits).rows[0][0]
+            if oldest is None or self._doubtful():
+                return
+            block = block_of(int(oldest))
+            bound = {"from": block, "until": block + BLOCK_NS, "settled": limits["settled"]}
+            with self._database.reader() as reader:
+                sizes = reader.rows(_SIZES.format(table=table), bound).rows
+            if not sizes:
+                return
+            for ids in _slices(sizes, most):
+                if self._doubtful():
+                    return
+                yield block, ids
+
+    def _seal(self, table: str, statements: tuple[str, ...], bound: dict[str, object]) -> int:
+        with self._database.write() as connection:
+            for name in statements:
+                connection.execute(statement(name), bound)
+            rows = connection.execute(_DELETE.format(table=table), bound).fetchall()
+        return int(rows[0][0])
+
+
+def block_of(time_ns: int) -> int:
+    """The beginning of the block that a time is in."""
+    return time_ns // BLOCK_NS * BLOCK_NS
+
+
+@cache
+def statement(name: str) -> str:
+    return (SQL / f"{name}.sql").read_text()
+
+
+def _slices(sizes: list[tuple[int, int]], most: int) -> Iterator[list[int]]:
+    ids: list[int] = []
+    rows = 0
+    for series, count in sizes:
+        if ids and rows + count > most:
+            yield ids
+            ids, rows = [], 0
+        ids.append(series)
+        rows += count
+    if ids:
+        yield ids

@@ -1,0 +1,79 @@
+-- Recent rows of some series in one block into one chunk per stream.
+INSERT INTO chunks
+WITH found AS (
+    SELECT p.series, p.stream, s.metric, s.type = 'counter' AS increments, epoch_ns(p.time) AS moment, p.value, p.cumulative,
+        coalesce(p.cumulative, p.value) AS main, p.created_at, t.sampling_rate,
+        row_number() OVER (PARTITION BY p.series, p.stream ORDER BY p.time, p.rowid) - 1 AS place
+    FROM recent_points AS p JOIN series AS s ON s.id = p.series LEFT JOIN thinned AS t ON t.created_at = p.created_at
+    WHERE p.time >= make_timestamp_ns($from) AND p.time < make_timestamp_ns($until) AND p.stream > 0
+        AND p.created_at < make_timestamp($settled) AND p.series IN (SELECT unnest($ids::UINTEGER[]))
+),
+measured AS (
+    SELECT *, place // 8192 AS part, place % 8192 AS nth,
+        CASE
+            WHEN main = round(main) THEN 0
+            WHEN main = round(main * 1e1) / 1e1 THEN 1
+            WHEN main = round(main * 1e2) / 1e2 THEN 2
+            WHEN main = round(main * 1e3) / 1e3 THEN 3
+            WHEN main = round(main * 1e4) / 1e4 THEN 4
+            WHEN main = round(main * 1e5) / 1e5 THEN 5
+            WHEN main = round(main * 1e6) / 1e6 THEN 6
+            ELSE 7
+        END AS digits
+    FROM found
+),
+scaled AS (
+    SELECT *, max(digits) OVER w AS scale, pow(10, max(digits) OVER w) AS tens, first_value(moment) OVER w AS start,
+        count(*) OVER w AS points, count(cumulative) OVER w AS running, max(moment) OVER w - min(moment) OVER w AS length
+    FROM measured
+    WINDOW w AS (PARTITION BY series, stream, part ORDER BY nth ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+),
+whole AS (
+    SELECT *, CASE WHEN points > 1 THEN length // (points - 1) ELSE 0 END AS step,
+        scale < 7 AND abs(main) * tens < 4e15 AND round(main * tens) / tens = main AS fits,
+        CASE WHEN abs(main) * tens < 4e15 THEN round(main * tens) END AS q,
+        CASE WHEN abs(value) * tens < 4e15 THEN round(value * tens) END AS risen
+    FROM scaled
+),
+moved AS (
+    SELECT *, coalesce(lag(q) OVER (PARTITION BY series, stream, part ORDER BY nth), CASE WHEN running > 0 THEN q - risen ELSE q END) AS before
+    FROM whole
+),
+grouped AS (
+    SELECT metric, series, stream, part, start, max(moment) AS last, any_value(step) AS step_ns, count(*) AS points,
+        list(moment - start - nth * step ORDER BY nth) AS offsets, any_value(scale) AS scale, any_value(increments) AS increments,
+        CASE
+            WHEN NOT coalesce(bool_and(fits AND coalesce(abs(before) < 4e15, false)), false) THEN 0
+            WHEN any_value(running) = 0 THEN CASE WHEN any_value(increments) THEN 3 ELSE 1 END
+            WHEN any_value(running) < count(*) THEN 0
+            WHEN any_value(increments) AND bool_and(q / tens - before / tens = value) THEN 4
+            WHEN NOT any_value(increments) AND bool_and(value = cumulative) THEN 2
+            ELSE 0
+        END AS kind,
+        arg_min(before, nth) AS opening, arg_min(q, nth) AS level, list(q ORDER BY nth) AS qs, list(q - before ORDER BY nth) AS changes,
+        list(value ORDER BY nth) AS reals,
+        CASE WHEN any_value(running) > 0 THEN list(cumulative ORDER BY nth) END AS cumulatives,
+        min(sampling_rate) AS sampling_rate, max(created_at) AS created_at
+    FROM moved
+    GROUP BY metric, series, stream, part, start
+)
+SELECT series, stream, make_timestamp_ns(start), make_timestamp_ns(last), step_ns, points,
+    CASE WHEN list_bool_or(list_transform(offsets, lambda away: away <> 0)) THEN offsets END,
+    kind,
+    CASE WHEN kind = 0 THEN 0 ELSE scale END,
+    CASE kind WHEN 4 THEN opening::BIGINT WHEN 1 THEN level::BIGINT WHEN 2 THEN level::BIGINT ELSE 0 END,
+    CASE WHEN list_max(list_transform(steps, lambda step: abs(step))) < 2e9 THEN steps::INTEGER[] END,
+    CASE WHEN list_max(list_transform(steps, lambda step: abs(step))) >= 2e9 THEN steps::BIGINT[] END,
+    CASE WHEN kind = 0 THEN reals END,
+    CASE WHEN kind = 0 THEN cumulatives END,
+    sampling_rate, created_at
+FROM (
+    SELECT *, CASE kind
+        WHEN 0 THEN NULL
+        WHEN 3 THEN qs
+        WHEN 4 THEN changes
+        ELSE list_prepend(0, changes[2:])
+    END AS steps
+    FROM grouped
+)
+ORDER BY metric, series, stream, start
