@@ -37,11 +37,8 @@ _NUMBERS = {
 }
 _BY_HOUR = {
     "avg": "sum(total) / sum(samples)",
-    "max": "max(most)",
-    "min": "min(least)",
     "sum": "sum(total)",
     "count": "sum(samples)::BIGINT",
-    "last": "arg_max(last, last_at)",
     "rate": f"sum(total) / {_SECONDS}",
 }
 _HISTOGRAMS = {
@@ -130,9 +127,7 @@ def _is_by_hour(request: Request) -> bool:
     """Whether the hours that were summed up at sealing will do: the same answer from fewer rows."""
     plain = request.subject.type not in HISTOGRAMS and not request.subject.level.guarded
     long = request.step % HOUR_NS == 0 and request.end - request.start >= _LONG_NS
-    # The last increment of an hour is not kept.
-    last = request.aggregation == "last" and request.subject.type is MetricType.COUNTER
-    return plain and long and request.aggregation in _BY_HOUR and not last
+    return plain and long and request.aggregation in _BY_HOUR
 
 
 def _whole_hours(request: Request) -> dict[str, int]:

@@ -23,6 +23,7 @@ MEMORY_LIMIT = 64 * 2**20
 MAX_READERS = 2
 # A checkpoint of 16 MiB takes about 50 ms on a slow core and happens once in 400,000 rows.
 CHECKPOINT_THRESHOLD = "16MiB"
+BLOCK_BYTES = 65_536
 MAX_TEMPORARY = "256MiB"
 READER_WAIT_S = 10.0
 # What sorts and joins of one question may take of DuckDB's memory before they go to disk: commits need some.
@@ -378,6 +379,8 @@ class Database:
             "memory_limit": f"{self._memory_limit}B",
             # Queries and commits run on their callers' threads: a pool beside them only costs memory and CPU.
             "threads": 1,
+            # Of new files: a column that is nearly full of nothing takes a block.
+            "default_block_size": BLOCK_BYTES,
             "temp_directory": str(self.path.with_name(self.path.name + ".tmp")),
             "max_temp_directory_size": MAX_TEMPORARY,
             "checkpoint_threshold": CHECKPOINT_THRESHOLD,

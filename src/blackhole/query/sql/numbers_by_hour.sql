@@ -2,7 +2,7 @@
 WITH chosen AS (SELECT unnest($ids::UINTEGER[]) AS id, unnest($groups::UINTEGER[]) AS grp),
 sealed AS (
     SELECT c.grp, k.rowid AS chunk, epoch_ns(k.start) AS start, k.step, k.kind, k.base::DOUBLE AS base, pow(10, k.scale) AS tens,
-        unnest(range(k.count::BIGINT)) AS place, unnest(k.offsets) AS away, coalesce(unnest(k.steps), unnest(k.long_steps))::DOUBLE AS moved, unnest(k.reals) AS real
+        unnest(range(k.count::BIGINT)) AS place, unnest(k.offsets) AS away, coalesce(unnest(k.short_steps), unnest(k.steps), unnest(k.long_steps))::DOUBLE AS moved, unnest(k.reals) AS real
     FROM chunks AS k JOIN chosen AS c ON c.id = k.series
     WHERE k.last >= make_timestamp_ns($from) AND k.start < make_timestamp_ns($until)
         AND (k.start < make_timestamp_ns($whole_from) OR k.last >= make_timestamp_ns($whole_until))
@@ -26,10 +26,10 @@ single AS (
     WHERE time >= $from AND time < $until AND (time < $whole_from OR time >= $whole_until)
 ),
 found AS (
-    SELECT grp, time // $step * $step AS bucket, 1 AS samples, value AS total, value AS least, value AS most, time AS last_at, value AS last
+    SELECT grp, time // $step * $step AS bucket, 1 AS samples, value AS total
     FROM single
     UNION ALL
-    SELECT c.grp, r.hour * 3600000000000 // $step * $step, r.samples, r.total, r.least, r.most, r.hour * 3600000000000 + r.last_after, r.last
+    SELECT c.grp, r.hour * 3600000000000 // $step * $step, r.samples, r.total
     FROM rollups AS r JOIN chosen AS c ON c.id = r.series
     WHERE r.hour >= $whole_from // 3600000000000 AND r.hour < $whole_until // 3600000000000
 )

@@ -4,7 +4,8 @@ ALTER TABLE histogram_points RENAME TO recent_histogram_points;
 
 -- Sealed points: one row per stream and block of two hours, at most 8,192 points, in the order of time.
 -- Point i (from 0) is at start + i * step + offsets[i]; without offsets it is at start + i * step.
--- Where a step is too long for `steps`, all of them are in `long_steps`.
+-- The steps of a chunk are in the narrowest column that holds them all, the others are NULL: bit packing leaves
+-- unused as much of every disk block as some thousand values would take unpacked.
 -- With q = base + the sum of steps[0..i], and p = 10 ** scale, a point's value and cumulative value are, by kind:
 --   0  reals[i], cumulatives[i]        as they were: nothing shorter says the same
 --   1  q / p, none                     levels
@@ -22,6 +23,7 @@ CREATE TABLE chunks (
     kind UTINYINT NOT NULL,
     scale UTINYINT NOT NULL,
     base BIGINT NOT NULL,
+    short_steps SMALLINT[],
     steps INTEGER[],
     long_steps BIGINT[],
     reals DOUBLE[],
@@ -56,16 +58,12 @@ CREATE TABLE histogram_chunks (
 );
 
 -- What the sealed points of a series come to in an hour (counted from 1970); several rows where they were sealed
--- at different times. `last_after`: nanoseconds from the hour's begin to the last point. Both are absent of increments.
+-- at different times.
 CREATE TABLE rollups (
     series UINTEGER NOT NULL,
     hour INTEGER NOT NULL,
     samples UINTEGER NOT NULL,
-    total DOUBLE NOT NULL,
-    least DOUBLE NOT NULL,
-    most DOUBLE NOT NULL,
-    last DOUBLE,
-    last_after BIGINT
+    total DOUBLE NOT NULL
 );
 
 CREATE VIEW every_point AS
@@ -90,7 +88,7 @@ FROM (
         PARTITION BY series, stream, chunk ORDER BY place ROWS UNBOUNDED PRECEDING) AS reached
     FROM (
         SELECT rowid AS chunk, series, stream, start, step, kind, scale, base::DOUBLE AS base, created_at,
-            unnest(range(count::BIGINT)) AS place, unnest(offsets) AS away, coalesce(unnest(steps), unnest(long_steps))::DOUBLE AS moved,
+            unnest(range(count::BIGINT)) AS place, unnest(offsets) AS away, coalesce(unnest(short_steps), unnest(steps), unnest(long_steps))::DOUBLE AS moved,
             unnest(reals) AS real, unnest(cumulatives) AS sent
         FROM chunks
     )

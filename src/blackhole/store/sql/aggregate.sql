@@ -19,9 +19,21 @@ found AS (
     FROM recent_points
     WHERE time >= make_timestamp_ns($from) AND time < make_timestamp_ns($until)
     UNION ALL
-    SELECT series, hour * 3600000000000, samples, total, samples, least, most
-    FROM rollups
-    WHERE hour >= $from // 3600000000000 AND hour < $until // 3600000000000
+    SELECT series, start + place * step + coalesce(away, 0), 1, value, 1, value, value
+    FROM (
+        SELECT *, CASE kind WHEN 0 THEN real WHEN 1 THEN reached / tens WHEN 2 THEN reached / tens ELSE moved / tens END AS value
+        FROM (
+            SELECT *, base + sum(moved) OVER (PARTITION BY chunk ORDER BY place ROWS UNBOUNDED PRECEDING) AS reached
+            FROM (
+                SELECT rowid AS chunk, series, epoch_ns(start) AS start, step, kind, base::DOUBLE AS base, pow(10, scale) AS tens,
+                    unnest(range(count::BIGINT)) AS place, unnest(offsets) AS away,
+                    coalesce(unnest(short_steps), unnest(steps), unnest(long_steps))::DOUBLE AS moved, unnest(reals) AS real
+                FROM chunks
+                WHERE start >= make_timestamp_ns($from) AND start < make_timestamp_ns($until)
+                    AND series IN (SELECT id FROM chosen)
+            )
+        )
+    )
     UNION ALL
     SELECT series, time, count, sum, count, coalesce(min, sum / count), coalesce(max, sum / count)
     FROM distributions

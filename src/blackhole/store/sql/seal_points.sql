@@ -62,18 +62,22 @@ SELECT series, stream, make_timestamp_ns(start), make_timestamp_ns(last), step_n
     kind,
     CASE WHEN kind = 0 THEN 0 ELSE scale END,
     CASE kind WHEN 4 THEN opening::BIGINT WHEN 1 THEN level::BIGINT WHEN 2 THEN level::BIGINT ELSE 0 END,
-    CASE WHEN list_max(list_transform(steps, lambda step: abs(step))) < 2e9 THEN steps::INTEGER[] END,
-    CASE WHEN list_max(list_transform(steps, lambda step: abs(step))) >= 2e9 THEN steps::BIGINT[] END,
+    CASE WHEN furthest < 32768 THEN steps::SMALLINT[] END,
+    CASE WHEN furthest >= 32768 AND furthest < 2147483648 THEN steps::INTEGER[] END,
+    CASE WHEN furthest >= 2147483648 THEN steps::BIGINT[] END,
     CASE WHEN kind = 0 THEN reals END,
     CASE WHEN kind = 0 THEN cumulatives END,
     sampling_rate, created_at
 FROM (
-    SELECT *, CASE kind
-        WHEN 0 THEN NULL
-        WHEN 3 THEN qs
-        WHEN 4 THEN changes
-        ELSE list_prepend(0, changes[2:])
-    END AS steps
-    FROM grouped
+    SELECT *, greatest(list_max(steps), -list_min(steps)) AS furthest
+    FROM (
+        SELECT *, CASE kind
+            WHEN 0 THEN NULL
+            WHEN 3 THEN qs
+            WHEN 4 THEN changes
+            ELSE list_prepend(0, changes[2:])
+        END AS steps
+        FROM grouped
+    )
 )
 ORDER BY metric, series, stream, start

@@ -1,0 +1,124 @@
+"""Questions get the same answers from rows, from chunks, from hours, and from any mixture of them."""
+
+import random
+from pathlib import Path
+
+import pytest
+from tests.query.query_fakes import NOW, NOW_S, Desk, desk
+from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, stream
+
+from blackhole.query.language import Query
+from blackhole.records import MetricType, SeriesRow
+from blackhole.store.seal import Sealer
+
+HOUR = 3600
+DAY = 24 * HOUR
+METRICS = {
+    "process.cpu.usage": MetricType.GAUGE,
+    "node.requests.total": MetricType.COUNTER,
+    "node.request.duration": MetricType.HISTOGRAM,
+}
+INTERVALS = ("1m", "5m", "50m", "1h", "2h", "1d")
+PLAIN = ("avg", "max", "min", "sum", "count", "last")
+
+
+def fill(place: Desk, chance: random.Random) -> None:
+    """Two days of some series a metric, at any pace, some of it late."""
+    for name in METRICS:
+        known = [row.id for row in place.database.series() if row.metric == name]
+        rows = [] if known else [_series(place, name, n) for n in range(4)]
+        ids = known or [row.id for row in rows]
+        points, histograms = [], []
+        for number in ids:
+            moments = _moments(chance)
+            if METRICS[name] is MetricType.HISTOGRAM:
+                histograms += [_histogram(chance, number, at) for at in moments]
+            else:
+                told = [round(chance.uniform(0, 50), 2) for _ in moments]
+                points += [Point(number, at, v, stream=number) for at, v in zip(moments, told, strict=True)]
+        place.store(batch(points, histograms, series=rows, streams=[stream(row.id, row.id) for row in rows]))
+        place.commits += 1
+
+
+def _series(place: Desk, name: str, n: int) -> SeriesRow:
+    number = 10 * (1 + list(METRICS).index(name)) + n
+    return series(number, name, METRICS[name], attributes=f'{{"host":"h{n % 2}"}}')
+
+
+def _moments(chance: random.Random) -> list[int]:
+    step = chance.choice([60, 61, 300, 3600]) * SECOND
+    first = NOW - 2 * DAY * SECOND + chance.randrange(DAY * SECOND)
+    return [first + n * step + chance.choice([0, 0, 1]) for n in range(chance.randrange(1, 400))]
+
+
+def _histogram(chance: random.Random, number: int, at: int) -> Histogram:
+    buckets = tuple(chance.randrange(4) for _ in range(3))
+    count = sum(buckets)
+    return Histogram(number, at, count, count * 1.5, (1.0, 2.0), buckets, stream=number)
+
+
+def questions(chance: random.Random) -> list[Query]:
+    asked = []
+    for _ in range(25):
+        name = chance.choice(list(METRICS))
+        more = {
+            MetricType.GAUGE: ("p50", "p99"),
+            MetricType.COUNTER: ("rate", "p90"),
+            MetricType.HISTOGRAM: ("rate", "p95"),
+        }[METRICS[name]]
+        start = NOW_S - chance.randrange(HOUR, 2 * DAY)
+        if chance.random() < 0.3:
+            start = start // DAY * DAY
+        asked.append(
+            Query(
+                metric=name,
+                start_time=start,
+                end_time=min(start + chance.choice([HOUR, 7 * HOUR, DAY, 2 * DAY]), NOW_S),
+                aggregation=chance.choice([*PLAIN, *more]),
+                interval=chance.choice(INTERVALS),
+                filters=chance.choice([{}, {"host": "h1"}]),
+                group_by=chance.choice([[], ["host"]]),
+            )
+        )
+    return asked
+
+
+def _value(value: float) -> object:
+    return pytest.approx(value, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_answers_are_the_same_before_and_after_sealing(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    place = desk(tmp_path)
+    sealer = Sealer(place.database, pause=0)
+    for _ in range(3):
+        fill(place, chance)
+        with place.database.write() as connection:
+            for table in ("recent_points", "recent_histogram_points"):
+                connection.execute(f"UPDATE {table} SET created_at = make_timestamp(1)")
+        asked = questions(chance)
+        before = [place.runner.query(query) for query in asked]
+        assert sealer.apply()
+        for query, expected in zip(asked, before, strict=True):
+            answer = place.runner.query(query)
+            assert [
+                (s.attributes, [(p.timestamp, p.value, p.sample_count) for p in s.points])
+                for s in answer.series
+            ] == [
+                (s.attributes, [(p.timestamp, _value(p.value), p.sample_count) for p in s.points])
+                for s in expected.series
+            ], query
+    place.database.close()
+
+
+def test_a_metric_is_listed_with_what_is_sealed(tmp_path: Path) -> None:
+    place = desk(tmp_path)
+    fill(place, random.Random(1))
+    before = place.runner.metrics()
+    with place.database.write() as connection:
+        for table in ("recent_points", "recent_histogram_points"):
+            connection.execute(f"UPDATE {table} SET created_at = make_timestamp(1)")
+    assert Sealer(place.database, pause=0).apply()
+    assert place.runner.metrics() == before
+    place.database.close()
