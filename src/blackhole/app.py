@@ -22,6 +22,7 @@ from blackhole.catalogue.load import OWNER_FILE, Catalogue, files, load
 from blackhole.config import Config
 from blackhole.decode import Decoder
 from blackhole.errors import BlackholeError
+from blackhole.forgetting import Forgetting
 from blackhole.governor import monitor
 from blackhole.governor.meter import Meter
 from blackhole.governor.monitor import Gauges, Levers, Monitor
@@ -162,6 +163,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
             accepting.is_set,
             meter.free,
             _allower((config, options.data_dir), guard, pipeline, (runner, retention)),
+            Forgetting(database, pipeline, runner, meter.free).forget,
         )
         await _serve_people(stack, services, options, addresses)
         await _receive(stack, pipeline, (config, pace), options, addresses)

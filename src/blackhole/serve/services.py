@@ -1,7 +1,7 @@
 """Names what the HTTP side needs from the rest of the service, so that it can be built and tested alone."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from blackhole.guard.explain import Explanation
 from blackhole.query.accounts import BudgetAnswer, LedgerPage, PrivacyNews
 from blackhole.query.language import Query, SqlAnswer
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
+from blackhole.records import Forget, Forgotten
 
 
 class Runner(Protocol):
@@ -70,11 +71,15 @@ def _allow_nothing(_: Permission) -> Allowed:
     raise UnavailableError("nothing can be allowed here: ask the service that collects")
 
 
+async def _forget_nothing(_: Forget) -> Forgotten:
+    raise UnavailableError("nothing can be forgotten here: ask the service that collects")
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """`statistics` is `pipeline.Statistics.snapshot`; `ready` says whether data is accepted.
 
-    `allow` adds to the catalogue, and is called on the event loop.
+    `allow` adds to the catalogue, and is called on the event loop; so is `forget`, which erases.
 
     What a thread does inside `free()` is not charged to collecting.
     """
@@ -86,3 +91,4 @@ class Services:
     ready: Callable[[], bool] = field(default=lambda: True)
     free: Callable[[], AbstractContextManager[None]] = field(default=nullcontext)
     allow: Callable[[Permission], Allowed] = field(default=_allow_nothing)
+    forget: Callable[[Forget], Awaitable[Forgotten]] = field(default=_forget_nothing)

@@ -25,7 +25,7 @@ _TEXTS = ("VARCHAR", "JSON")
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """The rows of a table for which `sql` is true; `params` are its $1, $2, …"""
+    """The rows of a table for which `sql` is true; `params` are its $1, $2 and so on."""
 
     sql: str
     params: tuple[object, ...] = field(default=(), repr=False)
@@ -119,14 +119,14 @@ def _copy_table(
         return 0
     size = _row_bytes(connection, source, table)
     rows = max(min(_MOST_ROWS, _SLICE_BYTES // size), 1)
-    kept, params = "", ()
+    kept, params = "", list(condition.params) if condition is not None else []
     if condition is not None:
-        kept, params = f" AND NOT coalesce(({condition.sql}), false)", condition.params
+        kept = f" AND NOT coalesce(({condition.sql}), false)"
     copied = written = 0
     for first in range(0, int(last[0]) + 1, rows):
         between = f"rowid BETWEEN {first:d} AND {first + rows - 1:d}"
         sql = f"INSERT INTO {new} SELECT * FROM {old} WHERE {between}{kept}"
-        added = int(connection.execute(sql, list(params) or None).fetchall()[0][0])
+        added = int(connection.execute(sql, params or None).fetchall()[0][0])
         copied, written = copied + added, written + added * size
         if written >= _CHECKPOINT_BYTES:
             connection.execute(f"CHECKPOINT {CATALOG}")

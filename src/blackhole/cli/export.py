@@ -1,0 +1,8 @@
+"""`blackhole export`."""
+
+import click
+
+
+@click.command("export")
+def command() -> None:
+    """x."""
