@@ -42,6 +42,7 @@ from blackhole.selfmetrics import Reporter
 from blackhole.serve.server import ApiServer
 from blackhole.serve.services import Services, Status
 from blackhole.store.append import Writer
+from blackhole.store.backup import back_up
 from blackhole.store.database import Database
 from blackhole.store.keep import Keeper
 from blackhole.store.retention import Retention
@@ -164,6 +165,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
             meter.free,
             _allower((config, options.data_dir), guard, pipeline, (runner, retention)),
             Forgetting(database, pipeline, runner, meter.free).forget,
+            lambda directory: back_up(database, Path(directory)),
         )
         await _serve_people(stack, services, options, addresses)
         await _receive(stack, pipeline, (config, pace), options, addresses)

@@ -358,6 +358,15 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str] = []
 
 
+class BackupFile(msgspec.Struct, frozen=True):
+    path: str
+    bytes: int
+
+
+class BackupAnswer(msgspec.Struct, frozen=True):
+    files: list[BackupFile]
+
+
 class Recaller(Protocol):
     """Finds the last state of known streams by their keys; unknown keys are absent from the answer."""
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import anyio
+import anyio.to_thread
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -34,6 +35,12 @@ S = TypeVar("S", bound=msgspec.Struct)
 class SqlQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sql: str
     max_rows: int = 1000
+
+
+class BackupQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An empty directory on this machine that belongs to the user of the service; its whole path."""
+
+    directory: str
 
 
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,6 +128,7 @@ class Api:
         self._threads = Threads(running=2, waiting=16, around=services.free)
         # A statement may take 10 s: only one at a time, so that other questions have a place.
         self._one_statement = anyio.Semaphore(1)
+        self._one_backup = anyio.Semaphore(1)
         self._room = Room()
 
     async def query(self, request: Request) -> Response:
@@ -152,6 +160,12 @@ class Api:
             answer = await self._services.forget(what)
             self._forgotten()
         return _json(answer)
+
+    async def backup(self, request: Request) -> Response:
+        question = await _read(request, BackupQuestion)
+        async with self._one_backup:
+            copied = await anyio.to_thread.run_sync(self._services.back_up, question.directory)
+        return _json(copied)
 
     async def status(self, _request: Request) -> Response:
         status = self._services.status()

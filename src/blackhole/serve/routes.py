@@ -17,12 +17,13 @@ from blackhole.query.accounts import BudgetAnswer, LedgerPage
 from blackhole.query.language import Answer, Query, SqlAnswer
 from blackhole.query.privacy import MAX_ROWS
 from blackhole.query.reports import HealthReport
-from blackhole.records import Forget, Forgotten
+from blackhole.records import BackupAnswer, Forget, Forgotten
 from blackhole.serve import exposition, openapi, problems
 from blackhole.serve.access import Place, Tokens
 from blackhole.serve.api import (
     AlertsAnswer,
     Api,
+    BackupQuestion,
     InsightsAnswer,
     Login,
     MetricsAnswer,
@@ -67,6 +68,7 @@ def endpoints(api: Api, page: Page) -> tuple[Endpoint, ...]:
             "POST", f"{_BASE}/catalogue/allow", "Collect metrics from here on", api.allow, Permission, Allowed
         ),
         Endpoint("POST", f"{_BASE}/forget", "Erase what is stored", api.forget, Forget, Forgotten),
+        Endpoint("POST", f"{_BASE}/backup", "Copy the database", api.backup, BackupQuestion, BackupAnswer),
         Endpoint("GET", f"{_BASE}/health", "How each service is doing", api.health, None, HealthReport),
         Endpoint("GET", f"{_BASE}/status", "How this process is doing", api.status, None, StatusAnswer),
         Endpoint("GET", f"{_BASE}/insights", "What was found", api.insights, None, InsightsAnswer),

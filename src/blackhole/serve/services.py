@@ -15,7 +15,7 @@ from blackhole.guard.explain import Explanation
 from blackhole.query.accounts import BudgetAnswer, LedgerPage, PrivacyNews
 from blackhole.query.language import Query, SqlAnswer
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
-from blackhole.records import Forget, Forgotten
+from blackhole.records import BackupAnswer, Forget, Forgotten
 
 
 class Runner(Protocol):
@@ -75,11 +75,16 @@ async def _forget_nothing(_: Forget) -> Forgotten:
     raise UnavailableError("nothing can be forgotten here: ask the service that collects")
 
 
+def _back_up_nothing(_: str) -> BackupAnswer:
+    raise UnavailableError("nothing can be backed up here: ask the service that collects")
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """`statistics` is `pipeline.Statistics.snapshot`; `ready` says whether data is accepted.
 
     `allow` adds to the catalogue, and is called on the event loop; so is `forget`, which erases.
+    `back_up` copies the database into a directory; blocking.
 
     What a thread does inside `free()` is not charged to collecting.
     """
@@ -92,3 +97,4 @@ class Services:
     free: Callable[[], AbstractContextManager[None]] = field(default=nullcontext)
     allow: Callable[[Permission], Allowed] = field(default=_allow_nothing)
     forget: Callable[[Forget], Awaitable[Forgotten]] = field(default=_forget_nothing)
+    back_up: Callable[[str], BackupAnswer] = field(default=_back_up_nothing)

@@ -176,16 +176,17 @@ def _by_name_and_attributes(
     ]
     sql = f"({' OR '.join(named)})" if named else "true"
     if attributes is not None and forget.where:
-        keys = {key: f"{bound(_pointer(key))}::VARCHAR" for key in forget.where}
+        paths = {key: f"{bound(_pointer(key))}::VARCHAR" for key in forget.where}
         same = [
-            f"json_extract_string({attributes}, {keys[key]}) = {bound(value)}"
+            f"json_extract_string({attributes}, {paths[key]}) = {bound(value)}"
             for key, value in forget.where.items()
         ]
         alike = " AND ".join(same)
         if mixed:
-            without = " OR ".join(f"json_type({attributes}, {path}) IS NULL" for path in keys.values())
+            missing = [f"json_type({attributes}, {path}) IS NULL" for path in paths.values()]
+            fitting = " AND ".join(f"({one} OR {none})" for one, none in zip(same, missing, strict=True))
             among = f"{name} IN (SELECT unnest({bound(sorted(mixed))}::VARCHAR[]))"
-            alike = f"({alike}) OR (({without}) AND {among})"
+            alike = f"({alike}) OR ({fitting} AND {among})"
         sql = f"{sql} AND ({alike})"
     return Condition(sql, tuple(params))
 
