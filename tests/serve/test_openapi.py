@@ -15,6 +15,8 @@ BODIES = {
     "/api/analytics/query": {"metric": "a.b"},
     "/api/analytics/sql": {"sql": "SELECT 1"},
     "/api/analytics/catalogue/allow": {"names": ["a.b"]},
+    "/api/analytics/forget": {"metric": "a.b"},
+    "/api/analytics/backup": {"directory": "/srv/copy"},
     "/login": {"token": "anything"},
 }
 

@@ -27,6 +27,10 @@ CHECKPOINT_THRESHOLD = "16MiB"
 MAX_TEMPORARY = "256MiB"
 READER_WAIT_S = 10.0
 _READ_ALL_S = 600.0
+_NEEDED = """
+SELECT table_name FROM duckdb_tables()
+WHERE table_name IN ('series', 'streams', 'privacy_ledger', 'releases')
+"""
 # What sorts and joins of one question may take of DuckDB's memory before they go to disk: commits need some.
 _QUESTION_SHARE = 3
 # Memory that the answer before took comes back within a moment.
@@ -404,9 +408,9 @@ class Database:
         self.key = key
         files.remove(files.leftovers(self.path))
         self._read_created()
-        for table in ("series", "streams", "privacy_ledger", "releases"):
-            # What a start needs is read now: where that is damaged, nothing good can come.
-            self._connection.execute(f"SELECT bit_xor(hash(t)) FROM {table} AS t").fetchall()
+        # What a start needs is read now: where that is damaged, nothing good can come.
+        for (table,) in self._connection.execute(_NEEDED).fetchall():
+            self._connection.execute(rewrite.READ_ALL.format(table=table)).fetchall()
 
     def _forget_streams(self) -> None:
         """Without the key no stream is known again: what runs on must begin with a baseline, not in full."""
