@@ -154,14 +154,21 @@ def check(reader: Reader, text: str) -> None:
     names = {name.lower() for name in _common_tables(tree)}
     if names:
         _check_common_tables(reader, names)
-    called: list[str] = []
+    growing, gathers = 0, False
     for node in _walk(tree):
         _check_node(node, names)
-        called.append(str(node.get("function_name", "")).lower())
-    gathers = any(name in functions.GATHERING for name in called)
+        name = str(node.get("function_name", "")).lower()
+        gathers = gathers or name in functions.GATHERING
+        growing += _parts(node) if name in functions.GROWING else 0
     most = functions.MAX_GROWING_OF_MUCH if gathers else functions.MAX_GROWING
-    if sum(name in functions.GROWING for name in called) > most:
+    if growing > most:
         raise ForbiddenError(f"at most {most} concatenations and lists in a statement like this")
+
+
+def _parts(node: Json) -> int:
+    """How often a call can add to what it is given: `concat(a, b, c)` does what two `||` do."""
+    given = [argument["expression"]["class"] for argument in node.get("arguments", ())]
+    return max(len([kind for kind in given if kind != "CONSTANT"]) - 1, 1)
 
 
 def _parse(reader: Reader, text: str) -> list[Json]:
