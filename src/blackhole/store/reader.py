@@ -2,7 +2,8 @@
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,13 +46,28 @@ class Reader:
         max_bytes: int = MAX_BYTES,
     ) -> Table:
         """Runs one statement. Raises QueryError beyond `timeout` seconds, `max_bytes` or the memory limit."""
+        with self._limited(timeout):
+            self._connection.execute(sql, params or None)
+            return self._fetch(max_rows, max_bytes)
+
+    def each(self, sql: str, params: dict[str, Any], *, timeout: float) -> Iterator[tuple[Any, ...]]:
+        """The rows one by one, for those who bound what they keep. To be read before the next statement.
+
+        Raises QueryError beyond `timeout` seconds or the memory limit.
+        """
+        with self._limited(timeout):
+            self._connection.execute(sql, params)
+            while (row := self._connection.fetchone()) is not None:
+                yield row
+
+    @contextmanager
+    def _limited(self, timeout: float) -> Iterator[None]:
         expired = threading.Event()
         clock = threading.Timer(timeout, self._interrupt, (expired,))
         clock.daemon = True
         clock.start()
         try:
-            self._connection.execute(sql, params or None)
-            return self._fetch(max_rows, max_bytes)
+            yield
         except duckdb.Error as error:
             raise _as_query_error(error, timeout if expired.is_set() else math.inf) from None
         finally:
