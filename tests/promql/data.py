@@ -148,8 +148,8 @@ def store(database: Database) -> None:
                 )
                 continue
             connection.execute(
-                "INSERT INTO histogram_points SELECT $id, $id, make_timestamp_ns(unnest($at)), unnest($counts),"
-                " unnest($sums), NULL, NULL, $bounds, unnest($buckets), NULL, NULL, NULL, NULL,"
+                "INSERT INTO histogram_points SELECT $id, $id, make_timestamp_ns(unnest($at)),"
+                " unnest($counts), unnest($sums), NULL, NULL, $bounds, unnest($buckets), NULL, NULL, NULL, NULL,"
                 " make_timestamp(0), 1",
                 {
                     "id": number,

@@ -14,6 +14,7 @@ from blackhole.query import newest, sandbox, select
 from blackhole.query.health import Health
 from blackhole.query.inventory import inventory, last_heard
 from blackhole.query.language import Answer, Query, SqlAnswer, Subject, check_keys, plan
+from blackhole.query.promql.engine import Engine
 from blackhole.query.recent import Recent
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
 from blackhole.query.times import SECOND
@@ -40,7 +41,7 @@ class Catalogue(Protocol):
 class Runner:
     """Synchronous and thread-safe; every answer comes from one snapshot.
 
-    `windows`: seconds of the window of each guarded level. `now`: Unix seconds.
+    `windows`: seconds of the window of each guarded level. `now`: Unix seconds. `promql` answers PromQL.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Runner:
         self._catalogue = catalogue
         self._windows = _windows(windows)
         self._now = now
+        self.promql = Engine(database, self._windows, help_of=self._description)
         self._recent = Recent(database, self._now_ns)
         self._health: Health | None = None
         self._health_lock = threading.Lock()
@@ -136,6 +138,10 @@ class Runner:
             lambda metric: self._category(metric) == category,
             now_ns=self._now_ns(),
         )
+
+    def _description(self, metric: str) -> str:
+        definition = self._catalogue.match(metric)
+        return "" if definition is None else definition.description
 
     def _category(self, metric: str) -> str | None:
         if metric not in self._categories:

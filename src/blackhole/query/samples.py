@@ -18,6 +18,7 @@ MAX_SAMPLES = 2_000_000
 _MILLISECOND = 1_000_000
 # What DuckDB and this process hold at once.
 _BATCH = 500
+_FIRST, _LAST = -(2**62) // _MILLISECOND, 2**62 // _MILLISECOND
 
 Bounds = tuple[float, ...]
 
@@ -99,6 +100,17 @@ class Samples:
                 self._take(len(noisy))
             yield from (History(series, intervals) for series, intervals in found.items())
 
+    def alive(self, ids: Sequence[int], after: int | None, until: int | None) -> set[int]:
+        """Those of `ids` that have samples in the range, or at all."""
+        return {row[0] for row in self._rows("alive", ids, _or(after, _FIRST), _or(until, _LAST))}
+
+    def bounds(self, ids: Sequence[int], after: int | None, until: int | None) -> dict[int, set[float]]:
+        """All bounds of buckets that each histogram had in the range, or ever."""
+        found: dict[int, set[float]] = {}
+        for series, bounds in self._rows("bounds", ids, _or(after, _FIRST), _or(until, _LAST)):
+            found.setdefault(series, set()).update(bounds)
+        return found
+
     def _columns(
         self, ids: Sequence[int], after: int, until: int, one: Callable[[list[float]], float]
     ) -> list[Column]:
@@ -140,6 +152,10 @@ def template(name: str) -> str:
 
 def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
     return (ids[first : first + _BATCH] for first in range(0, len(ids), _BATCH))
+
+
+def _or(time: int | None, otherwise: int) -> int:
+    return otherwise if time is None else time
 
 
 def _last(values: list[float]) -> float:

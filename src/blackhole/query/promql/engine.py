@@ -1,6 +1,6 @@
 """Answers the questions of Prometheus' HTTP API, from one snapshot and within limits."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from blackhole.errors import (
     QueryError,
 )
 from blackhole.query.promql import syntax
+from blackhole.query.promql.discovery import Discovery, Span, metadata
 from blackhole.query.promql.evaluate import Evaluator
 from blackhole.query.promql.names import Labels
 from blackhole.query.promql.privacy import Privacy
@@ -40,14 +41,22 @@ class Result:
 
 
 class Engine:
-    """Synchronous and thread-safe. `windows`: seconds of the window of each guarded level.
+    """Synchronous and thread-safe.
+
+    `windows`: seconds of the window of each guarded level; `help_of`: describes a metric.
 
     Every method raises ExpressionError, EvaluationError, EvaluationTimeoutError or PrivacyQueryError.
     """
 
     def __init__(
-        self, database: Database, windows: Mapping[PrivacyLevel, float], *, seconds: float = TIMEOUT_S
+        self,
+        database: Database,
+        windows: Mapping[PrivacyLevel, float],
+        *,
+        help_of: Callable[[str], str] = lambda _: "",
+        seconds: float = TIMEOUT_S,
     ) -> None:
+        self._help_of = help_of
         self._database = database
         self._windows = windows
         self._seconds = seconds
@@ -93,14 +102,34 @@ class Engine:
             vector = evaluator.vector(expr, grid)
             return Result("matrix", sorted(_points(vector, grid), key=lambda found: key_of(found[0])))
 
+    def series(self, selectors: Sequence[str], span: Span | None = None) -> list[Labels]:
+        """The labels of all series that match any of `selectors`."""
+        with self._reading() as (reader, allowance):
+            return Discovery(reader, allowance).series(selectors, span)
+
+    def label_names(self, selectors: Sequence[str], span: Span | None = None) -> list[str]:
+        """Of the series that match any of `selectors`, or of all."""
+        with self._reading() as (reader, allowance):
+            return Discovery(reader, allowance).label_names(selectors, span)
+
+    def label_values(self, name: str, selectors: Sequence[str], span: Span | None = None) -> list[str]:
+        """Of one label, as `label_names`."""
+        with self._reading() as (reader, allowance):
+            return Discovery(reader, allowance).label_values(name, selectors, span)
+
+    def metadata(self) -> dict[str, list[dict[str, str]]]:
+        """Type and description of every metric by its name."""
+        with self._reading() as (reader, _):
+            return metadata(reader, self._help_of)
+
     @contextmanager
     def _evaluator(self, span: tuple[int, int]) -> Iterator[tuple[Evaluator, Ranges]]:
-        with self.reading() as (reader, allowance):
+        with self._reading() as (reader, allowance):
             ranges = Ranges(reader, allowance, Privacy(self._windows), span)
             yield Evaluator(ranges), ranges
 
     @contextmanager
-    def reading(self) -> Iterator[tuple[Reader, Allowance]]:
+    def _reading(self) -> Iterator[tuple[Reader, Allowance]]:
         """A snapshot, and what may be used of it; what goes wrong there becomes an error of PromQL."""
         allowance = Allowance(self._seconds)
         try:
