@@ -97,6 +97,14 @@ def released_groups_are_declared(entry: Definition) -> Problems:
         yield "values", f"a highly_sensitive metric keeps only declared values: list those of `{missing[0]}`"
 
 
+def released_name_is_exact(entry: Definition) -> Problems:
+    if entry.privacy == "highly_sensitive" and entry.is_pattern:
+        yield (
+            "name",
+            "is a pattern, and the budget is fixed before anything comes: name each highly_sensitive metric",
+        )
+
+
 def values_are_listed(entry: Definition) -> Problems:
     for key, values in entry.values.items():
         if not values or len(set(values)) != len(values):
@@ -131,6 +139,7 @@ RULES: tuple[Callable[[Definition], Problems], ...] = (
     buckets_are_sorted,
     guarded_histogram_has_buckets,
     released_groups_are_declared,
+    released_name_is_exact,
     values_are_listed,
     limits_are_positive,
     running_total_can_be_released,

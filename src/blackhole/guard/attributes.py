@@ -76,7 +76,9 @@ class Reducer:
                 kept[key] = value
         service = point.get(SERVICE, resource.get(SERVICE))
         if isinstance(service, str) and service and self._service_survives(definition):
-            kept[SERVICE] = self._capped("", SERVICE, clean_text(service))
+            # The names of guarded metrics fill a cap of their own: a full one shows on open metrics.
+            cap = metric if definition.level.guarded else ""
+            kept[SERVICE] = self._capped(cap, SERVICE, clean_text(service))
         return kept
 
     def other(self, definition: Definition) -> Attributes:

@@ -13,7 +13,9 @@ LONGEST_NAME = 64
 LONGEST_BODY = 1000
 LARGEST_PLAIN_INTEGER = 10**9
 
-_PLAIN = re.compile(r"(?!.*[a-f]{16})[a-z][a-z_. -]{0,31}|(?!.*[A-F]{16})[A-Z][A-Z_]{0,31}|\d{1,5}")
+_PLAIN = re.compile(
+    r"(?!.*[a-f]{16})[a-z][a-z_. -]{0,31}|(?!.*[A-F]{16}|A[KS]IA[A-Z]{12})[A-Z][A-Z_]{0,31}|\d{1,5}"
+)
 _ZERO_WIDTH = re.compile("[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
 
 # `\b` in the patterns: to it an underscore would be a letter, and `peer_Qm…` a word of its own.
@@ -27,7 +29,7 @@ _PATTERNS = re.compile(
             r"\b(?:baf[a-z2-7]{10,}|k51[a-z0-9]{20,}|z[1-9A-HJ-NP-Za-km-z]{40,})",  # CIDv1, IPNS, base58
             r"/(?:ip[46]|ip6zone|dns|dns[46]|dnsaddr|p2p|onion3?|garlic(?:32|64)|unix)/",  # multiaddr
             r"/ipfs/(?!(?:id|kad|lan|ping|bitswap|graphsync)/)",  # not the protocol /ipfs/kad/1.0.0
-            r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.]*\d)",  # IPv4
+            r"(?<!\d)(?<!\d\.)(?:\d{1,3}\.){3}\d{1,3}(?![\d.]*\d)",  # IPv4, also within a dotted name
             r"\bdid:[a-z0-9]+:\S+",
             r"(?<![^\s@/:])[^\s@/:]+@[^\s@/]+\.[^\s@/]+",  # e-mail address
             r"\b[a-z][a-z0-9+.-]{0,20}://[^\s/]*@",  # URL with credentials
@@ -36,6 +38,7 @@ _PATTERNS = re.compile(
             r"\b[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}(?![0-9a-z])",  # UUID
             r"\b(?:0x)?[0-9a-f]{16,}(?![0-9a-z])",  # long hexadecimal
             r"\b(?=(?:[a-z]*\d){3})[0-9a-z]{32,}(?![0-9a-z])",  # base32 and bech32: onions, keys
+            r"\b[a-z2-7]{16,56}\.(?:onion|b32\.i2p)(?![0-9a-z])",
             r"\b(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}(?![0-9a-z])",  # hardware address
             r"\beyJ[\w-]+\.",  # JSON web token
             r"\b(?:gh[opsu]_|github_pat_|glpat-|sk-|xox[abprs]-|AKIA|ASIA|AIza|hf_|npm_|pypi-)[\w-]{8,}",
@@ -47,7 +50,7 @@ _PATTERNS = re.compile(
     ).replace(r"\b", _BEGINS),
     re.IGNORECASE,
 )
-_IPV6_LIKE = re.compile(r"(?<![0-9A-Fa-f:.])[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+_IPV6_LIKE = re.compile(r"(?<![0-9A-Fa-f:])[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:]*")
 _BASE64_LIKE = re.compile(r"[A-Za-z0-9+/_=-]{20,}")
 _CAMEL_CASE = re.compile(r"(?:[A-Z][a-z]{2,}){2,}")
 
@@ -102,7 +105,7 @@ def _forms(text: str) -> set[str]:
 def _has_ipv6(text: str) -> bool:
     for run in _IPV6_LIKE.findall(text):
         try:
-            ipaddress.IPv6Address(run.strip("."))
+            ipaddress.IPv6Address(run)
         except ValueError:
             continue
         return True

@@ -88,10 +88,10 @@ def response(error: BaseException) -> Response:
     return Response(body, document.status, headers, media_type=MEDIA_TYPE)
 
 
-async def handle(request: HTTPConnection, error: Exception) -> Response:
+async def handle(_request: HTTPConnection, error: Exception) -> Response:
     """The exception handler of the application. What is unexpected is logged by its place, never its text."""
     if not isinstance(error, errors.BlackholeError | HTTPException):
         frames = traceback.extract_tb(error.__traceback__)
         place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown place"
-        log.error("%s failed: unexpected %s at %s", request.url.path, type(error).__name__, place)
+        log.error("a request failed: unexpected %s at %s", type(error).__name__, place)
     return response(error)
