@@ -17,10 +17,7 @@ from websockets.sync.client import connect
 
 from blackhole.query.sandbox import TABLES
 
-_GET = (
-    *(f"/api/analytics/{name}" for name in ("metrics", "health", "status", "insights", "alerts")),
-    *("/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/nothing", "/assets/nothing.js"),
-)
+_BESIDE = ("/openapi.json", "/nothing", "/assets/nothing.js")
 _AGGREGATIONS = ("avg", "sum", "count", "last", "p95")
 
 Answer = tuple[str, str]
@@ -47,8 +44,10 @@ def sql(service: Service, statement: str) -> list[list[Any]]:
 
 def everything(service: Service) -> Iterator[Answer]:
     """Every endpoint, every table, and every stored metric in every way that it can be asked for."""
-    for path in _GET:
-        yield f"GET {path}", ask(service, path)
+    description = ask(service, "/openapi.json")
+    paths = json.loads(description[description.index("{") :])["paths"]
+    for path in (*(path for path, methods in paths.items() if "get" in methods), *_BESIDE):
+        yield f"GET {path}", ask(service, path.replace("{metric}", "app.secret.count"))
     for table in sorted(TABLES):
         question = {"sql": f"SELECT * FROM {table}", "max_rows": 100_000}
         yield f"SQL {table}", ask(service, "/api/analytics/sql", question)
@@ -79,6 +78,9 @@ def nosy(service: Service, canaries: Canaries) -> None:
     ):
         ask(service, "/api/analytics/query", question)
     ask(service, "/login", {"token": name})
+    ask(service, "/api/analytics/catalogue/allow", {"names": [name], "privacy": name})
+    ask(service, f"/api/analytics/privacy/explain/{name}")
+    ask(service, f"/api/analytics/privacy/ledger?before={name}")
     with pytest.raises(InvalidStatus):
         connect(service.ready["api"].replace("http", "ws") + f"/analytics/stream?since={name}")
 
@@ -103,9 +105,14 @@ def commands(data_dir: Path, *, running: bool) -> Iterator[Answer]:
         ["sql", "SELECT * FROM metrics"],
         ["query", "app.count", "--last", "1h"],
         ["doctor"],
+        ["catalogue", "unused"],
+        ["privacy", "budget"],
+        ["privacy", "ledger"],
+        ["privacy", "explain", "app.secret.count"],
+        ["privacy", "verify"],
         *([["insights"], ["alerts"]] if running else []),
     ]
     for words in asked:
         run = [str(BLACKHOLE), *words, "--data-dir", str(data_dir)]
         done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=60)
-        yield f"blackhole {words[0]}", done.stdout + done.stderr
+        yield f"blackhole {' '.join(words)}", done.stdout + done.stderr

@@ -23,11 +23,11 @@ CATALOGUE = """
 metrics:
   - &secret
     name: secret.count
-    description: d
+    description: An event of the test
     type: counter
     unit: "{use}"
     privacy: highly_sensitive
-    purpose: p
+    purpose: Whether identities stay where they are
     keep: [kind]
     values: {kind: [a, b]}
     privacy_unit: {name: user, keys: [user.id, peer.id]}
@@ -36,18 +36,18 @@ metrics:
   - {<<: *secret, name: secret.level, type: updowncounter, bounds: [-50, 50]}
   - {<<: *secret, name: secret.heat, type: gauge}
   - {<<: *secret, name: secret.time, type: histogram, unit: ms, buckets: [10, 100]}
-  - {<<: *secret, name: secret.events, privacy_unit: event}
-  - {<<: *secret, name: secret.delays, type: histogram, unit: ms, buckets: [10, 100], privacy_unit: event}
+  - {<<: *secret, name: secret.events, privacy_unit: event, bounds: [0, 1]}
+  - {<<: *secret, name: secret.delays, type: histogram, unit: ms, buckets: [10, 100], privacy_unit: event, bounds: [0, 1]}
   - &shared {<<: *secret, name: shared.count, privacy: sensitive}
   - {<<: *shared, name: shared.named.*}
-  - {<<: *shared, name: shared.events, privacy_unit: event}
+  - {<<: *shared, name: shared.events, privacy_unit: event, bounds: [0, 1]}
   - &open
     name: open.count
-    description: d
+    description: An event of the test
     type: counter
     unit: "{use}"
     privacy: public
-    purpose: p
+    purpose: Whether identities stay where they are
     keep: [kind]
   - {<<: *open, name: open.level, type: updowncounter}
 """

@@ -55,7 +55,7 @@ _WORDS = {
     ),
     Reason.NOT_IN_CATALOGUE: (
         "not in the catalogue",
-        "add an entry to a file named in analytics.catalogue (docs/catalogue.md), or stop sending it",
+        "add an entry (`blackhole catalogue allow`, docs/catalogue.md), or stop sending it",
     ),
     Reason.TYPE_MISMATCH: (
         "the catalogue has another type for it",
