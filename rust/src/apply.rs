@@ -371,12 +371,7 @@ const NO_UNIT: u64 = u64::MAX;
 
 /// Takes a distribution into the declared buckets of the window.
 #[expect(clippy::cast_precision_loss, reason = "sums of a window are doubles")]
-fn spread_out(
-    interval: &Distribution,
-    group: u32,
-    unit: Option<u64>,
-    rule: &mut RuleState,
-) {
+fn spread_out(interval: &Distribution, group: u32, unit: Option<u64>, rule: &mut RuleState) {
     let add = |rule: &mut RuleState, value: f64, count: u64| {
         let bucket = window::bucket(rule.config.boundaries.as_deref().unwrap_or_default(), value);
         let place = window::Place { group, bucket };

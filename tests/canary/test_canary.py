@@ -15,7 +15,13 @@ from tests.e2e.service import Service, counter, request
 CATALOGUE = Path(__file__).with_name("catalogue.yaml")
 LEAK = """
 metrics:
-  - {name: app.leak, description: An event of the test, type: counter, unit: "{use}", privacy: public, purpose: Whether identities stay where they are, keep: [who]}
+  - name: app.leak
+    description: An event of the test
+    type: counter
+    unit: "{use}"
+    privacy: public
+    purpose: Whether identities stay where they are
+    keep: [who]
 """
 CONFIG = """
 analytics:

@@ -36,8 +36,8 @@ metrics:
   - {<<: *secret, name: secret.level, type: updowncounter, bounds: [-50, 50]}
   - {<<: *secret, name: secret.heat, type: gauge}
   - {<<: *secret, name: secret.time, type: histogram, unit: ms, buckets: [10, 100]}
-  - {<<: *secret, name: secret.events, privacy_unit: event, bounds: [0, 1]}
-  - {<<: *secret, name: secret.delays, type: histogram, unit: ms, buckets: [10, 100], privacy_unit: event, bounds: [0, 1]}
+  - &events {<<: *secret, name: secret.events, privacy_unit: event, bounds: [0, 1]}
+  - {<<: *events, name: secret.delays, type: histogram, unit: ms, buckets: [10, 100]}
   - &shared {<<: *secret, name: shared.count, privacy: sensitive}
   - {<<: *shared, name: shared.named.*}
   - {<<: *shared, name: shared.events, privacy_unit: event, bounds: [0, 1]}

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
-from tests.guard.guarded import CUMULATIVE, DELTA, SECOND, START, Attributes, Private, metric
+from tests.guard.guarded import CATALOGUE, CUMULATIVE, DELTA, SECOND, START, Attributes, Private, metric
 
+from blackhole.catalogue.load import load
 from blackhole.guard.engine import Judgement
 from blackhole.guard.reasons import Reason
 
@@ -172,3 +173,29 @@ def test_what_counts_by_event_takes_no_level(tmp_path: Path) -> None:
     judged = Private(tmp_path).send(_as_level("secret.events"), _as_level("secret.count"))
     assert judged.verdict.rejected == 1
     assert Reason.TYPE_MISMATCH.words in judged.verdict.message
+
+
+def test_another_catalogue_does_not_make_private_series_count_against_open_ones(tmp_path: Path) -> None:
+    private = Private(tmp_path, max_series=4)
+    private.send(metric("shared.count", [({"user.id": f"u{n}"}, 1.0) for n in range(500)]))
+    private.guard.recatalogue(private.catalogue)
+    opened = [metric("open.count", [({"kind": f"{n}"}, 1.0)]) for n in range(6)]
+    assert [private.send(one).accepted for one in opened] == [1, 1, 1, 1, 0, 0]
+
+
+def test_a_metric_that_is_released_no_more_is_collected_as_the_catalogue_says_from_the_next_period_on(
+    tmp_path: Path,
+) -> None:
+    private = Private(tmp_path)
+    path = tmp_path / "other.yaml"
+    path.write_text(CATALOGUE.replace("highly_sensitive", "sensitive"))
+    private.send(metric("secret.count", [(VICTIM, 5.0)]))
+    private.guard.recatalogue(load([path]))
+    assert private.released("secret.count") == {"a": [5.0], "b": [0.0], "other": [0.0]}
+    private.now = START + 3600 * SECOND
+    private.take()
+    private.send(metric("secret.count", [(VICTIM, 7.0)], time=private.now))
+    private.now += (
+        10 * SECOND
+    )  # the window was closed early for the change, and the open one has the next name
+    assert private.released("secret.count") == {"a": [7.0]}

@@ -171,14 +171,6 @@ def released_groups_are_few(entry: Definition) -> Problems:
         )
 
 
-def released_name_is_exact(entry: Definition) -> Problems:
-    if entry.privacy == "highly_sensitive" and entry.is_pattern:
-        yield (
-            "name",
-            "is a pattern, and the budget is fixed before anything comes: name each highly_sensitive metric",
-        )
-
-
 def values_are_listed(entry: Definition) -> Problems:
     for key, values in entry.values.items():
         if not values or len(set(values)) != len(values):
@@ -221,7 +213,6 @@ RULES: tuple[Callable[[Definition], Problems], ...] = (
     buckets_are_sorted,
     guarded_histogram_has_buckets,
     released_groups_are_declared,
-    released_name_is_exact,
     released_groups_are_few,
     values_are_listed,
     limits_are_positive,
