@@ -17,6 +17,7 @@ from blackhole.errors import BlackholeError
 from blackhole.serve import routes
 from blackhole.serve.api import Api
 from blackhole.serve.page import Page
+from blackhole.serve.prometheus import Prometheus
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -108,14 +109,16 @@ def _descendants(kind: type[BlackholeError]) -> Iterator[type[BlackholeError]]:
 
 
 def test_every_endpoint_is_documented_and_nothing_else() -> None:
-    table = routes.endpoints(Api.__new__(Api), Page.__new__(Page))
+    table = routes.endpoints(Api.__new__(Api), Prometheus.__new__(Prometheus), Page.__new__(Page))
     known = {f"{endpoint.method} {endpoint.path}" for endpoint in table}
     known |= {f"GET {routes.DESCRIPTION}", f"WS {routes.STREAM}"}
     told = set(re.findall(r"^\| `((?:GET|POST|PUT|DELETE|WS) [^`]+)` \|", text("docs/api.md"), re.MULTILINE))
     assert told == known
 
 
-@pytest.mark.parametrize("message", ["hello", "service_health", "p2p_metrics", "performance", "governor"])
+@pytest.mark.parametrize(
+    "message", ["hello", "service_health", "p2p_metrics", "performance", "governor", "privacy"]
+)
 def test_messages_of_the_stream_are_documented(message: str) -> None:
     assert f"| `{message}` |" in text("docs/api.md")
 

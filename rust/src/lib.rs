@@ -47,6 +47,11 @@ mod _core {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         use crate::batch;
+        // What Rust says of a panic may quote data; where it was is enough.
+        std::panic::set_hook(Box::new(|panic| {
+            let place = panic.location().map(ToString::to_string).unwrap_or_default();
+            eprintln!("blackhole: the core stopped at {place}: report it");
+        }));
         for (name, reason) in [
             ("SERIES_LIMIT", batch::SERIES_LIMIT),
             ("METRIC_SERIES_LIMIT", batch::METRIC_SERIES_LIMIT),
@@ -55,6 +60,7 @@ mod _core {
             ("MALFORMED_POINT", batch::MALFORMED_POINT),
             ("NO_TEMPORALITY", batch::NO_TEMPORALITY),
             ("EMPTY_METRIC", batch::EMPTY_METRIC),
+            ("NO_FIXED_BUCKETS", batch::NO_FIXED_BUCKETS),
             ("GAUGE", batch::Kind::Gauge as u32),
             ("COUNTER", batch::Kind::Counter as u32),
             ("UPDOWNCOUNTER", batch::Kind::UpDownCounter as u32),

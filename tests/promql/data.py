@@ -143,14 +143,14 @@ def store(database: Database) -> None:
             if isinstance(entry, Numbers):
                 connection.execute(
                     "INSERT INTO points SELECT $id, $id, make_timestamp_ns(unnest($at)), unnest($values),"
-                    " NULL, make_timestamp(0), 1",
+                    " NULL, make_timestamp(0)",
                     {"id": number, "at": at, "values": entry.stored()},
                 )
                 continue
             connection.execute(
                 "INSERT INTO histogram_points SELECT $id, $id, make_timestamp_ns(unnest($at)),"
-                " unnest($counts), unnest($sums), NULL, NULL, $bounds, unnest($buckets), NULL, NULL, NULL, NULL,"
-                " make_timestamp(0), 1",
+                " unnest($counts), unnest($sums), NULL, NULL, $bounds, unnest($buckets),"
+                " NULL, NULL, NULL, NULL, make_timestamp(0)",
                 {
                     "id": number,
                     "at": at,

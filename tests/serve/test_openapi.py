@@ -14,6 +14,7 @@ pytestmark = pytest.mark.anyio
 BODIES = {
     "/api/analytics/query": {"metric": "a.b"},
     "/api/analytics/sql": {"sql": "SELECT 1"},
+    "/api/analytics/catalogue/allow": {"names": ["a.b"]},
     "/login": {"token": "anything"},
 }
 
@@ -26,7 +27,7 @@ async def description(client: httpx.AsyncClient) -> Any:
 async def test_every_route_is_described_and_nothing_else(description: Any) -> None:
     routes = build(FakeService().services()).routes
     served = {
-        (route.path, method.lower())
+        (route.path.replace(":path}", "}"), method.lower())
         for route in routes
         if isinstance(route, Route) and route.path != DESCRIPTION
         for method in route.methods or ()
@@ -39,8 +40,13 @@ async def test_every_route_is_described_and_nothing_else(description: Any) -> No
 async def test_every_answer_is_as_described(client: httpx.AsyncClient, description: Any) -> None:
     for path, methods in description["paths"].items():
         for method, operation in methods.items():
-            answer = await client.request(method, path, json=BODIES[path] if method == "post" else None)
-            described = operation["responses"][str(answer.status_code)]
+            body = None if method != "post" or path.startswith("/api/v1/") else BODIES[path]
+            answer = await client.request(method, path, json=body)
+            responses = operation["responses"]
+            # Without a query Prometheus' endpoints say what is missing, in their own form.
+            described = responses[
+                "default" if path.startswith("/api/v1/") and answer.is_error else str(answer.status_code)
+            ]
             content = described.get("content", {})
             if "application/json" in content:
                 fits(answer.json(), content["application/json"]["schema"], description)

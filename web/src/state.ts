@@ -4,7 +4,15 @@ import { computed, signal } from "@preact/signals";
 import { ApiError, getStatus, query } from "./api";
 import type { Connection } from "./live";
 import { Track, WINDOW } from "./track";
-import type { Governor, Message, PrivacyLevel, SeriesPoint, ServiceHealth, Status } from "./wire";
+import type {
+  Governor,
+  Message,
+  PrivacyLevel,
+  PrivacyNews,
+  SeriesPoint,
+  ServiceHealth,
+  Status,
+} from "./wire";
 
 const STATUS_PAUSE = 5000;
 const LEAST_SPAN = 120;
@@ -35,6 +43,7 @@ export const sparks = new Map<string, Track>();
 export const network = signal<Board>(new Map());
 export const performance = signal<Board>(new Map());
 export const governor = signal<Governor | null>(null);
+export const budget = signal<PrivacyNews | null>(null);
 export const status = signal<Status | null>(null);
 export const arriving = signal<number | null>(null);
 export const now = signal(Date.now() / 1000);
@@ -72,6 +81,9 @@ export function take(message: Message): void {
       break;
     case "governor":
       governor.value = message.data;
+      break;
+    case "privacy":
+      budget.value = message.data;
       break;
   }
 }
@@ -111,7 +123,9 @@ function newMetric(point: SeriesPoint): Metric {
 /** Protected metrics are kept as one value a window: nothing finer can be asked for. */
 function historyInterval(level: PrivacyLevel): string {
   if (level === "public" || level === "internal") return HISTORY_INTERVAL;
-  return `${status.value?.privacy.sensitive_window ?? 60}s`;
+  const windows = status.value?.privacy;
+  if (level === "highly_sensitive") return `${windows?.release_window ?? 3600}s`;
+  return `${windows?.sensitive_window ?? 60}s`;
 }
 
 async function loadHistory(metric: Metric, keys: string[]): Promise<void> {

@@ -39,6 +39,13 @@ export interface Governor {
   database_bytes: number;
 }
 
+/** `remaining` is ε of the running budget period; `released`: the end of the newest released window. */
+export interface PrivacyNews {
+  remaining: number;
+  period_ends: string;
+  released: string | null;
+}
+
 interface Envelope<Type extends string, Data> {
   type: Type;
   sequence: number;
@@ -51,7 +58,8 @@ export type Message =
   | Envelope<"service_health", { services: ServiceHealth[] }>
   | Envelope<"p2p_metrics", { series: SeriesPoint[] }>
   | Envelope<"performance", { series: SeriesPoint[] }>
-  | Envelope<"governor", Governor>;
+  | Envelope<"governor", Governor>
+  | Envelope<"privacy", PrivacyNews>;
 
 const KNOWN: ReadonlySet<string> = new Set<Message["type"]>([
   "hello",
@@ -59,6 +67,7 @@ const KNOWN: ReadonlySet<string> = new Set<Message["type"]>([
   "p2p_metrics",
   "performance",
   "governor",
+  "privacy",
 ]);
 
 /** The message in `text`, or null when it is of a type that this page does not know. */
@@ -89,6 +98,8 @@ export interface Status {
     differential_privacy: boolean;
     k_anonymity: number;
     sensitive_window: number;
+    release_window: number;
+    privacy_budget: number;
     retention_period: number;
     network_sharing: boolean;
   };

@@ -1,8 +1,8 @@
 """Turns the table of endpoints into an OpenAPI 3.1 document."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -19,7 +19,9 @@ Schema = dict[str, Any]
 class Endpoint:
     """One operation. `answer` is a type (JSON), the media type of other answers, or None (204, no body).
 
-    `parameters`: those of the address or, of POST, of a form; a `!` at the end: must be given. `error`: its type.
+    `numbers`: whole numbers that may stand in the query string, each with what it says.
+    `parameters`: texts of the address or, of POST, of a form; a `!` at the end: must be given.
+    `error`: the type of what went wrong.
     """
 
     method: str
@@ -28,6 +30,7 @@ class Endpoint:
     handler: Handler
     body: type | None = None
     answer: type | str | None = None
+    numbers: Mapping[str, str] = field(default_factory=dict)
     parameters: tuple[str, ...] = ()
     error: type = Problem
 
@@ -96,9 +99,13 @@ def _parameters(endpoint: Endpoint) -> Schema:
         form = {"type": "object", "properties": texts, "required": required}
         body = {"required": True, "content": _content("application/x-www-form-urlencoded", form)}
         return {"requestBody": body, **({"parameters": of_path} if of_path else {})}
-    of_address = [
+    of_address: list[Schema] = [
         {"name": name, "in": "query", "required": name in required, "schema": schema}
         for name, schema in texts.items()
+    ]
+    of_address += [
+        {"name": name, "in": "query", "description": words, "schema": {"type": "integer"}}
+        for name, words in endpoint.numbers.items()
     ]
     return {"parameters": [*of_path, *of_address]} if of_path or of_address else {}
 

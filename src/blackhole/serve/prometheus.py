@@ -238,5 +238,5 @@ def _cut(found: list[Any], limit: int | None) -> Success:
     return Success(found[:limit], "success", _warnings(limit is not None and len(found) > limit))
 
 
-def _warnings(cut: bool) -> list[str]:  # noqa: FBT001 - one caller's word
+def _warnings(cut: bool) -> list[str]:
     return ["results truncated due to limit"] if cut else []
