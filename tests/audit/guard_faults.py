@@ -67,8 +67,9 @@ INSIDE: Mapping[str, tuple[str, bool, Plant]] = {
     ),
     "no clamp": ("audit.counter", True, other_terms(lambda _: {"bounds": (0.0, 1e6)})),
     "one person under two keys": ("audit.counter", True, _last_key_names_the_unit),
-    "more windows than are charged": ("audit.counter_of_few_windows", True, _no_unit_is_remembered),
 }
+# Three windows where two are charged: a small breach for a few thousand trials, but its mean gives it away.
+MORE_WINDOWS: tuple[str, bool, Plant] = ("audit.counter_of_few_windows", True, _no_unit_is_remembered)
 
 
 class Published(GuardPath):
@@ -103,8 +104,8 @@ class Twice(GuardPath):
     """The same window with new noise, once more."""
 
     def sample(self, subject: Subject, windows: Windows, trials: int) -> Sample:
-        both = [super().sample(subject, windows, trials) for _ in range(2)]
-        return [(*one, *other) for one, other in zip(*both, strict=True)]
+        first, again = super().sample(subject, windows, trials), super().sample(subject, windows, trials)
+        return [(*one, *other) for one, other in zip(first, again, strict=True)]
 
 
 class EverybodyTwice(GuardPath):

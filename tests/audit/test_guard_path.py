@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from tests.audit.guard_faults import AROUND, INSIDE
+from tests.audit.guard_faults import AROUND, INSIDE, MORE_WINDOWS, Plant
 
 from blackhole.audit.checks import Expectation, examine
 from blackhole.audit.guard_path import GuardPath
@@ -57,7 +57,7 @@ def test_every_kind_of_metric_passes_with_both_kinds_of_noise(name: str, mechani
 def test_ten_thousand_trials_find_noise_for_half_of_the_sensitivity(
     mechanism: Mechanism, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert found_out("noise for half of the sensitivity", mechanism, monkeypatch, trials=10_000)
+    assert found_out(INSIDE["noise for half of the sensitivity"], mechanism, monkeypatch, trials=10_000)
 
 
 @pytest.mark.slow
@@ -66,16 +66,32 @@ def test_ten_thousand_trials_find_noise_for_half_of_the_sensitivity(
 def test_what_is_planted_in_the_guard_is_found_by_what_a_unit_gives_away(
     fault: str, mechanism: Mechanism, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert found_out(fault, mechanism, monkeypatch, trials=3_000)
+    assert found_out(INSIDE[fault], mechanism, monkeypatch, trials=3_000)
 
 
-def found_out(fault: str, mechanism: Mechanism, patch: pytest.MonkeyPatch, *, trials: int) -> bool:
-    name, excessive, plant = INSIDE[fault]
+@pytest.mark.slow
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_a_unit_in_more_windows_than_are_charged_is_found(
+    mechanism: Mechanism, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert faults_found(MORE_WINDOWS, mechanism, monkeypatch, trials=3_000)
+
+
+def found_out(
+    planted: tuple[str, bool, Plant], mechanism: Mechanism, patch: pytest.MonkeyPatch, *, trials: int
+) -> bool:
+    return "one unit more or less" in faults_found(planted, mechanism, patch, trials=trials)
+
+
+def faults_found(
+    planted: tuple[str, bool, Plant], mechanism: Mechanism, patch: pytest.MonkeyPatch, *, trials: int
+) -> list[str]:
+    """The checks that fail."""
+    name, excessive, plant = planted
     tried = honest(name, mechanism)
     pair = list(neighbours(tried.definition, tried.terms))[excessive]
     plant(patch)
-    found = checks(GuardPath(), tried, pair, trials)
-    return "one unit more or less" in [finding.check for finding in found if not finding.passed]
+    return [finding.check for finding in checks(GuardPath(), tried, pair, trials) if not finding.passed]
 
 
 @pytest.mark.slow
