@@ -1,5 +1,6 @@
 //! The table of series as Python sees it: asks the guard about what is new, applies the rest without the GIL.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyValueError;
@@ -218,6 +219,11 @@ impl SeriesTable {
 
     fn evict(&self, py: Python<'_>, idle_before_ns: i64) -> usize {
         py.detach(|| self.table().evict(idle_before_ns))
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "extracted from Python")]
+    fn erase(&self, py: Python<'_>, series: HashSet<u32>, rules: HashSet<u32>, created_ns: i64) -> usize {
+        py.detach(|| self.table().erase(&series, &rules, created_ns))
     }
 
     fn hold(&self, py: Python<'_>, held: bool) {

@@ -1,6 +1,6 @@
 //! The known metrics and raw series: where their points go, and what state they have.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use hashbrown::HashTable;
@@ -299,9 +299,24 @@ impl Table {
 
     /// Forgets series not seen since `before`.
     pub fn evict(&mut self, before: i64) -> usize {
-        let idle = |slots: &[Slot], index: u32| slots[index as usize].seen < before;
-        self.raw.retain(|_, index| !idle(&self.slots, *index));
-        let gone: Vec<u32> = self.canonical.extract_if(|index| idle(&self.slots, *index)).collect();
+        self.remove(|slot| slot.seen < before)
+    }
+
+    /// Forgets the raw series of output series that were erased, and what the open windows of released metrics
+    /// hold of `numbers`. What such a stream sends next is a baseline, since it began before `created`.
+    pub fn erase(&mut self, series: &HashSet<u32>, numbers: &HashSet<u32>, created: i64) -> usize {
+        self.created = created;
+        for rule in self.rules.iter_mut().filter(|rule| numbers.contains(&rule.config.number)) {
+            self.window_number += 1;
+            rule.window = Window::new(self.window_number);
+        }
+        self.remove(|slot| matches!(slot.path, Path::Open { series: of, .. } if series.contains(&of)))
+    }
+
+    fn remove(&mut self, is_gone: impl Fn(&Slot) -> bool) -> usize {
+        let gone = |slots: &[Slot], index: u32| is_gone(&slots[index as usize]);
+        self.raw.retain(|_, index| !gone(&self.slots, *index));
+        let gone: Vec<u32> = self.canonical.extract_if(|index| gone(&self.slots, *index)).collect();
         for index in &gone {
             let slot = &mut self.slots[*index as usize];
             self.guarded -= usize::from(slot.guarded);

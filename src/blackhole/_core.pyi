@@ -367,6 +367,10 @@ class SeriesTable:
     def evict(self, idle_before_ns: int) -> int:
         """Forgets series not seen since then; returns how many."""
 
+    def erase(self, series: set[int], rules: set[int], created_ns: int) -> int:
+        """Forgets the raw series of output series that were erased, and empties the open windows of `rules`;
+        returns how many series. `created_ns`: as in `__new__`, so what they send next is a baseline."""
+
     def hold(self, held: bool) -> None:
         """While held, new series are refused with SERIES_LIMIT; known ones go on."""
 

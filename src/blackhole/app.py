@@ -22,6 +22,7 @@ from blackhole.catalogue.load import OWNER_FILE, Catalogue, files, load
 from blackhole.config import Config
 from blackhole.decode import Decoder
 from blackhole.errors import BlackholeError
+from blackhole.forgetting import Forgetting
 from blackhole.governor import monitor
 from blackhole.governor.meter import Meter
 from blackhole.governor.monitor import Gauges, Levers, Monitor
@@ -41,6 +42,7 @@ from blackhole.selfmetrics import Reporter
 from blackhole.serve.server import ApiServer
 from blackhole.serve.services import Services, Status
 from blackhole.store.append import Writer
+from blackhole.store.backup import back_up
 from blackhole.store.database import Database
 from blackhole.store.keep import Keeper
 from blackhole.store.retention import Retention
@@ -162,6 +164,8 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
             accepting.is_set,
             meter.free,
             _allower((config, options.data_dir), guard, pipeline, (runner, retention)),
+            Forgetting(database, pipeline, runner, meter.free).forget,
+            lambda directory: back_up(database, Path(directory)),
         )
         await _serve_people(stack, services, options, addresses)
         await _receive(stack, pipeline, (config, pace), options, addresses)

@@ -4,7 +4,7 @@ import asyncio
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
@@ -168,6 +168,24 @@ class Pipeline:
         if closed is not None:
             self._sink.submit(closed)
         self._guard.recatalogue(catalogue)
+
+    def settle(self, *, close_window: bool) -> list[Future[None]]:
+        """Done when all that was judged is committed. Raises OverloadedError before anything was changed.
+
+        `close_window`: that of sensitive metrics is closed before it is over.
+        """
+        self._refuse_when_full()
+        closed = self._guard.close_window() if close_window else None
+        batches = [self._guard.nothing()] if closed is None else [closed, self._guard.nothing()]
+        return [self._sink.submit(batch) for batch in batches]
+
+    def erase(
+        self, gone: Collection[int], named: Callable[[str], bool], *, created_ns: int
+    ) -> list[Future[None]]:
+        """As `Guard.erase`; done when nothing more can come of the erased series. Raises OverloadedError."""
+        self._refuse_when_full()
+        batches = self._guard.erase(gone, named, created_ns=created_ns)
+        return [self._sink.submit(batch) for batch in batches]
 
     def forget_idle(self) -> int:
         """Lets go of series that were not heard of for an hour; returns how many."""

@@ -1,7 +1,7 @@
 """The guard: `Batch` in, `GuardedBatch` out, with the reasons for what was left behind."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from blackhole import _core
@@ -102,7 +102,8 @@ class Guard:
             self.ledger,
             config,
             clock_ns=clock_ns,
-            created_ns=created_ns,
+            # Where an earlier run was, the window of now may be out, whenever the database was made anew.
+            created_ns=0 if stored.rows or stored.head else created_ns,
         )
 
     @staticmethod
@@ -166,6 +167,24 @@ class Guard:
         self._catalogue = catalogue
         self._resolver.recatalogue(catalogue)
         self._table.forget_rules()
+
+    def nothing(self) -> GuardedBatch:
+        """A batch without rows: it is committed when all before it is."""
+        return GuardedBatch(_core.Columns.of_window(0, []))
+
+    def erase(
+        self, gone: Collection[int], named: Callable[[str], bool], *, created_ns: int
+    ) -> list[GuardedBatch]:
+        """Knows these output series no more, nor what open windows hold of metrics that are `named`.
+
+        Returns what was judged before and is to be committed before they are erased. What their cumulative
+        streams send next is a baseline, since they began before `created_ns`.
+        """
+        batches = self._windows.take_all()
+        self._registry.erase(gone)
+        rules = self._resolver.erase(gone, named)
+        self._table.erase(set(gone), rules, created_ns)
+        return [*batches, self.nothing()]
 
     @property
     def catalogue(self) -> Catalogue:

@@ -2,7 +2,7 @@
 
 import secrets
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -103,6 +103,12 @@ class Registry:
         self.new_streams.append(StreamRow(number, key, series))
         return number
 
+    def erase(self, gone: Collection[int]) -> None:
+        """Output series that exist no more; what comes of them again is a new one."""
+        self.series = {identity: number for identity, number in self.series.items() if number not in gone}
+        self.new_series = [row for row in self.new_series if row.id not in gone]
+        self.new_streams = [row for row in self.new_streams if row.series not in gone]
+
     def take_new(self, rows: Rows) -> tuple[tuple[SeriesRow, ...], tuple[StreamRow, ...]]:
         """What `rows` need to be known beside them.
 
@@ -150,6 +156,7 @@ class Resolver:
         self._numbers: dict[tuple[str, MetricType, str], int] = {}
         self._groups: dict[tuple[int, str], int] = {}
         self._group_attributes: list[str] = [""]
+        self._erased: Collection[int] = frozenset()
         self.metrics: list[Metric] = []
         self.warnings: list[str] = []
         self.releases = Releases(ledger, self._number_of, self._series_of)
@@ -159,6 +166,11 @@ class Resolver:
         """Answers by another catalogue from here on. Numbers stay: windows that are open go by them."""
         self._catalogue = catalogue
         self.unknown.clear()
+
+    def erase(self, gone: Collection[int], named: Callable[[str], bool]) -> set[int]:
+        """Recalls nothing of these output series. Returns the rules of the metrics that are `named`."""
+        self._erased = gone
+        return {number for (name, _, _), number in self._numbers.items() if named(name)}
 
     def metric(self, name: str, unit: str, kind: int, description: str) -> _core.Rule | int:
         del description
@@ -301,7 +313,7 @@ class Resolver:
             return _core.Treatment.window(group, _unit_of(metric.definition, new))
         series = self._registry.series_for(metric, canonical(attributes))
         state = states.get(new.key)
-        if state is None:
+        if state is None or state.series in self._erased:
             return _core.Treatment.open(series, self._registry.stream_for(new.key, series))
         stream = state.stream
         if state.series != series:  # the catalogue keeps other attributes now: a new stream, a known state

@@ -75,11 +75,16 @@ class Windows:
             taken.append(self._ready.popleft()[1])
         return taken
 
+    def take_all(self) -> list[GuardedBatch]:
+        """All that is closed, before its time."""
+        taken = [batch for _, batch in self._ready]
+        self._ready.clear()
+        return taken
+
     def stop(self) -> list[GuardedBatch]:
         """Closes both windows early, each under its own name. Returns all that is still to be committed."""
         sensitive = self.close_sensitive(early=True)
-        batches = [batch for _, batch in self._ready] + ([] if sensitive is None else [sensitive])
-        self._ready.clear()
+        batches = self.take_all() + ([] if sensitive is None else [sensitive])
         released = self._close_release(early=True)
         return [*batches, *([] if released is None else [released])]
 

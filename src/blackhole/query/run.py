@@ -82,6 +82,13 @@ class Runner:
         self._catalogue = catalogue
         self._categories = {}  # after the catalogue, so that a thread that fills the new one knows it
 
+    def forget(self, named: Callable[[str], bool]) -> None:
+        """What is remembered of answers goes: values were erased, and of the metrics that are `named` all."""
+        self._asked.forget(named)
+        self._recent.forget()
+        with self._health_lock:
+            self._health = None
+
     def query(self, query: Query) -> Answer:
         """Values of one metric over time. Raises QueryError, UnknownMetricError."""
         check_keys(query)

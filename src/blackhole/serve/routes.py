@@ -17,11 +17,13 @@ from blackhole.query.accounts import BudgetAnswer, LedgerPage
 from blackhole.query.language import Answer, Query, SqlAnswer
 from blackhole.query.privacy import MAX_ROWS
 from blackhole.query.reports import HealthReport
+from blackhole.records import BackupAnswer, Forget, Forgotten
 from blackhole.serve import exposition, openapi, problems
 from blackhole.serve.access import Place, Tokens
 from blackhole.serve.api import (
     AlertsAnswer,
     Api,
+    BackupQuestion,
     InsightsAnswer,
     Login,
     MetricsAnswer,
@@ -48,7 +50,8 @@ def build(services: Services, live: Live | None = None, page: Page | None = None
     live = live or Live(services)
     page = page or Page()
     tokens = Tokens.read(services.config.api.token_file)
-    table = endpoints(Api(services, tokens, lambda: live.readers), Prometheus(services), page)
+    api = Api(services, tokens, lambda: live.readers, live.forget)
+    table = endpoints(api, Prometheus(services), page)
     version = services.status().version
     description = openapi.document(table, version=version, token_needed=tokens.asked_for)
     return Starlette(
@@ -67,6 +70,8 @@ def endpoints(api: Api, prometheus: Prometheus, page: Page) -> tuple[Endpoint, .
         Endpoint(
             "POST", f"{_BASE}/catalogue/allow", "Collect metrics from here on", api.allow, Permission, Allowed
         ),
+        Endpoint("POST", f"{_BASE}/forget", "Erase what is stored", api.forget, Forget, Forgotten),
+        Endpoint("POST", f"{_BASE}/backup", "Copy the database", api.backup, BackupQuestion, BackupAnswer),
         Endpoint("GET", f"{_BASE}/health", "How each service is doing", api.health, None, HealthReport),
         Endpoint("GET", f"{_BASE}/status", "How this process is doing", api.status, None, StatusAnswer),
         Endpoint("GET", f"{_BASE}/insights", "What was found", api.insights, None, InsightsAnswer),

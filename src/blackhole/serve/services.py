@@ -1,7 +1,7 @@
 """Names what the HTTP side needs from the rest of the service, so that it can be built and tested alone."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from blackhole.query.promql.discovery import Span
 from blackhole.query.promql.engine import Result
 from blackhole.query.promql.names import Labels
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
+from blackhole.records import BackupAnswer, Forget, Forgotten
 
 
 class PromQL(Protocol):
@@ -86,11 +87,20 @@ def _allow_nothing(_: Permission) -> Allowed:
     raise UnavailableError("nothing can be allowed here: ask the service that collects")
 
 
+async def _forget_nothing(_: Forget) -> Forgotten:
+    raise UnavailableError("nothing can be forgotten here: ask the service that collects")
+
+
+def _back_up_nothing(_: str) -> BackupAnswer:
+    raise UnavailableError("nothing can be backed up here: ask the service that collects")
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """`statistics` is `pipeline.Statistics.snapshot`; `ready` says whether data is accepted.
 
-    `allow` adds to the catalogue, and is called on the event loop.
+    `allow` adds to the catalogue, and is called on the event loop; so is `forget`, which erases.
+    `back_up` copies the database into a directory; blocking.
 
     What a thread does inside `free()` is not charged to collecting.
     """
@@ -102,3 +112,5 @@ class Services:
     ready: Callable[[], bool] = field(default=lambda: True)
     free: Callable[[], AbstractContextManager[None]] = field(default=nullcontext)
     allow: Callable[[Permission], Allowed] = field(default=_allow_nothing)
+    forget: Callable[[Forget], Awaitable[Forgotten]] = field(default=_forget_nothing)
+    back_up: Callable[[str], BackupAnswer] = field(default=_back_up_nothing)
