@@ -63,7 +63,7 @@ def test_a_metric_is_in_a_file_of_each_format(tmp_path: Path, form: str, *, runn
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(out.iterdir()) == [file]
     if form == "parquet":
-        sql = f"SELECT value, epoch_ns(timestamp), attributes->>'service.name' FROM '{file}'"
+        sql = f"SELECT value, epoch_ns(timestamp), attributes::JSON->>'service.name' FROM '{file}'"
         assert duckdb.execute(sql).fetchall() == [(2.5, now - MINUTE, "node"), (3.5, now, "node")]
         return
     if form == "csv":

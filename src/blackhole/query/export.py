@@ -19,7 +19,7 @@ COLUMNS: Mapping[str, str] = {
     "type": "VARCHAR",
     "unit": "VARCHAR",
     "privacy_level": "VARCHAR",
-    "attributes": "JSON",
+    "attributes": "VARCHAR",
     "value": "DOUBLE",
     "lower": "DOUBLE",
     "upper": "DOUBLE",
@@ -56,7 +56,7 @@ SELECT epoch_ns(f.time), w.type, w.unit, w.privacy_level, CAST(w.attributes AS V
     f.total, f.least, f.most, f.bounds, f.buckets, f.noisy, n.mechanism, n.scale, n.count_scale, n.step
 FROM stored AS f JOIN wanted AS w ON w.id = f.series
 LEFT JOIN noise AS n ON w.privacy_level = {noisy_level} AND n.window_start = f.time
-ORDER BY f.time LIMIT {limit}
+ORDER BY f.time, f.series LIMIT {limit}
 """
 _WITHIN = """time >= make_timestamp_ns({start}) AND time < make_timestamp_ns({end})
         AND series IN (SELECT id FROM wanted)"""
