@@ -138,6 +138,7 @@ impl SeriesTable {
         let mut verdicts = vec![None; batch.contents.headers.len()];
         let mut answers = Answers::default();
         let mut stored = None;
+        py.detach(|| self.table().forget_metrics());
         loop {
             let known = (&answers, stored.as_ref());
             let step = py.detach(|| step(&mut self.table(), batch, &mut verdicts, known, times));

@@ -60,7 +60,8 @@ class Statistics:
         self.commits = 0
         self.committed_rows = 0
         self.commit_durations = Durations()
-        self._refused: dict[tuple[str, Reason], int | None] = {}
+        self._refused: dict[tuple[str, Reason], int] = {}
+        self._secretly_refused: dict[tuple[str, Reason], None] = {}
 
     def count(self, signal: Signal, judgement: Judgement) -> None:
         self.requests[signal] += judgement.is_visible
@@ -81,7 +82,7 @@ class Statistics:
             "accepted": {str(s): self.accepted[s] for s in Signal},
             "refused": [
                 {"metric": metric, "reason": reason.words, "remedy": reason.remedy, "count": count}
-                for (metric, reason), count in self._refused.items()
+                for (metric, reason), count in (*self._refused.items(), *self._secretly_refused.items())
             ],
             "commits": self.commits,
             "committed_rows": self.committed_rows,
@@ -91,11 +92,14 @@ class Statistics:
         }
 
     def _count_refusal(self, refusal: Refusal) -> None:
+        known = self._secretly_refused if refusal.secret else self._refused
         key = (refusal.metric, refusal.reason)
-        if key not in self._refused and len(self._refused) >= MOST_REFUSED_METRICS:
+        if key not in known and len(known) >= MOST_REFUSED_METRICS:
             key = ("(more metrics)", refusal.reason)
-        before = self._refused.get(key)
-        self._refused[key] = None if refusal.secret else (before or 0) + refusal.points
+        if refusal.secret:
+            self._secretly_refused[key] = None
+        else:
+            self._refused[key] = self._refused.get(key, 0) + refusal.points
 
 
 class Pipeline:

@@ -92,10 +92,9 @@ class Windows:
         """Closes the window of sensitive metrics; its values carry its start. None when there are none."""
         started = self._start_ns
         self._start_ns = max(self._aligned(self._clock_ns()), started + self._window_ns)
-        values = [
-            (self._resolver.window_series(value.rule, value.group), started, value)
-            for value in self._table.close_window()
-        ]
+        # In the order of their names: that in which they came to be would tell who was first.
+        closed = sorted(self._table.close_window(), key=self._resolver.window_name)
+        values = [(self._resolver.window_series(value.rule, value.group), started, value) for value in closed]
         if not values:
             return None
         columns = self._table.window_columns(values)
