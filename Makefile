@@ -56,6 +56,10 @@ audit: build ## try whether the privacy engine keeps its promise, 10,000 times a
 fuzz: build ## a million broken and valid inputs for both decoders (ARGS="INPUTS SEED")
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
+.PHONY: promql-golden
+promql-golden: build ## build Prometheus with Go and renew its answers that PromQL is tested with
+	$(BIN)/python -m tests.promql.oracle
+
 .PHONY: bench
 bench: build ## measure cost a data point, start-up and memory
 	$(BIN)/python -m bench $(ARGS)

@@ -18,10 +18,12 @@ import blackhole
 from blackhole import config as configuration
 from blackhole import listen, logs, process
 from blackhole.catalogue.allow import Allowed, Permission, add, decide
-from blackhole.catalogue.load import OWNER_FILE, Catalogue, files, load
+from blackhole.catalogue.load import OWNER_FILE, Catalogue, load
+from blackhole.catalogue.load import files as catalogue_files
 from blackhole.config import Config
 from blackhole.decode import Decoder
 from blackhole.errors import BlackholeError
+from blackhole.forgetting import Forgetting
 from blackhole.governor import monitor
 from blackhole.governor.meter import Meter
 from blackhole.governor.monitor import Gauges, Levers, Monitor
@@ -40,11 +42,14 @@ from blackhole.records import Intake, Throttle
 from blackhole.selfmetrics import Reporter
 from blackhole.serve.server import ApiServer
 from blackhole.serve.services import Services, Status
+from blackhole.store import files
 from blackhole.store.append import Writer
+from blackhole.store.backup import back_up
 from blackhole.store.database import Database
 from blackhole.store.keep import Keeper
 from blackhole.store.retention import Retention
 from blackhole.store.seal import Sealer
+from blackhole.store.tidy import Tidier
 
 STOP_GRACE = 5.0
 EVICT_EVERY = 300.0
@@ -135,9 +140,11 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
     """Starts consumers before receivers, and stops them in the other order."""
     async with contextlib.AsyncExitStack() as stack:
         _refuse_unusable_files(config)
-        catalogue = load(files(config, options.data_dir))
+        catalogue = load(catalogue_files(config, options.data_dir))
         database = Database.open(
-            configuration.database_path(config, options.data_dir), memory_limit=_database_memory(config)
+            configuration.database_path(config, options.data_dir),
+            memory_limit=_database_memory(config),
+            set_aside=True,
         )
         stack.callback(database.close)
         statistics = Statistics()
@@ -150,6 +157,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         stack.callback(pipeline.close_windows)
         stack.callback(pipeline.record_edges)
         retention = Retention(database, catalogue, config)
+        tidier = Tidier(database, Sealer(database, doubtful=lambda: writer.doubtful))
         pace = Pace(config.max_cpu_usage / 100, meter.charged)
         watch = _watch(config, database, (retention, guard), (meter, sampler, pace))
         addresses: dict[str, str] = {}
@@ -164,6 +172,8 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
             accepting.is_set,
             meter.free,
             _allower((config, options.data_dir), guard, pipeline, (runner, retention)),
+            Forgetting(database, pipeline, runner, meter.free).forget,
+            lambda directory: back_up(database, Path(directory)),
         )
         await _serve_people(stack, services, options, addresses)
         await _receive(stack, pipeline, (config, pace), options, addresses)
@@ -179,7 +189,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
             _every(FORGET_EVERY, Keeper(database, config).apply, at_once=True),
             _every(KEEP_ASKED_EVERY, runner.keep_asked),
             _every(EVICT_EVERY, pipeline.forget_idle),
-            _every(SEAL_EVERY, Sealer(database, doubtful=lambda: writer.doubtful).apply, at_once=True),
+            _every(SEAL_EVERY, tidier.apply, at_once=True),
             _every(RETAIN_EVERY, retention.apply, at_once=True),
             watch.run(),
         )
@@ -277,7 +287,7 @@ def _allower(
 
         def renew() -> Catalogue:
             add(data_dir / OWNER_FILE, decision.new)
-            return load(files(config, data_dir))
+            return load(catalogue_files(config, data_dir))
 
         if decision.new:
             pipeline.recatalogue(renew)
@@ -336,6 +346,7 @@ def _status_reporter(
             database_bytes=database.size(),
             pending_rows=writer.pending_rows,
             sampling_rate=sampler.shown,
+            set_aside=[str(path) for path in files.set_aside(database.path)],
             endpoints=addresses,  # the same dict: the first status is asked before all of them are known
         )
 

@@ -1,7 +1,7 @@
 """Names what the HTTP side needs from the rest of the service, so that it can be built and tested alone."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,7 +14,22 @@ from blackhole.errors import UnavailableError
 from blackhole.guard.explain import Explanation
 from blackhole.query.accounts import BudgetAnswer, LedgerPage, PrivacyNews
 from blackhole.query.language import Query, SqlAnswer
+from blackhole.query.promql.discovery import Span
+from blackhole.query.promql.engine import Result
+from blackhole.query.promql.names import Labels
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
+from blackhole.records import BackupAnswer, Forget, Forgotten
+
+
+class PromQL(Protocol):
+    """Answers PromQL; times in milliseconds. Blocking, thread-safe. Raises BlackholeError."""
+
+    def instant(self, query: str, time: int, /) -> Result: ...
+    def range(self, query: str, start: int, end: int, step: int, /) -> Result: ...
+    def series(self, selectors: Sequence[str], span: Span | None, /) -> list[Labels]: ...
+    def label_names(self, selectors: Sequence[str], span: Span | None, /) -> list[str]: ...
+    def label_values(self, name: str, selectors: Sequence[str], span: Span | None, /) -> list[str]: ...
+    def metadata(self) -> dict[str, list[dict[str, str]]]: ...
 
 
 class Runner(Protocol):
@@ -23,6 +38,8 @@ class Runner(Protocol):
     A document is the answer as JSON, in pieces: what is large is sent without being put together.
     """
 
+    @property
+    def promql(self) -> PromQL: ...
     def query_document(self, query: Query, /) -> list[bytes]: ...
     def sql_document(self, text: str, max_rows: int = 1000) -> list[bytes]: ...
     def sql(self, text: str, max_rows: int = 1000) -> SqlAnswer: ...
@@ -37,7 +54,10 @@ class Runner(Protocol):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """How the process is: `started_at` in Unix seconds, `cpu_percent` of one core."""
+    """How the process is: `started_at` in Unix seconds, `cpu_percent` of one core.
+
+    `set_aside`: damaged database files beside the one that is used.
+    """
 
     version: str
     started_at: float
@@ -47,6 +67,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     database_bytes: int
     pending_rows: int
     sampling_rate: float = 1.0
+    set_aside: list[str] = []
     endpoints: dict[str, str] = {}
 
 
@@ -70,11 +91,20 @@ def _allow_nothing(_: Permission) -> Allowed:
     raise UnavailableError("nothing can be allowed here: ask the service that collects")
 
 
+async def _forget_nothing(_: Forget) -> Forgotten:
+    raise UnavailableError("nothing can be forgotten here: ask the service that collects")
+
+
+def _back_up_nothing(_: str) -> BackupAnswer:
+    raise UnavailableError("nothing can be backed up here: ask the service that collects")
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """`statistics` is `pipeline.Statistics.snapshot`; `ready` says whether data is accepted.
 
-    `allow` adds to the catalogue, and is called on the event loop.
+    `allow` adds to the catalogue, and is called on the event loop; so is `forget`, which erases.
+    `back_up` copies the database into a directory; blocking.
 
     What a thread does inside `free()` is not charged to collecting.
     """
@@ -86,3 +116,5 @@ class Services:
     ready: Callable[[], bool] = field(default=lambda: True)
     free: Callable[[], AbstractContextManager[None]] = field(default=nullcontext)
     allow: Callable[[Permission], Allowed] = field(default=_allow_nothing)
+    forget: Callable[[Forget], Awaitable[Forgotten]] = field(default=_forget_nothing)
+    back_up: Callable[[str], BackupAnswer] = field(default=_back_up_nothing)

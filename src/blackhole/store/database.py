@@ -1,7 +1,6 @@
 """Opens the one DuckDB file and hands out reading and writing, never the handle."""
 
 import logging
-import re
 import stat
 import threading
 import time
@@ -14,9 +13,11 @@ import duckdb
 
 from blackhole.errors import OverloadedError, QueryError, StoreError
 from blackhole.records import Head, LedgerRow, MetricType, Point, PrivacyLevel, SeriesRow, StreamState
-from blackhole.store import ledger, migrate, secret
+from blackhole.store import files, ledger, migrate, rewrite, secret, trouble
 from blackhole.store.reader import Reader, one_line, short_of_memory
 from blackhole.store.recall import find, recall
+from blackhole.store.rewrite import Rewriting, Rewritten
+from blackhole.store.trouble import DamagedError
 from blackhole.store.watch import Watch
 
 MEMORY_LIMIT = 64 * 2**20
@@ -26,6 +27,11 @@ CHECKPOINT_THRESHOLD = "16MiB"
 BLOCK_BYTES = 65_536
 MAX_TEMPORARY = "256MiB"
 READER_WAIT_S = 10.0
+_READ_ALL_S = 600.0
+_NEEDED = """
+SELECT table_name FROM duckdb_tables()
+WHERE table_name IN ('series', 'streams', 'privacy_ledger', 'releases')
+"""
 # What sorts and joins of one question may take of DuckDB's memory before they go to disk: commits need some.
 _QUESTION_SHARE = 3
 # Memory that the answer before took comes back within a moment.
@@ -70,17 +76,19 @@ class Database:
         clock: Callable[[], int] = time.time_ns,
         read_only: bool = False,
         schema: Path = migrate.SCHEMA,
+        set_aside: bool = False,
     ) -> Self:
         """Opens, creates or migrates the file. Raises StoreError: unwritable, foreign, newer, or in use.
 
         `clock`: nanoseconds since the epoch. `read_only` never creates a file and needs no key.
+        `set_aside`: a damaged file is renamed, and a new one begun; else it raises DamagedError.
         `schema`: the directory of the numbered schema files.
         """
         database = cls(path, memory_limit=memory_limit, clock=clock, read_only=read_only, schema=schema)
         if read_only:
             database._open_to_read()
         else:
-            database._open_to_write()
+            database._open_to_write(set_aside=set_aside)
         return database
 
     def series(self) -> list[SeriesRow]:
@@ -129,7 +137,7 @@ class Database:
 
     def size(self) -> int:
         """Bytes on disk: the file and its write-ahead log."""
-        return sum(_file_size(path) for path in (self.path, self.path.with_name(self.path.name + ".wal")))
+        return sum(_file_size(path) for path in (self.path, files.beside(self.path, files.WAL)))
 
     def now_ns(self) -> int:
         return self._clock()
@@ -185,11 +193,56 @@ class Database:
             finally:
                 cursor.close()
 
+    def rewrite(self, rewriting: Rewriting) -> Rewritten:
+        """Puts a fresh file in the place of this one, with all rows but those that are to be left out.
+
+        Commits wait meanwhile, questions only while the files are exchanged. Killed at any point, either the
+        old file is there, whole, or the new one. Raises StoreError; then nothing was changed.
+        """
+        with self._write_lock:
+            fresh = files.beside(self.path, files.FRESH)
+            files.remove(files.leftovers(self.path))
+            before = self.size()
+            try:
+                left_out = self._copy(fresh, rewriting)
+                rewriting.check(fresh)
+                self._reopen(lambda: self._exchange(fresh))
+            finally:
+                files.remove(files.leftovers(self.path))
+            self._read_created()
+            return Rewritten(left_out, before, self.size())
+
+    @contextmanager
+    def held_still(self) -> Iterator[None]:
+        """All that is committed is in the file, and nothing is written to it. Raises StoreError."""
+        with self._write_lock:
+            if not self.read_only:
+                self.checkpoint()
+            yield
+
     def used_bytes(self) -> int:
         """Bytes of the file that hold data; the rest is free for what comes next."""
         with self.reader() as reader:
             row = reader.rows("SELECT block_size, used_blocks FROM pragma_database_size()").rows[0]
-        return int(row[0]) * int(row[1]) + _file_size(self.path.with_name(self.path.name + ".wal"))
+        return int(row[0]) * int(row[1]) + _file_size(files.beside(self.path, files.WAL))
+
+    def read_all(self) -> int:
+        """Reads every row of every table; how many there are. Raises QueryError where one is damaged."""
+        with self.reader() as reader:
+            names = reader.rows("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").rows
+            return sum(
+                int(reader.rows(rewrite.READ_ALL.format(table=name), timeout=_READ_ALL_S).rows[0][0])
+                for (name,) in names
+            )
+
+    def free_share(self) -> tuple[int, float]:
+        """Bytes of the file that hold nothing, and the share of it that they are. Raises QueryError."""
+        with self.reader() as reader:
+            row = reader.rows(
+                "SELECT block_size, free_blocks, total_blocks FROM pragma_database_size()"
+                " WHERE database_name = current_database()"
+            ).rows[0]
+        return int(row[0]) * int(row[1]), int(row[1]) / max(int(row[2]), 1)
 
     def close(self) -> None:
         """Checkpoints and closes the file."""
@@ -199,12 +252,16 @@ class Database:
     def _close_file(self) -> None:
         with self._write_lock, self._handles:
             self._drop_writing_connection()
-            if self._root is not None:
-                if not (self.read_only or self._doubtful):
-                    with suppress(duckdb.Error):  # the log has it all
-                        self._root.execute("CHECKPOINT")
-                self._root.close()
-                self._root = None
+            self._close_root(checkpoint=not (self.read_only or self._doubtful))
+
+    def _close_root(self, *, checkpoint: bool) -> None:
+        root, self._root = self._root, None
+        if root is None:
+            return
+        if checkpoint:
+            with suppress(duckdb.Error):  # the log has it all
+                root.execute("CHECKPOINT")
+        root.close()
 
     def _undone(self, error: duckdb.Error, *, committing: bool) -> StoreError:
         ended = 0
@@ -268,10 +325,34 @@ class Database:
                 raise QueryError("the database is closed: ask again when it is open")
             return self._root.cursor()
 
-    def _reopen(self) -> None:
-        """From the file, with nothing of what is in memory. Raises StoreError while somebody still reads."""
-        log.warning("%s: opening the database anew", self.path)
-        self._doubtful = True
+    def _copy(self, fresh: Path, rewriting: Rewriting) -> dict[str, int]:
+        cursor = self._cursor()
+        try:
+            return rewrite.copy(cursor, fresh, rewriting)
+        except duckdb.Error as error:
+            raise rewrite.explained(self.path, error) from None
+        finally:
+            cursor.close()
+
+    def _exchange(self, fresh: Path) -> None:
+        """The closed file is whole, without a log, when the new one takes its place."""
+        if _file_size(files.beside(self.path, files.WAL)):
+            raise StoreError(f"{self.path}: not rewritten, nothing was changed: its log could not be emptied")
+        try:
+            fresh.replace(self.path)
+            files.sync(self.path.parent)
+        except OSError as error:
+            raise StoreError(f"{self.path}: not rewritten, nothing was changed: {error.strerror}") from None
+        files.remove([files.beside(self.path, files.TEMPORARY)])
+
+    def _reopen(self, exchange: Callable[[], None] | None = None) -> None:
+        """From the file, with nothing of what is in memory. Raises StoreError while somebody still reads.
+
+        `exchange` is called while the file is closed; then what is in memory goes to the file before.
+        """
+        if exchange is None:
+            log.warning("%s: opening the database anew", self.path)
+            self._doubtful = True
         self._drop_writing_connection()
         self._watch.end_questions()
         permits = [self._readers.acquire(timeout=READER_WAIT_S) for _ in range(MAX_READERS)]
@@ -279,10 +360,12 @@ class Database:
             if not all(permits):
                 raise StoreError(f"{self.path}: not opened anew while questions run: wait for them to end")
             with self._recalling, self._handles:
-                if self._root is not None:
-                    self._root.close()
-                self._root = None
-                self._root = self._connect()
+                self._close_root(checkpoint=exchange is not None)
+                try:
+                    if exchange is not None:
+                        exchange()
+                finally:
+                    self._root = self._connect()
             self._doubtful = False
         finally:
             for held in permits:
@@ -302,13 +385,22 @@ class Database:
             raise StoreError(f"{self.path}: schema {version} is old: start the service once to migrate it")
         self._read_created()
 
-    def _open_to_write(self) -> None:
-        fresh = not self.path.exists()
+    def _open_to_write(self, *, set_aside: bool) -> None:
         self._make_directory()
-        self._root = self._connect()
-        self._close_on_error(self._prepare)
-        if fresh:
-            self.path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+        for attempt in range(3):  # the log, then the file, may be damaged
+            fresh = not self.path.exists()
+            try:
+                self._root = self._connect()
+                self._close_on_error(self._prepare)
+            except DamagedError as error:
+                if not set_aside or attempt == 2:  # noqa: PLR2004
+                    raise
+                moved = files.put_aside(self.path, error.parts)
+                log.error("%s; it is now %s", error, " and ".join(map(str, moved)))  # noqa: TRY400
+                continue
+            if fresh:
+                self.path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+            return
 
     def _prepare(self) -> None:
         version = migrate.version_of(self._connection, self.path, self._schema)
@@ -324,7 +416,11 @@ class Database:
             self._forget_streams()
             key = secret.create_key(self.path)
         self.key = key
+        files.remove(files.leftovers(self.path))
         self._read_created()
+        # What a start needs is read now: where that is damaged, nothing good can come.
+        for (table,) in self._connection.execute(_NEEDED).fetchall():
+            self._connection.execute(rewrite.READ_ALL.format(table=table)).fetchall()
 
     def _forget_streams(self) -> None:
         """Without the key no stream is known again: what runs on must begin with a baseline, not in full."""
@@ -351,7 +447,11 @@ class Database:
         try:
             action()
         except duckdb.Error as error:
-            self.close()
+            self._doubtful = True  # nothing is written to a file that cannot be read
+            self._close_file()
+            self._doubtful = False
+            if trouble.is_damage(self.path, error):
+                raise DamagedError(self.path, error) from None
             raise StoreError(f"{self.path}: {one_line(error)}: restore a copy or name another file") from None
         except BaseException:
             self.close()
@@ -364,10 +464,14 @@ class Database:
             raise StoreError(f"{self.path.parent}: {error.strerror}: choose a writable --data-dir") from None
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
+        if trouble.is_damaged_log(self.path):
+            raise DamagedError(
+                self.path, duckdb.Error("Failure while replaying WAL: it does not begin as one")
+            )
         try:
             connection = duckdb.connect(str(self.path), read_only=self.read_only, config=self._settings())
         except duckdb.Error as error:
-            raise _refusal(self.path, error) from None
+            raise trouble.refusal(self.path, error) from None
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
         connection.execute("PRAGMA disable_checkpoint_on_shutdown")  # `close` does it, `_reopen` must not
         connection.execute("SET allowed_configs = ['operator_memory_limit']")
@@ -379,9 +483,9 @@ class Database:
             "memory_limit": f"{self._memory_limit}B",
             # Queries and commits run on their callers' threads: a pool beside them only costs memory and CPU.
             "threads": 1,
-            # Of new files: a column that is nearly full of nothing takes a block.
+            # Of new files: what is left free at the end of each column is a part of a block.
             "default_block_size": BLOCK_BYTES,
-            "temp_directory": str(self.path.with_name(self.path.name + ".tmp")),
+            "temp_directory": str(files.beside(self.path, files.TEMPORARY)),
             "max_temp_directory_size": MAX_TEMPORARY,
             "checkpoint_threshold": CHECKPOINT_THRESHOLD,
             "python_enable_replacements": False,
@@ -396,16 +500,3 @@ def _file_size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _refusal(path: Path, error: duckdb.Error) -> StoreError:
-    text = str(error)
-    if "lock" in text.lower() and "conflicting" in text.lower():
-        holder = re.search(r"PID (\d+)", text)
-        who = f"process {holder[1]}" if holder else "another process"
-        return StoreError(
-            f"{path}: {who} is using it, probably a running service: stop it, or ask it with --url"
-        )
-    if "not a valid DuckDB database" in text:
-        return StoreError(f"{path}: not a database of Blackhole: name another file with database_path")
-    return StoreError(f"{path}: cannot be opened: {one_line(error)}: choose a writable --data-dir")

@@ -1,0 +1,61 @@
+"""Seals what is old and gives the room that it took back to the disk."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from blackhole.store.database import BLOCK_BYTES, Database
+from blackhole.store.rewrite import Rewriting
+from blackhole.store.seal import Sealer
+
+# Free blocks are used again, so a little of them costs nothing.
+FREE_SHARE = 0.25
+FREE_BYTES = 2**20
+# Commits wait while the file is copied, some seconds for each GiB.
+SMALL_BYTES = 64 * 2**20
+AGAIN_SMALL_S = 3600.0
+AGAIN_LARGE_S = 86400.0
+
+log = logging.getLogger(__name__)
+
+
+class Tidier:
+    """Does both, one after the other: sealing leaves most of the file's blocks free."""
+
+    def __init__(
+        self, database: Database, sealer: Sealer, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._database = database
+        self._sealer = sealer
+        self._clock = clock
+        self._not_before = 0.0
+
+    def apply(self) -> int:
+        """Returns how many rows were sealed. Raises StoreError, QueryError."""
+        sealed = self._sealer.apply()
+        self.compact()
+        return sealed
+
+    def compact(self) -> bool:
+        """Rewrites the file when over a quarter of it is free, a large one at most once a day.
+
+        Raises StoreError; then the file is as it was.
+        """
+        if self._clock() < self._not_before:
+            return False
+        free, share = self._database.free_share()
+        if share > FREE_SHARE and free > FREE_BYTES:
+            self._database.checkpoint()
+            free, share = self._database.free_share()
+        if share <= FREE_SHARE or free <= FREE_BYTES:
+            return False
+        began = time.perf_counter()
+        rewritten = self._database.rewrite(Rewriting(block_size=BLOCK_BYTES))
+        again = AGAIN_SMALL_S if rewritten.bytes_after < SMALL_BYTES else AGAIN_LARGE_S
+        self._not_before = self._clock() + again
+        log.info(
+            "the database was rewritten: %d MiB less, %.1f s",
+            (rewritten.bytes_before - rewritten.bytes_after) >> 20,
+            time.perf_counter() - began,
+        )
+        return True
