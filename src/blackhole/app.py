@@ -18,7 +18,8 @@ import blackhole
 from blackhole import config as configuration
 from blackhole import listen, logs, process
 from blackhole.catalogue.allow import Allowed, Permission, add, decide
-from blackhole.catalogue.load import OWNER_FILE, Catalogue, files, load
+from blackhole.catalogue.load import OWNER_FILE, Catalogue, load
+from blackhole.catalogue.load import files as catalogue_files
 from blackhole.config import Config
 from blackhole.decode import Decoder
 from blackhole.errors import BlackholeError
@@ -41,6 +42,7 @@ from blackhole.records import Intake, Throttle
 from blackhole.selfmetrics import Reporter
 from blackhole.serve.server import ApiServer
 from blackhole.serve.services import Services, Status
+from blackhole.store import files
 from blackhole.store.append import Writer
 from blackhole.store.backup import back_up
 from blackhole.store.database import Database
@@ -135,9 +137,11 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
     """Starts consumers before receivers, and stops them in the other order."""
     async with contextlib.AsyncExitStack() as stack:
         _refuse_unusable_files(config)
-        catalogue = load(files(config, options.data_dir))
+        catalogue = load(catalogue_files(config, options.data_dir))
         database = Database.open(
-            configuration.database_path(config, options.data_dir), memory_limit=_database_memory(config)
+            configuration.database_path(config, options.data_dir),
+            memory_limit=_database_memory(config),
+            set_aside=True,
         )
         stack.callback(database.close)
         statistics = Statistics()
@@ -278,7 +282,7 @@ def _allower(
 
         def renew() -> Catalogue:
             add(data_dir / OWNER_FILE, decision.new)
-            return load(files(config, data_dir))
+            return load(catalogue_files(config, data_dir))
 
         if decision.new:
             pipeline.recatalogue(renew)
@@ -337,6 +341,7 @@ def _status_reporter(
             database_bytes=database.size(),
             pending_rows=writer.pending_rows,
             sampling_rate=sampler.shown,
+            set_aside=[str(path) for path in files.set_aside(database.path)],
             endpoints=addresses,  # the same dict: the first status is asked before all of them are known
         )
 

@@ -16,7 +16,7 @@ BODIES = {
     "/api/analytics/sql": {"sql": "SELECT 1"},
     "/api/analytics/catalogue/allow": {"names": ["a.b"]},
     "/api/analytics/forget": {"metric": "a.b"},
-    "/api/analytics/backup": {"directory": "/nowhere"},
+    "/api/analytics/backup": {"directory": "/srv/copy"},
     "/login": {"token": "anything"},
 }
 

@@ -54,7 +54,10 @@ class Runner(Protocol):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """How the process is: `started_at` in Unix seconds, `cpu_percent` of one core."""
+    """How the process is: `started_at` in Unix seconds, `cpu_percent` of one core.
+
+    `set_aside`: damaged database files beside the one that is used.
+    """
 
     version: str
     started_at: float
@@ -64,6 +67,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     database_bytes: int
     pending_rows: int
     sampling_rate: float = 1.0
+    set_aside: list[str] = []
     endpoints: dict[str, str] = {}
 
 
