@@ -21,7 +21,7 @@ build-demo: ## the same, with the demo's own environment (libp2p)
 	@$(PYTHON) -m tools.prepare --demo
 
 .PHONY: build-tests
-build-tests: ## the same, with the clients of other people that the tests send with (npm, Go)
+build-tests: ## the same, with other people's programs that the tests use (pip, npm, Go)
 	@$(PYTHON) -m tools.prepare --demo --clients
 
 .PHONY: demo
@@ -47,6 +47,10 @@ test-python: build-tests wheel
 .PHONY: crash
 crash: build ## kill the service 200 times under load, and count every point (ARGS as for pytest)
 	BLACKHOLE_KILLS=$${BLACKHOLE_KILLS:-200} $(BIN)/pytest tests/crash $(ARGS)
+
+.PHONY: audit
+audit: build ## try whether the privacy engine keeps its promise, 10,000 times a side (ARGS as for the command)
+	nice $(BIN)/blackhole privacy audit $(ARGS)
 
 .PHONY: fuzz
 fuzz: build ## a million broken and valid inputs for both decoders (ARGS="INPUTS SEED")
@@ -91,6 +95,7 @@ lock: build ## renew the hashed requirement locks
 	$(LOCK) --upgrade requirements/build.in -c requirements/dev.txt -o requirements/build.txt
 	$(LOCK) --upgrade pyproject.toml -c requirements/dev.txt -o requirements/runtime.txt
 	$(LOCK) --upgrade pyproject.toml --extra sdk -c requirements/dev.txt -o requirements/sdk.txt
+	$(LOCK) --upgrade requirements/oracles.in -c requirements/dev.txt -o requirements/oracles.txt
 	$(LOCK) --upgrade requirements/demo.in -o requirements/demo.txt
 
 .PHONY: clean

@@ -144,7 +144,14 @@ def test_nothing_is_left_unfinished() -> None:
 
 def test_locks_are_hashed_and_hold_no_address() -> None:
     locks = tracked("requirements/*.txt")
-    assert {lock.name for lock in locks} == {"build.txt", "demo.txt", "dev.txt", "runtime.txt", "sdk.txt"}
+    assert {lock.name for lock in locks} == {
+        "build.txt",
+        "demo.txt",
+        "dev.txt",
+        "oracles.txt",
+        "runtime.txt",
+        "sdk.txt",
+    }
     for lock in locks:
         text = lock.read_text(encoding="utf-8")
         pinned = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]

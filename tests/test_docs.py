@@ -115,7 +115,9 @@ def test_every_endpoint_is_documented_and_nothing_else() -> None:
     assert told == known
 
 
-@pytest.mark.parametrize("message", ["hello", "service_health", "p2p_metrics", "performance", "governor"])
+@pytest.mark.parametrize(
+    "message", ["hello", "service_health", "p2p_metrics", "performance", "governor", "privacy"]
+)
 def test_messages_of_the_stream_are_documented(message: str) -> None:
     assert f"| `{message}` |" in text("docs/api.md")
 

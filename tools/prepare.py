@@ -149,11 +149,18 @@ def build_go_clients(step: Step) -> None:
 
 
 def client_steps() -> list[Step]:
-    """The clients of other people that the tests send with."""
+    """Other people's programs: clients that the tests send with, and what the engine is compared to."""
     packages = CLIENTS / "js" / "package-lock.json"
     programs = BUILD / "go" / "bin"
     return [
         Step("JavaScript clients", install_clients, [packages], [CLIENTS / "js" / "node_modules"]),
+        Step(
+            "oracles",
+            pip(VENV, "oracles"),
+            [ROOT / "requirements" / "oracles.txt"],
+            [VENV / "bin" / "python"],
+            ["python packages"],
+        ),
         Step("Go clients", build_go_clients, [CLIENTS / "go.txt"], [programs / "telemetrygen"]),
     ]
 

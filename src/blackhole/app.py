@@ -9,16 +9,19 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 
 import blackhole
 from blackhole import config as configuration
-from blackhole import listen, process
-from blackhole.catalogue.load import Catalogue, load
+from blackhole import listen, logs, process
+from blackhole.catalogue.allow import Allowed, Permission, add, decide
+from blackhole.catalogue.load import OWNER_FILE, Catalogue, files, load
 from blackhole.config import Config
 from blackhole.decode import Decoder
+from blackhole.errors import BlackholeError
 from blackhole.governor import monitor
 from blackhole.governor.meter import Meter
 from blackhole.governor.monitor import Gauges, Levers, Monitor
@@ -26,6 +29,7 @@ from blackhole.governor.pace import Pace
 from blackhole.governor.sampling import Sampler
 from blackhole.guard.engine import Guard
 from blackhole.guard.ledger import Stored
+from blackhole.guard.scrub import names_somebody
 from blackhole.pipeline import Pipeline, Statistics
 from blackhole.query.run import Runner
 from blackhole.receive.access import Access
@@ -45,6 +49,7 @@ STOP_GRACE = 5.0
 EVICT_EVERY = 300.0
 RETAIN_EVERY = 3600.0
 FORGET_EVERY = 60.0
+KEEP_ASKED_EVERY = 60.0
 PENDING_BATCHES = 32
 
 _log = logging.getLogger("blackhole")
@@ -65,7 +70,8 @@ class Options:
 
 def serve(config: Config, options: Options) -> int:
     """Runs the service until SIGTERM or Ctrl-C; a second signal forces. Returns the exit code."""
-    process.log_to_stderr(options.log_format)
+    logs.to_stderr(options.log_format, names_somebody, _own_words(config, options))
+    logs.uncaught_to_log()
     process.keep_memory_private()
     process.keep_files_private()
     process.keep_memory_small()
@@ -78,7 +84,22 @@ def serve(config: Config, options: Options) -> int:
         },
     )
     with asyncio.Runner(loop_factory=process.event_loop_factory()) as runner:
-        return runner.run(_serve(config, options))
+        runner.get_loop().set_exception_handler(logs.on_loop_error)
+        try:
+            return runner.run(_serve(config, options))
+        except BlackholeError:
+            raise
+        except Exception as error:
+            # Its text may quote data; --debug shows it all the same.
+            raise BlackholeError(f"unexpected {logs.place(error)}: report it") from error
+
+
+def _own_words(config: Config, options: Options) -> list[str]:
+    """What the log may name: the owner's own files, and the addresses that were chosen."""
+    database = configuration.database_path(config, options.data_dir)
+    files = (options.data_dir, options.data_dir.absolute(), database, database.absolute().parent)
+    hosts = {options.otlp_grpc[0], options.otlp_http[0], options.listen[0]}
+    return [*map(str, files), *hosts]
 
 
 async def _serve(config: Config, options: Options) -> int:
@@ -112,7 +133,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
     """Starts consumers before receivers, and stops them in the other order."""
     async with contextlib.AsyncExitStack() as stack:
         _refuse_unusable_files(config)
-        catalogue = _catalogue(config)
+        catalogue = load(files(config, options.data_dir))
         database = Database.open(
             configuration.database_path(config, options.data_dir), memory_limit=_database_memory(config)
         )
@@ -131,13 +152,16 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         watch = _watch(config, database, (retention, guard), (meter, sampler, pace))
         addresses: dict[str, str] = {}
         accepting = asyncio.Event()
+        runner = Runner(database, catalogue, windows=config, now=time.time, started=time.time())
+        stack.callback(_try, runner.keep_asked)
         services = Services(
-            Runner(database, catalogue, windows=config, now=time.time),
+            runner,
             statistics.snapshot,
             _status_reporter(database, writer, sampler, addresses),
             config,
             accepting.is_set,
             meter.free,
+            _allower((config, options.data_dir), guard, pipeline, (runner, retention)),
         )
         await _serve_people(stack, services, options, addresses)
         await _receive(stack, pipeline, (config, pace), options, addresses)
@@ -151,6 +175,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
             pipeline.run_windows(),
             reporter.run(),
             _every(FORGET_EVERY, Keeper(database, config).apply, at_once=True),
+            _every(KEEP_ASKED_EVERY, runner.keep_asked),
             _every(EVICT_EVERY, pipeline.forget_idle),
             _every(RETAIN_EVERY, retention.apply, at_once=True),
             watch.run(),
@@ -231,11 +256,34 @@ def _watch(
     )
     watch = Monitor(config, gauges, levers, sampler)
     pace.close_when(watch.closed)
+    database.yield_when(watch.short_of_memory)
     return watch
 
 
-def _catalogue(config: Config) -> Catalogue:
-    return load([Path(file).expanduser() for file in config.catalogue])
+def _allower(
+    place: tuple[Config, Path], guard: Guard, pipeline: Pipeline, others: tuple[Runner, Retention]
+) -> Callable[[Permission], Allowed]:
+    """Adds to the owner's catalogue file, and makes every part go by it at once."""
+    config, data_dir = place
+
+    def allow(permission: Permission) -> Allowed:
+        today = datetime.now(UTC).date()
+        decision = decide(
+            permission, guard.catalogue, guard.unknown, today=today, names_somebody=names_somebody
+        )
+
+        def renew() -> Catalogue:
+            add(data_dir / OWNER_FILE, decision.new)
+            return load(files(config, data_dir))
+
+        if decision.new:
+            pipeline.recatalogue(renew)
+            for other in others:
+                other.recatalogue(guard.catalogue)
+            _log.info("%d metrics more are collected from here on", len(decision.new))
+        return decision.answer()
+
+    return allow
 
 
 def _decoder(config: Config, database: Database) -> Decoder:
@@ -296,11 +344,15 @@ async def _every(seconds: float, chore: Callable[[], object], *, at_once: bool =
     if not at_once:
         await asyncio.sleep(seconds)
     while True:
-        try:
-            await asyncio.to_thread(chore)
-        except Exception as error:  # noqa: BLE001  (a chore must not end the service)
-            _log.warning("%s failed and will be tried again: %s", chore.__qualname__, type(error).__name__)
+        await asyncio.to_thread(_try, chore)
         await asyncio.sleep(seconds)
+
+
+def _try(chore: Callable[[], object]) -> None:
+    try:
+        chore()
+    except Exception as error:  # noqa: BLE001  (a chore must not end the service)
+        _log.warning("%s failed and will be tried again: %s", chore.__qualname__, type(error).__name__)
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

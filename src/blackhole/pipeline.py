@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
+from blackhole.catalogue.load import Catalogue
 from blackhole.decode import Batch, Decoder
 from blackhole.errors import IntakeError, OverloadedError
 from blackhole.guard.engine import Guard, Judgement, Refusal
@@ -150,6 +151,19 @@ class Pipeline:
     def close_windows(self) -> list[Future[None]]:
         """Closes the open windows before the service stops, and stores them."""
         return [self._sink.submit(batch) for batch in self._guard.stop()]
+
+    def recatalogue(self, renew: Callable[[], Catalogue]) -> None:
+        """Judges by what `renew` gives from here on. Raises OverloadedError before anything was changed.
+
+        The open window is closed first: it belongs to the entries under which it was gathered. On the event
+        loop only, as everything that judges.
+        """
+        self._refuse_when_full()
+        catalogue = renew()
+        closed = self._guard.close_window()
+        if closed is not None:
+            self._sink.submit(closed)
+        self._guard.recatalogue(catalogue)
 
     def forget_idle(self) -> int:
         """Lets go of series that were not heard of for an hour; returns how many."""

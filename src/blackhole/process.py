@@ -1,4 +1,4 @@
-"""What the service does to its own process: logs, event loop, memory that nobody else reads, the run file."""
+"""What the service does to its own process: event loop, memory that nobody else reads, the run file."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,6 @@ import logging
 import os
 import resource
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
@@ -21,26 +20,6 @@ _ARENAS = 2
 _TRIM_BYTES = 32 * 2**20
 # Requests below this are cut from memory that is there: mapping it anew for each costs page faults.
 _MAPPED_BYTES = 8 * 2**20
-
-
-class _JsonLines(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        line = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        return json.dumps(line)
-
-
-def log_to_stderr(style: str) -> None:
-    """`style` is `text` or `json`. Tracebacks are not printed: their lines could quote data."""
-    handler = logging.StreamHandler(sys.stderr)
-    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    handler.setFormatter(_JsonLines() if style == "json" else text)
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 
 def keep_memory_private() -> None:

@@ -24,6 +24,9 @@ GUARDED = OPEN | {
 RELEASED = GUARDED | {"privacy": "highly_sensitive"}
 
 
+_NUMBERS = [str(number) for number in range(100)]
+
+
 def fault(document: object) -> str:
     with pytest.raises(CatalogueError) as caught:
         parse(document, where="my.yaml")
@@ -81,6 +84,62 @@ FAULTS = {
     "unsorted buckets": (GUARDED | {"buckets": [10, 1]}, "`buckets`: must rise"),
     "repeated buckets": (GUARDED | {"buckets": [1, 1]}, "`buckets`: must rise"),
     "no buckets": (GUARDED | {"buckets": []}, "one or more finite numbers"),
+    "events that weigh more than one": (
+        GUARDED | {"privacy_unit": "event", "bounds": [0, 2]},
+        "at most once",
+    ),
+    "events that weigh less than nothing": (
+        GUARDED | {"privacy_unit": "event", "bounds": [-1, 1]},
+        "at most once",
+    ),
+    "a unit without a name": (GUARDED | {"privacy_unit": {"keys": ["peer.id"]}}, "`privacy_unit`: "),
+    "a unit with a blank name": (GUARDED | {"privacy_unit": {"name": " ", "keys": ["a"]}}, "names no unit"),
+    "a unit with no keys": (GUARDED | {"privacy_unit": {"name": "peer", "keys": []}}, "names no unit"),
+    "a unit with an empty key": (GUARDED | {"privacy_unit": {"name": "peer", "keys": ["a", ""]}}, "is empty"),
+    "a unit with a blank key": (GUARDED | {"privacy_unit": {"name": "peer", "keys": [" "]}}, "is empty"),
+    "a unit with a huge key": (
+        GUARDED | {"privacy_unit": {"name": "peer", "keys": ["k" * 256]}},
+        "over 255 characters",
+    ),
+    "a unit with many keys": (
+        GUARDED | {"privacy_unit": {"name": "peer", "keys": [f"k{i}" for i in range(17)]}},
+        "has 17 keys, at most 16",
+    ),
+    "a unit that the aggregation would keep": (
+        GUARDED | {"privacy_unit": {"name": "place", "keys": ["region"]}, "aggregation": "by_region"},
+        "take `region` out",
+    ),
+    "a unit that is the service": (
+        GUARDED | {"privacy_unit": {"name": "service", "keys": ["service.name"]}},
+        "take `service.name` out",
+    ),
+    "a released pattern": (RELEASED | {"name": "my.*"}, "exactly one metric"),
+    "a released suffix": (RELEASED | {"name": "*.total"}, "exactly one metric"),
+    "a released aggregation without values": (
+        RELEASED | {"aggregation": "by_content_type", "values": {"type": ["a"]}},
+        "list those of `content_type` (kept by `aggregation: by_content_type`)",
+    ),
+    "too many released groups": (
+        RELEASED | {"keep": ["a", "b"], "values": {"a": _NUMBERS, "b": _NUMBERS}},
+        "10201 groups are declared",
+    ),
+    "too many released buckets": (
+        RELEASED
+        | {"keep": ["a"], "values": {"a": _NUMBERS}, "type": "histogram", "buckets": [*range(99)]}
+        | {"privacy_unit": {"name": "peer", "keys": ["peer.id"]}, "description": "d"},
+        "10100 groups are declared",
+    ),
+    "too many released services": (
+        RELEASED | {"keep": ["a"], "values": {"a": _NUMBERS, "service.name": _NUMBERS}},
+        "10201 groups are declared",
+    ),
+    "a purpose that is blank": (OPEN | {"purpose": "  "}, "`purpose`: says nothing"),
+    "a purpose for later": (OPEN | {"purpose": "TODO"}, "`purpose`: says nothing"),
+    "a purpose to be decided": (OPEN | {"purpose": "tbd."}, "`purpose`: says nothing"),
+    "a purpose of one letter": (OPEN | {"purpose": "x"}, "`purpose`: says nothing"),
+    "a purpose of signs": (OPEN | {"purpose": "--- 123 ---"}, "`purpose`: says nothing"),
+    "a reason that is blank": (OPEN | {"same_events_ok": " "}, "`same_events_ok`: says nothing"),
+    "a reason that is none": (OPEN | {"same_events_ok": "yes"}, "`same_events_ok`: says nothing"),
     "a released key without values": (RELEASED | {"keep": ["type"]}, "list those of `type`"),
     "values of a key that is not kept": (OPEN | {"keep": [], "values": {"a": ["b"]}}, "not in `keep`"),
     "a key without values": (OPEN | {"keep": ["a"], "values": {"a": []}}, "needs one or more"),
@@ -131,6 +190,26 @@ def test_sound_names_pass(name: str) -> None:
 )
 def test_events_may_be_counted(entry: dict[str, Any]) -> None:
     assert parse({"metrics": [entry]}, where="my.yaml")[0].type in {"counter", "histogram"}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        # keep replaces the keys of the aggregation
+        RELEASED | {"aggregation": "by_content_type", "keep": ["type"], "values": {"type": ["a"]}},
+        RELEASED | {"aggregation": "by_time_window"},
+        # 100 values with `other` among them, times 100 buckets: exactly as many as may be
+        RELEASED
+        | {"keep": ["a"], "values": {"a": [*_NUMBERS[1:], "other"]}, "type": "histogram"}
+        | {"buckets": [*range(99)]},
+        RELEASED | {"keep": ["a"], "values": {"a": ["b"], "service.name": ["node"]}},
+        OPEN | {"purpose": "Wie viele Jobs warten"},
+        GUARDED | {"privacy_unit": {"name": "peer", "keys": ["k" * 255]}},
+        GUARDED | {"privacy_unit": "event", "bounds": [0, 1]},
+    ],
+)
+def test_what_is_declared_and_small_enough_passes(entry: dict[str, Any]) -> None:
+    assert parse({"metrics": [entry]}, where="my.yaml")[0].purpose == entry["purpose"]
 
 
 def test_a_name_stands_once_in_a_file() -> None:

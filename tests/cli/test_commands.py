@@ -134,7 +134,7 @@ class TestCatalogue:
     def test_a_file_is_checked(self, run: Runner, tmp_path: Path) -> None:
         file = tmp_path / "m.yaml"
         file.write_text(
-            "metrics: [{name: a.b, description: d, type: gauge, unit: '1', privacy: public, purpose: p}]"
+            "metrics: [{name: a.b, description: d, type: gauge, unit: '1', privacy: public, purpose: tests}]"
         )
         assert run("catalogue", "check", str(file)).out == f"{file}: ok, 1 metrics\n"
         file.write_text("metrics: [{name: a.b}]")

@@ -10,6 +10,9 @@ from blackhole.governor.monitor import (
     HOLD_AT,
     LEAST_FREE,
     LOOK_EVERY_S,
+    QUESTION_TRIM_EVERY_S,
+    SLACK,
+    YIELD_AT,
     Gauges,
     Levers,
     Monitor,
@@ -216,3 +219,27 @@ def test_the_real_gauges_read_something(tmp_path: Path) -> None:
     assert disk_bytes(tmp_path / "missing" / "a.duckdb") == 0
     assert free_bytes(tmp_path) > 0
     assert 2**20 < resident()() < 2**40
+
+
+@pytest.mark.parametrize(
+    ("share", "trimmed_to", "short"), [(0.79, None, False), (0.81, None, True), (0.81, 0.79, False)]
+)
+def test_questions_yield_before_anything_of_senders_is_refused(
+    share: float, trimmed_to: float | None, *, short: bool
+) -> None:
+    machine = Machine(memory=share, trimmed_to=trimmed_to)
+    monitor = machine.monitor()
+    assert monitor.short_of_memory() is short
+    assert monitor.closed() is None
+    assert machine.held == []
+    assert YIELD_AT < HOLD_AT - SLACK
+
+
+def test_memory_is_given_back_again_only_after_a_while() -> None:
+    machine = Machine(memory=0.9)
+    monitor = machine.monitor()
+    assert monitor.short_of_memory()
+    machine.trimmed_to = 0.5
+    assert monitor.short_of_memory()
+    machine.now += QUESTION_TRIM_EVERY_S
+    assert not monitor.short_of_memory()

@@ -120,3 +120,14 @@ def test_whatever_comes_the_result_is_allowed_scalar_and_canonical(point: dict[s
     assert kept.keys() <= {"type", "service.name"}
     assert all(isinstance(v, str | int | float | bool) for v in kept.values())
     assert msgspec.json.decode(canonical(kept)) == kept  # type: ignore[arg-type]
+
+
+def test_of_declared_services_every_other_one_is_other() -> None:
+    entry = definition(privacy="highly_sensitive", values={"service.name": ["node"]}, keep=[])
+    assert reduce(entry, {}, {"service.name": "node"}) == {"service.name": "node"}
+    assert reduce(entry, {}, {"service.name": "somebody"}) == {"service.name": "other"}
+    assert entry.declared_groups == 2
+
+
+def test_a_released_metric_without_declared_services_has_none() -> None:
+    assert reduce(definition(privacy="highly_sensitive", keep=[]), {}, {"service.name": "node"}) == {}

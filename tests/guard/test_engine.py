@@ -4,19 +4,22 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import duckdb
+import msgspec
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
 from blackhole import _core
+from blackhole.catalogue.definition import Definition
 from blackhole.catalogue.load import Catalogue, load
 from blackhole.config import Config, Duration
 from blackhole.guard.engine import Guard, Judgement
 from blackhole.guard.treatment import MOST_UNITS
-from blackhole.records import GuardedBatch, SeriesRow, StreamState
+from blackhole.records import GuardedBatch, MetricType, SeriesRow, StreamState
 
 SECOND = 10**9
 START = 1_800_000_000 * SECOND
+OPEN_ENTRY = Definition("open", "d", MetricType.COUNTER, "1", "internal", "to be counted")
 PEERS = [f"12D3KooW{i:044d}" for i in range(1, 50)]
 
 
@@ -51,6 +54,11 @@ class Service:
 
     def learn(self, batch: GuardedBatch) -> None:
         self.rows.update({row.id: row for row in batch.series})
+
+    def learn_all(self, batches: Sequence[GuardedBatch]) -> list[tuple[str, str, float]]:
+        for batch in batches:
+            self.learn(batch)
+        return [point for batch in batches for point in self.points(batch)]
 
     def points(self, batch: GuardedBatch) -> list[tuple[str, str, float]]:
         """(metric, attributes, value) of the number points, sorted."""
@@ -311,3 +319,25 @@ def test_a_batch_and_its_series_show_nothing_in_repr(service: Service) -> None:
     )
     assert "12D3" not in repr(batch)
     assert "12D3" not in repr(service.guard.judge(batch))
+
+
+def test_another_catalogue_leaves_the_window_of_released_metrics_and_its_groups_as_they_are() -> None:
+    service = Service(privacy_budget=10_000.0)
+    service.now += 24 * 3600 * SECOND  # the run of a new database begins with the next window
+    service.learn_all(service.guard.take_closed())
+    upload = {"type": "upload"}
+    sent = [upload | {"user.id": f"u{number}"} for number in range(40)]
+    service.send(request("content.operations", [(point, 1.0) for point in sent[:20]]))
+    assert service.send(request("shop.sales", [({}, 1.0)])).verdict.rejected == 1
+    sales = msgspec.structs.replace(OPEN_ENTRY, name="shop.sales")
+    assert service.guard.close_window() is None
+    service.guard.recatalogue(Catalogue([*((entry, "") for entry in service.catalogue), (sales, "mine")]))
+    assert service.send(request("shop.sales", [({}, 1.0)])).accepted == 1
+    service.send(request("content.operations", [(point, 1.0) for point in sent[20:]]))
+    released = service.learn_all(service.guard.stop())
+    counts = {attributes: value for metric, attributes, value in released if metric == "content.operations"}
+    groups = ("delete", "download", "other", "share", "upload")
+    assert sorted(counts) == [f'{{"type":"{group}"}}' for group in groups]
+    assert counts['{"type":"upload"}'] == pytest.approx(40, abs=5)
+    assert counts['{"type":"share"}'] == pytest.approx(0, abs=5)
+    assert {metric for metric, _, _ in released} >= {"user.active", "identity.operations"}

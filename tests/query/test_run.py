@@ -7,14 +7,16 @@ from datetime import datetime
 from pathlib import Path
 from statistics import mean
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.query.query_fakes import NOW, NOW_S, Desk, desk
+from tests.query.query_fakes import NOW, NOW_S, WINDOWS, Desk, FakeCatalogue, definition, desk
 from tests.store.store_fakes import SECOND, Histogram, Point, batch, series
 
 from blackhole.errors import QueryError, UnknownMetricError
 from blackhole.query.language import Answer, Query
+from blackhole.query.run import Runner
 from blackhole.records import MetricType, PrivacyLevel
 
 SERVICES = ("identity", "node", "social")
@@ -309,6 +311,33 @@ def test_values_that_json_cannot_say_are_null(asked: Desk) -> None:
     assert [value for _, value in shown(asked.runner.query(Query("process.cpu.usage")))[""]] == [None]
 
 
+def test_an_answer_says_what_share_was_kept_of_what_it_is_made_of(asked: Desk) -> None:
+    values = [Point(1, 10 * SECOND, 1.0, stream=1), Point(1, 20 * SECOND, 2.0, stream=1)]
+    store(asked, "process.cpu.usage", MetricType.GAUGE, values[:1], unit="percent")
+    store(asked, "process.cpu.usage", MetricType.GAUGE, values[1:], unit="percent")
+    with asked.database.write() as connection:
+        connection.execute("INSERT INTO thinned SELECT max(created_at), 0.25 FROM points")
+
+    def answer(start: int, end: int) -> Answer:
+        return asked.runner.query(Query("process.cpu.usage", start_time=start, end_time=end))
+
+    assert answer(0, 15).sampling_rate == 1.0
+    assert answer(0, 25).sampling_rate == 0.25
+    assert answer(15, 25).notes != answer(0, 15).notes
+
+
+def test_a_query_document_says_what_its_answer_says(asked: Desk) -> None:
+    values = [Point(1, second * SECOND, float(second)) for second in range(100)]
+    store(asked, "process.cpu.usage", MetricType.GAUGE, values, unit="percent")
+    for query in (
+        Query("process.cpu.usage", start_time=0, end_time=100, interval="1s", group_by=["service.name"]),
+        Query("process.cpu.usage", start_time=200, end_time=300),
+        Query("node.errors.total"),
+    ):
+        document = b"".join(asked.runner.query_document(query))
+        assert msgspec.json.decode(document, type=Answer) == asked.runner.query(query)
+
+
 def test_more_than_200000_points_in_all_are_refused(asked: Desk) -> None:
     with asked.database.write() as connection:
         connection.execute(
@@ -348,3 +377,39 @@ def test_the_list_of_metrics_counts_open_ones_and_says_nothing_of_guarded_ones(a
         *(None,) * 4,
     )
     assert (memory.stored, memory.points, memory.last_asked) == (False, None, None)
+
+
+def test_a_question_is_remembered_by_the_next_run(asked: Desk) -> None:
+    asked.runner.query(Query("process.cpu.usage"))
+    asked.runner.keep_asked()
+    later = Runner(asked.database, FakeCatalogue(), windows=WINDOWS, now=lambda: asked.now)
+    times = {info.metric: info.last_asked for info in later.metrics() if info.last_asked is not None}
+    assert times == {"process.cpu.usage": "2025-06-15T15:07:00+00:00"}
+
+
+def test_sql_is_no_question_for_a_metric(asked: Desk) -> None:
+    asked.runner.sql("SELECT count(*) FROM metrics WHERE metric_name = 'process.cpu.usage'")
+    assert [info.last_asked for info in asked.runner.metrics() if info.last_asked is not None] == []
+
+
+def test_received_is_what_was_committed_since_the_start_and_nothing_of_guarded_metrics(asked: Desk) -> None:
+    store(asked, "process.cpu.usage", MetricType.GAUGE, [Point(1, NOW - SECOND, 1.0)], unit="percent")
+    peers = [Point(2, NOW - SECOND, 9.0)]
+    store(asked, "p2p.peer.connections", MetricType.COUNTER, peers, level=PrivacyLevel.SENSITIVE)
+    assert {info.received for info in asked.runner.metrics()} == {None}  # nothing collects here
+    before = Runner(asked.database, FakeCatalogue(), windows=WINDOWS, started=NOW_S)
+    received = {info.metric: info.received for info in before.metrics()}
+    assert received["process.cpu.usage"] == 1
+    assert received["process.memory.usage"] == 0
+    assert received["p2p.peer.connections"] is None
+    assert received["content.operations"] is None
+    after = Runner(asked.database, FakeCatalogue(), windows=WINDOWS, started=NOW_S + 1)
+    assert {info.received for info in after.metrics()} == {None, 0}
+
+
+def test_another_catalogue_holds_for_the_next_question(asked: Desk) -> None:
+    with pytest.raises(UnknownMetricError):
+        asked.runner.query(Query("shop.sales"))
+    asked.runner.recatalogue(FakeCatalogue((definition("shop.sales", "counter"),)))
+    assert asked.runner.query(Query("shop.sales")).notes == ["nothing of this metric has been stored yet"]
+    assert [info.metric for info in asked.runner.metrics()] == ["shop.sales"]

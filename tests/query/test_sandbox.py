@@ -1,8 +1,10 @@
+import msgspec
 import pytest
 from tests.query.query_fakes import NOW, Desk
 from tests.store.store_fakes import SECOND, Histogram, Point, batch, series
 
 from blackhole.errors import ForbiddenError, QueryError
+from blackhole.query.language import SqlAnswer
 from blackhole.records import MetricType
 
 FORBIDDEN = [
@@ -168,7 +170,39 @@ def test_a_statement_that_cannot_run_is_refused_in_one_line(
 def test_an_answer_of_more_than_64_mib_is_refused(asked: Desk) -> None:
     text = "'" + "x" * 8000 + "'"
     with pytest.raises(QueryError, match="larger than 64 MiB"):
-        asked.runner.sql(f"SELECT {text} || range FROM range(20000)", 20_000)
+        asked.runner.sql_document(f"SELECT {text} || range FROM range(20000)", 20_000)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "list(range)",
+        "[list(range)]",
+        "{'a': list(range)}",
+        "map([1], [list(range)])",
+    ],
+)
+def test_a_list_that_would_fill_the_memory_is_refused(asked: Desk, value: str) -> None:
+    few, many = (f"SELECT {value} AS v FROM range({number})" for number in (10, 400_000))
+    assert asked.runner.sql(few).truncated is False
+    with pytest.raises(QueryError, match="a list of more than 100,000 items"):
+        asked.runner.sql(many)
+
+
+@pytest.mark.parametrize(("sql", "rows"), ALLOWED)
+def test_a_document_says_what_an_answer_says(filled: Desk, sql: str, rows: list[list[object]]) -> None:
+    document = msgspec.json.decode(b"".join(filled.runner.sql_document(sql)), type=SqlAnswer)
+    answer = filled.runner.sql(sql)
+    assert document.rows == answer.rows == rows
+    assert (document.columns, document.types) == (answer.columns, answer.types)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 999, 1000, 5000])
+def test_a_document_is_whole_however_many_rows_it_has(asked: Desk, count: int) -> None:
+    sql = f"""SELECT range AS "a""rows"":[]", 'x' || range FROM range({count})"""
+    document = msgspec.json.decode(b"".join(asked.runner.sql_document(sql, 1000)), type=SqlAnswer)
+    assert document.rows == [[number, f"x{number}"] for number in range(min(count, 1000))]
+    assert document.truncated == (count > 1000)
 
 
 def test_a_statement_that_never_ends_is_ended(asked: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

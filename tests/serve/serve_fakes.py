@@ -2,10 +2,24 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Any
 
+import msgspec
+
+from blackhole.catalogue.allow import Allowed, Permission
+from blackhole.catalogue.load import load
 from blackhole.config import ApiConfig, Config, Duration
-from blackhole.errors import UnknownMetricError
+from blackhole.errors import PrivacyError, UnknownMetricError
+from blackhole.guard.explain import Explanation, explain
+from blackhole.query.accounts import (
+    BudgetAnswer,
+    LedgerEntry,
+    LedgerHead,
+    LedgerPage,
+    MetricBudget,
+    PrivacyNews,
+)
 from blackhole.query.language import Answer, Point, Query, Series, SqlAnswer
 from blackhole.query.reports import HealthReport, MetricInfo, Newest, SeriesReport, ServiceHealth
 from blackhole.serve.services import Services, Status
@@ -27,6 +41,7 @@ class FakeRunner:
         self.failure: Exception | None = None
         self.gate: threading.Event | None = None
         self.findings: list[list[Any]] = []
+        self.news = PrivacyNews(0.75, "2026-11-24T00:00:00Z", MOMENT)
         self.points = [newest("p2p.discovery.latency", 12.5, method="dht")]
         self.speeds = [newest("process.cpu.usage", 3.0, level="public", service="identity")]
 
@@ -41,6 +56,12 @@ class FakeRunner:
         self._note((text, max_rows))
         rows = self.findings if "insights" in text else [[1]]
         return SqlAnswer(["n"], ["INTEGER"], rows, truncated=False, elapsed_ms=0.1)
+
+    def query_document(self, query: Query) -> list[bytes]:
+        return [msgspec.json.encode(self.query(query))]
+
+    def sql_document(self, text: str, max_rows: int = 1000) -> list[bytes]:
+        return [msgspec.json.encode(self.sql(text, max_rows))]
 
     def health(self) -> HealthReport:
         self._note("health")
@@ -65,7 +86,9 @@ class FakeRunner:
                 description="CPU use",
                 purpose="How busy a service is",
                 in_catalogue=True,
+                review_after=date(2027, 6, 1),
                 stored=True,
+                received=9,
                 series=1,
                 points=9,
                 first_seen=MOMENT,
@@ -73,6 +96,50 @@ class FakeRunner:
                 last_asked=None,
             )
         ]
+
+    def privacy_budget(self) -> BudgetAnswer:
+        return BudgetAnswer(
+            epsilon=1.0,
+            delta=1e-9,
+            spent=0.25,
+            remaining=0.75,
+            period_begins="2026-11-23T00:00:00Z",
+            period_ends="2026-11-24T00:00:00Z",
+            state="open",
+            measure="rho",
+            charged=0.001,
+            total=0.01,
+            metrics=[MetricBudget("user.active", 1.0, 0.25)],
+        )
+
+    def privacy_ledger(self, before: int | None = None, limit: int = 100) -> LedgerPage:
+        self._note((before, limit))
+        row = LedgerEntry(
+            sequence=7,
+            time=MOMENT,
+            kind="off",
+            period_start=MOMENT,
+            period_end=MOMENT,
+            metric=None,
+            window_start=None,
+            window_end=None,
+            epsilon=None,
+            rho=0.0,
+            details="{}",
+            previous="0" * 64,
+            hash="1" * 64,
+        )
+        return LedgerPage([row], 7, LedgerHead(7, "1" * 64))
+
+    def privacy_news(self) -> PrivacyNews:
+        return self.news
+
+    def explain(self, metric: str) -> Explanation:
+        self._note(metric)
+        if metric == "nothing.known":
+            raise UnknownMetricError("nothing.known: not in the catalogue, so it is refused")
+        definition = next(entry for entry in load() if entry.name == "user.active")
+        return msgspec.structs.replace(explain(definition, [definition], Config()), metric=metric)
 
     def _note(self, question: object) -> None:
         self.asked.append(question)
@@ -89,6 +156,7 @@ class FakeService:
         self.runner = FakeRunner()
         self.commits = 1
         self.is_ready = True
+        self.permissions: list[Permission] = []
         self.refused: list[dict[str, Any]] = [
             {"metric": "odd.metric", "reason": "not in the catalogue", "remedy": "allow it", "count": 4},
             {"metric": "user.active", "reason": "waits for noise", "remedy": "wait", "count": None},
@@ -107,6 +175,12 @@ class FakeService:
             "request_durations": {"bounds": [0.01, 0.1], "buckets": [0, 6, 1], "sum": 0.9},
         }
 
+    def allow(self, permission: Permission) -> Allowed:
+        self.permissions.append(permission)
+        if permission.privacy != "internal":
+            raise PrivacyError("needs a file: write one")
+        return Allowed([], list(permission.names))
+
     def status(self) -> Status:
         return Status(
             version=VERSION,
@@ -121,4 +195,4 @@ class FakeService:
 
     def services(self) -> Services:
         ready: Callable[[], bool] = lambda: self.is_ready  # noqa: E731
-        return Services(self.runner, self.statistics, self.status, self.config, ready)
+        return Services(self.runner, self.statistics, self.status, self.config, ready, allow=self.allow)

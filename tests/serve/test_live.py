@@ -17,6 +17,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from blackhole.asgi import AsgiServer
 from blackhole.config import ApiConfig
+from blackhole.query.accounts import PrivacyNews
 from blackhole.serve.live import Live, Pace
 from blackhole.serve.ring import Ring
 from blackhole.serve.routes import build
@@ -24,7 +25,7 @@ from blackhole.serve.server import ApiServer
 
 pytestmark = pytest.mark.anyio
 
-KINDS = {"governor", "service_health", "p2p_metrics", "performance"}
+KINDS = {"governor", "service_health", "p2p_metrics", "performance", "privacy"}
 
 
 def address(port: int, query: str = "") -> str:
@@ -44,18 +45,18 @@ async def until(socket: ClientConnection, kind: str) -> dict[str, Any]:
 
 async def test_a_reader_is_greeted_and_gets_every_kind_at_once(port: int) -> None:
     async with connect(address(port)) as socket:
-        hello, *messages = await take(socket, 5)
+        hello, *messages = await take(socket, 6)
     assert hello["type"] == "hello"
     assert hello["data"] == {"version": VERSION, "push_interval": 0.05, "sequence": hello["sequence"]}
     assert {message["type"] for message in messages} == KINDS
     assert all(set(message) == {"type", "sequence", "timestamp", "data"} for message in messages)
     sequences = [message["sequence"] for message in messages]
-    assert sequences == list(range(hello["sequence"] + 1, hello["sequence"] + 5))
+    assert sequences == list(range(hello["sequence"] + 1, hello["sequence"] + 6))
 
 
 async def test_the_data_is_that_of_the_contract(port: int) -> None:
     async with connect(address(port)) as socket:
-        by_kind = {message["type"]: message["data"] for message in await take(socket, 5)}
+        by_kind = {message["type"]: message["data"] for message in await take(socket, 6)}
     assert set(by_kind["service_health"]["services"][0]) == {
         *("service", "up", "request_rate", "error_rate", "p95_ms", "cpu_percent", "memory_bytes"),
         "last_seen",
@@ -73,7 +74,7 @@ async def test_the_data_is_that_of_the_contract(port: int) -> None:
 
 async def test_a_commit_is_pushed_and_what_did_not_change_is_not(port: int, service: FakeService) -> None:
     async with connect(address(port)) as socket:
-        await take(socket, 5)
+        await take(socket, 6)
         service.runner.points = [newest("p2p.discovery.latency", 99.0)]
         service.commits += 1
         [message] = await take(socket, 1)
@@ -83,9 +84,41 @@ async def test_a_commit_is_pushed_and_what_did_not_change_is_not(port: int, serv
             await asyncio.wait_for(socket.recv(), 0.3)
 
 
+async def test_the_budget_is_told_once_per_change(service: FakeService) -> None:
+    services = service.services()
+    live = Live(services, pace=Pace(push=0.01, governor=60, idle=0.01, repeat=0.02))
+    kinds: list[str] = []
+    live._task = asyncio.create_task(live._compute_freely())
+    async for text in live._messages(None):
+        message = json.loads(text)
+        kinds.append(message["type"])
+        if kinds.count("performance") == 4:
+            service.runner.news = PrivacyNews(0.5, "2026-11-24T00:00:00Z", "2026-11-23T11:00:00Z")
+        if kinds.count("performance") == 8:
+            break
+    await live.close()
+    assert kinds.count("privacy") == 2
+
+
+async def test_a_late_reader_is_told_the_budget_though_its_message_is_long_gone(service: FakeService) -> None:
+    ring = Ring(max_messages=4)
+    ring.append("privacy", "t", msgspec.Raw(b'{"remaining":0.75}'))
+    for _ in range(9):
+        ring.append("performance", "t", msgspec.Raw(b"{}"))
+    live = Live(service.services(), ring=ring)
+
+    async def first(since: int | None, count: int) -> list[dict[str, Any]]:
+        messages = live._messages(since)
+        return [json.loads(await anext(messages)) for _ in range(count)]
+
+    assert [m["type"] for m in await first(None, 3)] == ["hello", "privacy", "performance"]
+    assert [m["type"] for m in await first(0, 3)] == ["hello", "privacy", "performance"]
+    assert [m["type"] for m in await first(3, 2)] == ["hello", "performance"]
+
+
 async def test_nothing_is_computed_when_nobody_reads(port: int, service: FakeService) -> None:
     async with connect(address(port)) as socket:
-        await take(socket, 5)
+        await take(socket, 6)
     await asyncio.sleep(0.2)
     before = service.runner.computed
     for _ in range(5):
@@ -96,8 +129,8 @@ async def test_nothing_is_computed_when_nobody_reads(port: int, service: FakeSer
 
 async def test_one_computation_serves_all_readers(port: int, service: FakeService) -> None:
     async with connect(address(port)) as first, connect(address(port)) as second:
-        await take(first, 5)
-        await take(second, 5)
+        await take(first, 6)
+        await take(second, 6)
         before = service.runner.computed
         service.runner.points = []
         service.commits += 1
@@ -108,16 +141,16 @@ async def test_one_computation_serves_all_readers(port: int, service: FakeServic
 
 async def test_a_late_reader_gets_the_newest_of_each_kind_without_waiting(port: int) -> None:
     async with connect(address(port)) as first:
-        await take(first, 5)
+        await take(first, 6)
         async with connect(address(port)) as second:
-            hello, *messages = await take(second, 5)
+            hello, *messages = await take(second, 6)
     assert {message["type"] for message in messages} == KINDS
     assert hello["sequence"] == messages[0]["sequence"] - 1
 
 
 async def test_since_resumes_after_that_message(port: int, service: FakeService) -> None:
     async with connect(address(port)) as keeper:
-        last = (await take(keeper, 5))[-1]["sequence"]
+        last = (await take(keeper, 6))[-1]["sequence"]
         for value in (1.0, 2.0, 3.0):
             service.runner.points = [newest("p2p.ping.latency", value)]
             service.commits += 1
@@ -132,7 +165,7 @@ async def test_since_resumes_after_that_message(port: int, service: FakeService)
 
 async def test_since_of_an_earlier_run_starts_afresh(port: int) -> None:
     async with connect(address(port, "?since=123456")) as socket:
-        hello, *messages = await take(socket, 5)
+        hello, *messages = await take(socket, 6)
     assert hello["data"]["sequence"] == 0
     assert {message["type"] for message in messages} == KINDS
 
@@ -147,7 +180,7 @@ async def test_since_that_is_no_number_is_a_400(port: int) -> None:
 
 async def test_a_failing_computation_does_not_end_the_stream(port: int, service: FakeService) -> None:
     async with connect(address(port)) as socket:
-        await take(socket, 5)
+        await take(socket, 6)
         service.runner.failure = RuntimeError("broken")
         service.commits += 1
         await asyncio.sleep(0.2)
@@ -284,7 +317,7 @@ async def test_stopping_ends_open_streams_soon(service: FakeService) -> None:
     server = ApiServer(service.services())
     port = await server.start("127.0.0.1", 0)
     async with connect(address(port)) as socket:
-        await take(socket, 5)
+        await take(socket, 6)
         async with asyncio.timeout(3):
             await server.stop(2)
         with pytest.raises(websockets.ConnectionClosed):

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.anyio
 BODIES = {
     "/api/analytics/query": {"metric": "a.b"},
     "/api/analytics/sql": {"sql": "SELECT 1"},
+    "/api/analytics/catalogue/allow": {"names": ["a.b"]},
     "/login": {"token": "anything"},
 }
 
@@ -26,7 +27,7 @@ async def description(client: httpx.AsyncClient) -> Any:
 async def test_every_route_is_described_and_nothing_else(description: Any) -> None:
     routes = build(FakeService().services()).routes
     served = {
-        (route.path, method.lower())
+        (route.path.replace(":path}", "}"), method.lower())
         for route in routes
         if isinstance(route, Route) and route.path != DESCRIPTION
         for method in route.methods or ()

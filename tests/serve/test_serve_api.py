@@ -8,6 +8,7 @@ import pytest
 from tests.serve.conftest import client_of
 from tests.serve.serve_fakes import VERSION, FakeService
 
+from blackhole.catalogue.allow import Permission
 from blackhole.errors import OverloadedError, StoreError
 from blackhole.query.language import Query
 from blackhole.serve.api import MAX_BODY
@@ -43,6 +44,32 @@ async def test_sql_passes_the_row_limit_on(client: httpx.AsyncClient, service: F
     answer = await client.post(SQL, json={"sql": "SELECT 1", "max_rows": 5})
     assert service.runner.asked == [("SELECT 1", 5)]
     assert answer.json()["rows"] == [[1]]
+
+
+async def test_names_are_allowed_with_what_is_said_of_them(
+    client: httpx.AsyncClient, service: FakeService
+) -> None:
+    answer = await client.post("/api/analytics/catalogue/allow", json={"names": ["a.b"], "keep": ["kind"]})
+    assert service.permissions == [Permission(("a.b",), keep=("kind",))]
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"allowed": [], "already": ["a.b"], "file": "catalogue.yaml"},
+    )
+
+
+async def test_what_needs_a_file_is_a_problem_of_privacy(client: httpx.AsyncClient) -> None:
+    answer = await client.post(
+        "/api/analytics/catalogue/allow", json={"names": ["a.b"], "privacy": "sensitive"}
+    )
+    assert (answer.status_code, answer.json()["type"]) == (403, "urn:blackhole:problem:privacy")
+
+
+async def test_unknown_keys_of_a_permission_are_refused(
+    client: httpx.AsyncClient, service: FakeService
+) -> None:
+    answer = await client.post("/api/analytics/catalogue/allow", json={"names": ["a.b"], "bounds": [0, 1]})
+    assert answer.status_code == 400
+    assert service.permissions == []
 
 
 @pytest.mark.parametrize(
@@ -193,3 +220,34 @@ async def test_long_statements_leave_a_place_for_other_questions(service: FakeSe
         assert service.runner.asked == [("SELECT 1", 1000), Query("a")]
         service.runner.gate.set()
         assert [(await task).status_code for task in asking] == [200] * 5
+
+
+async def test_the_budget_is_that_of_the_contract(client: httpx.AsyncClient) -> None:
+    answer = (await client.get("/api/analytics/privacy/budget")).json()
+    assert {"epsilon", "delta", "spent", "remaining", "period_ends", "metrics"} <= set(answer)
+    assert set(answer["metrics"][0]) == {"metric", "share", "spent"}
+
+
+async def test_the_ledger_is_read_page_by_page(client: httpx.AsyncClient, service: FakeService) -> None:
+    ledger = "/api/analytics/privacy/ledger"
+    answer = (await client.get(ledger)).json()
+    await client.get(ledger, params={"before": 8, "limit": 2})
+    assert service.runner.asked == [(None, 100), (8, 2)]
+    assert answer["rows"][0]["epsilon"] is None  # infinite
+    assert answer["head"] == {"sequence": 7, "hash": "1" * 64, "pending": []}
+    for query in ({"before": "-1"}, {"limit": "many"}, {"limit": "9" * 30}):
+        assert (await client.get(ledger, params=query)).status_code == 400
+
+
+async def test_a_metric_is_explained_also_one_with_slashes(
+    client: httpx.AsyncClient, service: FakeService
+) -> None:
+    answer = (await client.get("/api/analytics/privacy/explain/go/heap.bytes")).json()
+    assert service.runner.asked == ["go/heap.bytes"]
+    assert {
+        *("metric", "privacy", "keep", "aggregation", "privacy_unit", "bounds", "max_groups_per_unit"),
+        *("max_windows_per_unit", "mechanism", "epsilon", "delta", "rho", "scale", "window"),
+        *("expected_error_95", "assumptions", "words"),
+    } <= set(answer)
+    assert answer["metric"] == "go/heap.bytes"
+    assert (await client.get("/api/analytics/privacy/explain/nothing.known")).status_code == 404

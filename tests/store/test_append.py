@@ -14,7 +14,7 @@ from tests.store.store_fakes import FakeRows, Histogram, Point, batch, series, s
 from blackhole.errors import OverloadedError, StoreError
 from blackhole.records import ArrowExporter, GuardedBatch
 from blackhole.store.append import CommitReport, Writer
-from blackhole.store.database import Database
+from blackhole.store.database import Database, QuestionsEndedError
 
 NOW = 1_750_000_000 * 10**9
 KEYS = [(0, NOW + n) for n in (1, 2, 3)]
@@ -102,9 +102,9 @@ def test_done_means_committed_with_series_and_streams(failing: Failing) -> None:
             assert reader.rows(
                 "SELECT series, stream, epoch_ns(time), value, cumulative FROM points"
             ).rows == [(7, 3, NOW, 1.5, 4.0)]
-            assert reader.rows(
-                "SELECT * EXCLUDE (time, created_at, sampling_rate) FROM histogram_points"
-            ).rows == [(8, 4, 2, 3.0, 1.0, 2.0, [1.0, 2.0], [1, 1, 0], 2, 3.0, [1.0], [1, 1])]
+            assert reader.rows("SELECT * EXCLUDE (time, created_at) FROM histogram_points").rows == [
+                (8, 4, 2, 3.0, 1.0, 2.0, [1.0, 2.0], [1, 1, 0], 2, 3.0, [1.0], [1, 1])
+            ]
             assert reader.rows("SELECT id, key, series FROM streams ORDER BY id").rows == [
                 (3, stream(3, 7).key, 7),
                 (4, stream(4, 8).key, 8),
@@ -198,6 +198,41 @@ def test_a_commit_that_failed_after_it_reached_the_file_is_not_repeated(failing:
             writer.submit(points(0, 3)).result(10)
         writer.submit(points(3)).result(10)
     assert stored(failing.real) == [0.0, 1.0, 2.0, 3.0]
+
+
+def out_of_memory() -> None:
+    raise QuestionsEndedError("a.duckdb: not written: Out of Memory Error")
+
+
+def test_a_commit_that_takes_memory_from_questions_is_tried_again_before_anybody_is_told(
+    failing: Failing,
+) -> None:
+    failing.failures = [out_of_memory]
+    with writing(failing) as writer:
+        assert writer.submit(points(0, 3)).result(10) is None
+    assert stored(failing.real) == [0.0, 1.0, 2.0]
+
+
+def test_a_second_want_of_memory_is_told(failing: Failing) -> None:
+    failing.failures = [out_of_memory, out_of_memory]
+    with writing(failing) as writer:
+        with pytest.raises(OverloadedError, match="send again"):
+            writer.submit(points(0)).result(10)
+        writer.submit(points(1)).result(10)
+    assert stored(failing.real) == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(("factor", "kept"), [(1, []), (4, [0.25])])
+def test_a_commit_says_what_share_of_its_rows_was_kept(
+    database: Database, factor: int, kept: list[float]
+) -> None:
+    writer = Writer(database, commit_wait=0, batch_size=1, max_pending_rows=9, factor=lambda: factor)
+    writer.start()
+    writer.submit(points(0)).result(10)
+    writer.close(10)
+    with database.reader() as reader:
+        rows = reader.rows("SELECT t.sampling_rate FROM thinned t JOIN points p USING (created_at)").rows
+    assert [rate for (rate,) in rows] == kept
 
 
 def test_rows_that_cannot_be_read_do_not_end_the_writer(failing: Failing) -> None:
@@ -294,7 +329,7 @@ CRASH = """
 import sys
 from pathlib import Path
 from blackhole.store.append import Writer
-from blackhole.store.database import Database
+from blackhole.store.database import Database, QuestionsEndedError
 from tests.store.store_fakes import Point, batch, series, stream
 
 database = Database.open(Path(sys.argv[1]))

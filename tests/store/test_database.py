@@ -1,6 +1,9 @@
+import shutil
 import stat
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,9 +14,11 @@ from tests.store.store_fakes import Histogram, Point, batch, series, stream
 from blackhole.errors import QueryError, StoreError
 from blackhole.records import MetricType, PrivacyLevel
 from blackhole.store.append import insert
-from blackhole.store.database import Database
+from blackhole.store.database import Database, QuestionsEndedError
+from blackhole.store.migrate import SCHEMA, steps
 
 NOW = 1_750_000_000 * 10**9
+ENDLESS = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range * b.range = 7"
 
 
 def fill(database: Database) -> None:
@@ -169,7 +174,8 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 HOLD = """
 import sys
 from pathlib import Path
-from blackhole.store.database import Database
+from blackhole.store.database import Database, QuestionsEndedError
+from blackhole.store.migrate import SCHEMA, steps
 database = Database.open(Path(sys.argv[1]))
 print("open", flush=True)
 sys.stdin.read()
@@ -266,9 +272,127 @@ def test_an_error_undoes_the_whole_transaction(database: Database) -> None:
         assert reader.rows("SELECT count(*) FROM retention_policies").rows == [(3,)]
 
 
+class Unwilling:
+    """A connection whose COMMIT fails and leaves everything where it is."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str) -> object:
+        if sql == "COMMIT":
+            raise duckdb.TransactionException("Failed to commit: could not allocate block of size 4.0 KiB")
+        return self._connection.execute(sql)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Failing(Database):
+    fails = False
+
+    def _writing_connection(self) -> duckdb.DuckDBPyConnection:
+        connection = super()._writing_connection()
+        return Unwilling(connection) if self.fails else connection  # type: ignore[return-value]
+
+
+def test_after_a_commit_that_failed_only_the_file_is_believed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = Failing.open(tmp_path / "a.duckdb")
+    fill(database)
+    database.fails = True
+    with pytest.raises(StoreError, match="not written"), database.write() as connection:
+        connection.execute("DELETE FROM points")
+    assert "opening the database anew" in caplog.text
+    database.fails = False
+    with database.reader() as reader:
+        assert reader.rows("SELECT count(*) FROM points").rows == [(2,)]
+    database.close()
+    with duckdb.connect(str(tmp_path / "a.duckdb"), read_only=True) as plain:
+        assert plain.execute("SELECT count(*) FROM points").fetchall() == [(2,)]
+
+
+def test_opening_anew_does_not_write_what_is_in_memory(tmp_path: Path) -> None:
+    """Rows that DuckDB keeps of a COMMIT that failed would be written by a checkpoint."""
+    database = Failing.open(tmp_path / "a.duckdb")
+    fill(database)
+    before = (tmp_path / "a.duckdb").stat().st_mtime_ns, (tmp_path / "a.duckdb.wal").stat().st_size
+    database.fails = True
+    with pytest.raises(StoreError), database.write() as connection:
+        connection.execute("DELETE FROM points")
+    assert ((tmp_path / "a.duckdb").stat().st_mtime_ns, (tmp_path / "a.duckdb.wal").stat().st_size) == before
+    database.close()
+
+
+def test_a_closed_file_has_no_log_beside_it(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "a.duckdb")
+    fill(database)
+    database.close()
+    assert not (tmp_path / "a.duckdb.wal").exists()
+
+
+def test_questions_are_ended_when_the_file_is_opened_anew(tmp_path: Path) -> None:
+    database = Failing.open(tmp_path / "a.duckdb")
+    fill(database)
+    ended: list[QueryError] = []
+
+    def ask() -> None:
+        with database.reader(yields=True) as reader:
+            started.set()
+            with pytest.raises(QueryError) as caught:
+                reader.rows(ENDLESS, timeout=60)
+            ended.append(caught.value)
+
+    started = threading.Event()
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert started.wait(10)
+    time.sleep(0.2)
+    database.fails = True
+    with pytest.raises(QuestionsEndedError), database.write() as connection:
+        connection.execute("DELETE FROM points")
+    asking.join(10)
+    assert "no memory left" in str(ended[0])
+    database.close()
+
+
+def test_what_was_kept_of_thinned_rows_is_still_known_after_migrating(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    old.mkdir()
+    for step in steps(SCHEMA)[:4]:
+        shutil.copy(step, old)
+    path = tmp_path / "a.duckdb"
+    database = Database.open(path, schema=old)
+    with database.write() as connection:
+        connection.execute(
+            """
+            INSERT INTO points
+            SELECT 1, 1, make_timestamp_ns(i), i, NULL, make_timestamp(i % 3), 1 / (1 << (i % 3))
+            FROM range(6) r(i)
+            """
+        )
+        connection.execute(
+            "INSERT INTO histogram_points (series, stream, time, count, created_at, sampling_rate) "
+            "VALUES (2, 2, make_timestamp_ns(0), 1, make_timestamp(2), 0.25), "
+            "(2, 2, make_timestamp_ns(1), 1, make_timestamp(7), 0.125)"
+        )
+    database.close()
+    database = Database.open(path)
+    with database.reader() as reader:
+        rates = reader.rows("SELECT epoch_us(created_at), sampling_rate FROM thinned ORDER BY 1").rows
+        points = reader.rows("SELECT count(*), sum(value) FROM points").rows
+        shown = reader.rows("SELECT * FROM metrics LIMIT 0").columns
+    assert rates == [(1, 0.5), (2, 0.25), (7, 0.125)]
+    assert points == [(6, 15.0)]
+    assert shown[-1] == "created_at"
+    with pytest.raises(QueryError, match="longer than"), database.reader() as reader:
+        reader.rows(ENDLESS, timeout=0.1)
+    database.close()
+
+
 def test_a_file_that_duckdb_gave_up_is_opened_anew(database: Database) -> None:
     fill(database)
-    with pytest.raises(StoreError, match="DuckDB gave up"):
+    with pytest.raises(StoreError, match="invalidated"):
         write_and_raise(database, "DELETE FROM points", duckdb.FatalException("FATAL Error: invalidated"))
     with database.reader() as reader:
         assert reader.rows("SELECT count(*) FROM points").rows == [(2,)]

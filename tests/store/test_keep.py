@@ -195,7 +195,7 @@ def test_spans_of_a_metric_that_is_not_kept_open_are_not_kept(tmp_path: Path) ->
     type: counter
     unit: "1"
     privacy: sensitive
-    purpose: x
+    purpose: to be kept
     privacy_unit: event
     bounds: [0, 1]
 """

@@ -38,6 +38,46 @@ def test_a_query_ends_at_its_time_and_the_next_one_runs(database: Database) -> N
         assert reader.rows("SELECT 1").rows == [(1,)]
 
 
+def sizes(database: Database, sql: str) -> list[int]:
+    with database.reader() as reader:
+        return [len(chunk) for chunk in reader.chunks(sql, max_rows=10_000)]
+
+
+def test_rows_come_in_chunks_that_are_as_small_as_the_rows_are_large(database: Database) -> None:
+    assert sum(sizes(database, "FROM range(10000)")) == 10_000
+    assert max(sizes(database, "FROM range(10000)")) == 1000
+    assert max(sizes(database, "SELECT range || repeat('x', 100000) FROM range(100)")) <= 5
+    assert max(sizes(database, "SELECT [range] FROM range(100)")) == 4
+
+
+def test_a_question_ends_when_memory_is_short_and_writing_goes_on(database: Database) -> None:
+    began = time.monotonic()
+    with database.reader(yields=True) as asked, database.reader() as writing:
+        database.yield_when(lambda: time.monotonic() - began > 0.3)
+        with pytest.raises(QueryError, match="no memory left for questions"):
+            asked.rows(SLOW, timeout=20)
+        assert time.monotonic() - began < 5
+        assert writing.rows("SELECT count(*) FROM range(1000000)").rows == [(1_000_000,)]
+
+
+def test_a_question_waits_a_moment_for_memory_and_is_refused_without(database: Database) -> None:
+    began = time.monotonic()
+    database.yield_when(lambda: time.monotonic() - began < 0.3)
+    with database.reader(yields=True) as reader:
+        assert reader.rows("SELECT 1").rows == [(1,)]
+    database.yield_when(lambda: True)
+    with pytest.raises(QueryError, match="no memory left"), database.reader(yields=True):
+        pass
+    with database.reader() as reader:
+        assert reader.rows("SELECT 1").rows == [(1,)]
+
+
+def test_a_question_cannot_take_all_of_the_memory_of_commits(database: Database) -> None:
+    with database.reader(yields=True) as reader:
+        share = reader.rows("SELECT current_setting('operator_memory_limit')").rows[0][0]
+    assert share == "21.3 MiB"
+
+
 def test_an_answer_that_is_too_large_is_refused(database: Database) -> None:
     with database.reader() as reader, pytest.raises(QueryError, match="larger than 1 MiB"):
         reader.rows("SELECT range::VARCHAR || 'xxxxxxxxxxxxxxxxxxxxxxxx' FROM range(100000)", max_bytes=2**20)

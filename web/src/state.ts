@@ -53,7 +53,7 @@ export const performance = signal<LiveBoard>(new Map());
 /** Series that were left out, since there are more than `MOST_LIVE`. */
 export const leftOut = signal(0);
 export const governor = signal<Governor | null>(null);
-export const privacyNews = signal<PrivacyNews | null>(null);
+export const budget = signal<PrivacyNews | null>(null);
 export const insights = signal<Finding[] | null>(null);
 export const alerts = signal<Finding[] | null>(null);
 export const status = signal<Status | null>(null);
@@ -93,7 +93,7 @@ export function take(message: Message): void {
       governor.value = message.data;
       break;
     case "privacy":
-      privacyNews.value = message.data;
+      budget.value = message.data;
       break;
     case "insight":
       insights.value = withFinding(insights.value, message.data);
@@ -174,21 +174,22 @@ function newMetric(point: SeriesPoint): Metric {
 }
 
 /** Protected metrics are kept as one value a window: nothing finer can be asked for. */
-function historyInterval(level: PrivacyLevel): string | undefined {
+function historyInterval(level: PrivacyLevel): string {
   if (level === "public" || level === "internal") return HISTORY_INTERVAL;
-  return level === "sensitive" ? `${status.value?.privacy.sensitive_window ?? 60}s` : undefined;
+  const windows = status.value?.privacy;
+  if (level === "highly_sensitive") return `${windows?.release_window ?? 3600}s`;
+  return `${windows?.sensitive_window ?? 60}s`;
 }
 
 async function loadHistory(metric: Metric, keys: string[]): Promise<void> {
   const end = Date.now() / 1000 + ahead;
-  const interval = historyInterval(metric.level);
   try {
     const answer = await query({
       metric: metric.name,
       start_time: end - WINDOW,
       end_time: end,
       group_by: keys,
-      ...(interval === undefined ? {} : { interval }),
+      interval: historyInterval(metric.level),
     });
     for (const { attributes, points } of answer.series) {
       const track = metric.series.get(keyOf(attributes))?.track;

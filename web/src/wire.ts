@@ -115,6 +115,8 @@ export interface Status {
     differential_privacy: boolean;
     k_anonymity: number;
     sensitive_window: number;
+    release_window: number;
+    privacy_budget: number;
     retention_period: number;
     network_sharing: boolean;
   };

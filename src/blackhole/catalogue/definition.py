@@ -1,11 +1,24 @@
 """One catalogue entry, as checked data."""
 
+import math
+from collections.abc import Mapping
 from datetime import date
 from typing import Literal
 
 import msgspec
 
 from blackhole.records import MetricType, PrivacyLevel
+
+SERVICE = "service.name"
+OTHER = "other"
+
+AGGREGATION_KEYS: Mapping[str, tuple[str, ...]] = {
+    "by_type": ("type", "category", "region"),
+    "by_region": ("region",),
+    "by_time_window": (),
+    "by_content_type": ("content_type", "content.type", "type", "category"),
+    "by_operation_type": ("operation_type", "operation.type", "operation", "type"),
+}
 
 
 class PrivacyUnit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,3 +65,21 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def is_pattern(self) -> bool:
         return "*" in self.name
+
+    @property
+    def kept_keys(self) -> tuple[str, ...]:
+        """The attributes that survive besides `service.name`; an unknown aggregation keeps nothing."""
+        if self.keep is not None:
+            return self.keep
+        named = AGGREGATION_KEYS.get(self.aggregation or "")
+        return () if named is None else (*named, *(key for key in self.values if key not in named))
+
+    @property
+    def declared_groups(self) -> int:
+        """How many groups a window of it has, each declared value and `other`, bucket by bucket.
+
+        `service.name` is among the keys where its values are declared: only then it survives a release.
+        """
+        keys = {*self.kept_keys} | {SERVICE} & {*self.values}
+        groups = math.prod(len({*self.values.get(key, ()), OTHER}) for key in keys)
+        return groups * (len(self.buckets or ()) + 1 if self.type is MetricType.HISTOGRAM else 1)

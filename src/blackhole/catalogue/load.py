@@ -8,7 +8,10 @@ from pathlib import Path
 from blackhole.catalogue import compiled
 from blackhole.catalogue.definition import Definition
 from blackhole.catalogue.parse import parse_file
+from blackhole.config import Config
 
+# What `catalogue allow` writes, in the data directory.
+OWNER_FILE = "catalogue.yaml"
 BUILTIN = Path(__file__).parent / "builtin"
 
 _WORD = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -74,6 +77,12 @@ def load(files: Sequence[Path] = ()) -> Catalogue:
     """The built-in catalogue and, over it, `files` in order. Raises CatalogueError."""
     user = [(definition, str(path)) for path in files for definition in parse_file(path)]
     return Catalogue([*builtin(), *user])
+
+
+def files(config: Config, data_dir: Path) -> list[Path]:
+    """The owner's catalogue files: those of the configuration, then the one in the data directory."""
+    own = data_dir / OWNER_FILE
+    return [*(Path(name).expanduser() for name in config.catalogue), *([own] if own.exists() else [])]
 
 
 def builtin(directory: Path = BUILTIN) -> list[tuple[Definition, str]]:

@@ -5,14 +5,34 @@ import math
 import re
 from collections.abc import Callable, Iterator
 
-from blackhole.catalogue.definition import Definition, PrivacyUnit
+from blackhole.catalogue.definition import SERVICE, Definition, PrivacyUnit
 from blackhole.records import MetricType
 
 Problems = Iterator[tuple[str, str]]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,254}")
 _COUNT_UNIT = re.compile(r"1|\{[^{}]*\}|connections|events|operations|requests|errors")
-_COUNTERS = (MetricType.COUNTER, MetricType.UPDOWNCOUNTER)
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_SAYS_NOTHING = frozenset(
+    {
+        "todo",
+        "tbd",
+        "tba",
+        "fixme",
+        "xxx",
+        "none",
+        "unknown",
+        "nothing",
+        "later",
+        "purpose",
+        "yes",
+        "true",
+        "okay",
+    }
+)
+MOST_GROUPS = 10_000
+MOST_UNIT_KEYS = 16
+LONGEST_KEY = 255
 
 
 def name_is_valid(entry: Definition) -> Problems:
@@ -21,6 +41,25 @@ def name_is_valid(entry: Definition) -> Problems:
         yield (
             "name",
             "not a metric name: write a letter, then letters, digits, `_ . - /`; or `prefix.*` or `*.suffix`",
+        )
+
+
+def purpose_is_said(entry: Definition) -> Problems:
+    if not _says_something(entry.purpose):
+        yield "purpose", "says nothing: write the question that the metric answers; no purpose, no metric"
+
+
+def reason_is_said(entry: Definition) -> Problems:
+    if entry.same_events_ok is not None and not _says_something(entry.same_events_ok):
+        yield "same_events_ok", "says nothing: write why the same events may be counted openly"
+
+
+def release_names_one_metric(entry: Definition) -> Problems:
+    """A pattern would split the budget by what arrives."""
+    if entry.privacy == "highly_sensitive" and entry.is_pattern:
+        yield (
+            "name",
+            "a highly_sensitive entry is for exactly one metric: write an entry for each, without `*`",
         )
 
 
@@ -43,13 +82,27 @@ def unit_is_bounded(entry: Definition) -> Problems:
 
 def privacy_unit_is_named(entry: Definition) -> Problems:
     unit = entry.privacy_unit
-    if isinstance(unit, PrivacyUnit) and not (unit.name and unit.keys):
+    if not isinstance(unit, PrivacyUnit):
+        return
+    if not (unit.name.strip() and unit.keys):
         yield (
             "privacy_unit",
             "names no unit: give a name and the keys that carry its id, or write `event`",
         )
-    if isinstance(unit, PrivacyUnit) and set(unit.keys) & set(entry.keep or ()):
-        yield "keep", "would store the id of the privacy unit: take that key out"
+    if len(unit.keys) > MOST_UNIT_KEYS:
+        yield (
+            "privacy_unit",
+            f"has {len(unit.keys)} keys, at most {MOST_UNIT_KEYS} are looked at: name the usual ones",
+        )
+    if not all(key.strip() and len(key) <= LONGEST_KEY for key in unit.keys):
+        yield (
+            "privacy_unit",
+            f"has a key that is empty or over {LONGEST_KEY} characters: write the attribute's name",
+        )
+    stored = {*entry.kept_keys, SERVICE} & {*unit.keys}
+    if stored:
+        key = min(stored)
+        yield ("keep", f"would store the id of the privacy unit: take `{key}` out, or name another key")
 
 
 def event_unit_is_a_count(entry: Definition) -> Problems:
@@ -62,6 +115,13 @@ def event_unit_is_a_count(entry: Definition) -> Problems:
             "privacy_unit",
             "`event` is for counters of things and histograms with declared buckets: name the keys of a unit",
         )
+
+
+def event_counts_at_most_once(entry: Definition) -> Problems:
+    if entry.privacy_unit == "event" and entry.bounds is not None:
+        lower, upper = entry.bounds
+        if lower < 0 or upper > 1:
+            yield "bounds", "an event counts at most once: write [0, 1], or name the keys of a unit"
 
 
 def bounds_are_ordered(entry: Definition) -> Problems:
@@ -92,16 +152,30 @@ def guarded_histogram_has_buckets(entry: Definition) -> Problems:
 def released_groups_are_declared(entry: Definition) -> Problems:
     if entry.privacy != "highly_sensitive":
         return
-    missing = [key for key in entry.keep or () if key not in entry.values]
-    if missing:
-        yield "values", f"a highly_sensitive metric keeps only declared values: list those of `{missing[0]}`"
+    missing = [key for key in entry.kept_keys if key not in entry.values]
+    if not missing:
+        return
+    problem = f"a highly_sensitive metric keeps only declared values: list those of `{missing[0]}`"
+    if entry.keep is None:
+        problem += f" (kept by `aggregation: {entry.aggregation}`), or say in `keep` which keys are meant"
+    yield "values", problem
+
+
+def released_groups_are_few(entry: Definition) -> Problems:
+    """Every declared group is released in every window, also when it is empty."""
+    if entry.privacy == "highly_sensitive" and (groups := entry.declared_groups) > MOST_GROUPS:
+        problem = f"{groups} groups are declared (values and `other`, times buckets)"
+        yield (
+            "values",
+            f"{problem}, at most {MOST_GROUPS} can be released: keep fewer keys, values or buckets",
+        )
 
 
 def values_are_listed(entry: Definition) -> Problems:
     for key, values in entry.values.items():
         if not values or len(set(values)) != len(values):
             yield "values", f"`{key}` needs one or more different values"
-        if entry.keep is not None and key not in entry.keep:
+        if entry.keep is not None and key not in entry.keep and key != SERVICE:
             yield "values", f"`{key}` is not in `keep`: add it there, or take its values out"
 
 
@@ -121,16 +195,25 @@ def running_total_can_be_released(entry: Definition) -> Problems:
         yield "release", "`running_total` needs `privacy_unit: event` or `max_windows_per_unit: 1`"
 
 
+def _says_something(text: str) -> bool:
+    return bool({word.lower() for word in _WORD.findall(text)} - _SAYS_NOTHING)
+
+
 RULES: tuple[Callable[[Definition], Problems], ...] = (
     name_is_valid,
+    release_names_one_metric,
+    purpose_is_said,
+    reason_is_said,
     type_can_be_collected,
     unit_is_bounded,
     privacy_unit_is_named,
     event_unit_is_a_count,
     bounds_are_ordered,
+    event_counts_at_most_once,
     buckets_are_sorted,
     guarded_histogram_has_buckets,
     released_groups_are_declared,
+    released_groups_are_few,
     values_are_listed,
     limits_are_positive,
     running_total_can_be_released,

@@ -3,8 +3,9 @@
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -20,6 +21,7 @@ COMMANDS = {
     "sql": ("blackhole.cli.sql", "Read the database with SQL."),
     "status": ("blackhole.cli.status", "Say how the service fares: what it took, refused and stores."),
     "catalogue": ("blackhole.cli.catalogue", "Show and check what may be collected."),
+    "privacy": ("blackhole.cli.privacy", "Say what is promised, spent and left, and put it to the test."),
     "insights": ("blackhole.cli.insights", "Say what was found in the data."),
     "alerts": ("blackhole.cli.alerts", "Say what raised an alert."),
     "config": ("blackhole.cli.config", "Show and check the configuration."),
@@ -30,27 +32,39 @@ COMMANDS = {
 
 
 class Commands(click.Group):
-    """Imports a command's module only when that command is run, so that each starts quickly."""
+    """Imports a command's module only when that command is run, so that each starts quickly.
+
+    `table`: by name the module, which has the command as `command`, and what it does.
+    """
+
+    def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._table = table
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
-        return list(COMMANDS)
+        return list(self._table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self._table:
             return None
-        command = import_module(COMMANDS[cmd_name][0]).command
+        command = import_module(self._table[cmd_name][0]).command
         assert isinstance(command, click.Command)  # noqa: S101
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
+            formatter.write_dl([(name, words) for name, (_, words) in self._table.items()])
         del ctx
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.command(
+    cls=Commands,
+    table=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+)
 @click.option("--debug", is_flag=True, envvar="BLACKHOLE_DEBUG", help="Show the traceback of an error.")
 def cli(debug: bool) -> None:
     """Private, local analytics: OpenTelemetry in, one DuckDB file, a live page."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from blackhole.cli.options import Place, common
+from blackhole.cli.options import Place, common, reading
 from blackhole.cli.render import table
 from blackhole.errors import BlackholeError
 
@@ -61,22 +61,72 @@ def show(place: Place, name: str) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @common
 def check(place: Place, file: Path) -> None:
-    """Say whether the catalogue file FILE would be accepted."""
-    from blackhole.catalogue.load import load  # noqa: PLC0415
-    from blackhole.catalogue.parse import parse_file  # noqa: PLC0415
+    """Say whether the catalogue file FILE would be accepted beside the others."""
+    from datetime import UTC, datetime  # noqa: PLC0415
 
-    entries = parse_file(file)
-    load([file])
+    from blackhole.catalogue.check import check_file  # noqa: PLC0415
+    from blackhole.catalogue.load import files  # noqa: PLC0415
+
+    today = datetime.now(UTC).date()
+    checked = check_file(file, files(place.config(), place.data_dir), today)
     if place.as_json:
-        _print_json({"file": str(file), "metrics": len(entries)})
+        _print_json({"file": str(file), "metrics": len(checked.entries), "warnings": checked.warnings})
+        return
+    for warning in checked.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(f"{file}: ok, {len(checked.entries)} metrics")
+
+
+@command.command("allow")
+@click.argument("names", nargs=-1, required=True, metavar="NAME…")
+@click.option("--privacy", default="internal", help="public or internal; guarded levels need a file.")
+@click.option("--purpose", help="The question that they answer.")
+@click.option("--type", type=click.Choice(("counter", "updowncounter", "gauge", "histogram")))
+@click.option("--unit", help="UCUM, as in ms, By, {request}.")
+@click.option("--keep", multiple=True, metavar="KEY", help="An attribute that survives; may be repeated.")
+@reading
+def allow(place: Place, **wanted: Any) -> None:
+    """Collect the metrics NAME from here on: adds them to catalogue.yaml in the data directory.
+
+    Type and unit are those of what the running service refused, unless they are given.
+    """
+    from blackhole.cli.allow import allowed  # noqa: PLC0415
+
+    given = {key: value for key, value in wanted.items() if value not in (None, ())}
+    answer, where = allowed(place, given)
+    if place.as_json:
+        _print_json(answer)
+        return
+    for entry in answer["allowed"]:
+        click.echo(f"{entry['name']}: {entry['privacy']} {entry['type']} in {entry['unit'] or '1'}, {where}")
+    for name in answer["already"]:
+        click.echo(f"{name}: was allowed before, see `blackhole catalogue show {name}`")
+
+
+@command.command("unused")
+@click.option(
+    "--days", type=click.IntRange(min=0), default=30, show_default=True, help="Not asked for in N days."
+)
+@reading
+def unused(place: Place, days: int) -> None:
+    """List what is stored though nobody asks for it, and entries whose day of review is past."""
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from blackhole.cli.source import opened  # noqa: PLC0415
+    from blackhole.cli.unused import as_text, found  # noqa: PLC0415
+
+    with opened(place) as source:
+        answer = found(source.metrics(), days, datetime.now(UTC))
+    if place.as_json:
+        _print_json(answer)
     else:
-        click.echo(f"{file}: ok, {len(entries)} metrics")
+        click.echo(as_text(answer))
 
 
 def _load(place: Place) -> Any:
-    from blackhole.catalogue.load import load  # noqa: PLC0415
+    from blackhole.catalogue.load import files, load  # noqa: PLC0415
 
-    return load([Path(name).expanduser() for name in place.config().catalogue])
+    return load(files(place.config(), place.data_dir))
 
 
 def _print_json(value: object) -> None:

@@ -35,6 +35,19 @@ class Service:
     def status(self) -> bytes:
         return self._ask("status")
 
+    def privacy_budget(self) -> bytes:
+        return self._ask("privacy/budget")
+
+    def privacy_ledger(self, before: int | None, limit: int) -> bytes:
+        below = "" if before is None else f"&before={before}"
+        return self._ask(f"privacy/ledger?limit={limit}{below}")
+
+    def metrics(self) -> bytes:
+        return self._ask("metrics")
+
+    def allow(self, permission: Mapping[str, Any]) -> bytes:
+        return self._ask("catalogue/allow", permission)
+
     def _ask(self, path: str, body: Mapping[str, Any] | None = None) -> bytes:
         headers = {"Accept": "application/json"}
         data = None
@@ -96,6 +109,8 @@ def _problem(status: int, body: bytes) -> BlackholeError:
             "the service wants a token: set $BLACKHOLE_TOKEN, or `analytics.api.token_file` with --config"
         )
     text = words or f"the service answered {status}: see its log"
+    if kind.endswith((":usage", ":config", ":catalogue")):
+        return UsageError(text)
     return PrivacyError(text) if "privacy" in kind else BlackholeError(text)
 
 

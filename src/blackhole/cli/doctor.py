@@ -62,7 +62,7 @@ def examine(place: Place) -> Iterator[Finding]:
         return str(source) if source else "defaults, no file"
 
     yield _try("configuration", configuration)
-    yield _try("catalogue", lambda: _catalogue(config))
+    yield _try("catalogue", lambda: _catalogue(config, place.data_dir))
     yield _try("data directory", lambda: _directory(place.data_dir))
     running: list[str] = []
     yield _try("service", lambda: _service(place, config, running))
@@ -90,10 +90,10 @@ def _installation() -> str:
     return f"Python {sys.version.split()[0]}, all parts load"
 
 
-def _catalogue(config: Config) -> str:
-    from blackhole.catalogue.load import load  # noqa: PLC0415
+def _catalogue(config: Config, data_dir: Path) -> str:
+    from blackhole.catalogue.load import files, load  # noqa: PLC0415
 
-    return f"{len(load([Path(name).expanduser() for name in config.catalogue]))} entries"
+    return f"{len(load(files(config, data_dir)))} entries"
 
 
 def _directory(directory: Path) -> str:

@@ -7,26 +7,28 @@ from typing import Any
 
 import msgspec
 
-from blackhole.catalogue.load import load
+from blackhole.catalogue.load import files, load
 from blackhole.config import Config
 from blackhole.errors import UsageError
 from blackhole.query.language import Query
 from blackhole.query.run import Runner
 from blackhole.store.database import Database
 
+# Guarded metrics stand in no count.
 _COUNTS = """
-SELECT (SELECT count(*) FROM metrics), (SELECT count(DISTINCT metric) FROM series)
+SELECT (SELECT count(*) FROM metrics WHERE privacy_level < 2),
+    (SELECT count(DISTINCT metric) FROM series WHERE privacy_level < 2)
 """
 
 
 class File:
     """The database file at `path`. Raises StoreError when it cannot be read."""
 
-    def __init__(self, path: Path, config: Config) -> None:
+    def __init__(self, path: Path, config: Config, data_dir: Path) -> None:
         self.name = str(path)
         self._path = path
         self._database = Database.open(path, read_only=True)
-        catalogue = load([Path(name).expanduser() for name in config.catalogue])
+        catalogue = load(files(config, data_dir))
         self._runner = Runner(self._database, catalogue, windows=config, now=time.time)
 
     def query(self, question: Mapping[str, Any]) -> bytes:
@@ -34,10 +36,13 @@ class File:
             query = msgspec.convert(question, Query)
         except msgspec.ValidationError as error:
             raise UsageError(f"the query is not understood: {error}") from None
-        return msgspec.json.encode(self._runner.query(query))
+        return b"".join(self._runner.query_document(query))
 
     def sql(self, text: str, max_rows: int) -> bytes:
-        return msgspec.json.encode(self._runner.sql(text, max_rows=max_rows))
+        return b"".join(self._runner.sql_document(text, max_rows=max_rows))
+
+    def metrics(self) -> bytes:
+        return msgspec.json.encode({"metrics": self._runner.metrics()})
 
     def status(self) -> bytes:
         with self._database.reader() as reader:
@@ -51,6 +56,12 @@ class File:
                 "metrics": metrics,
             }
         )
+
+    def privacy_budget(self) -> bytes:
+        return msgspec.json.encode(self._runner.privacy_budget())
+
+    def privacy_ledger(self, before: int | None, limit: int) -> bytes:
+        return msgspec.json.encode(self._runner.privacy_ledger(before, limit))
 
     def close(self) -> None:
         self._database.close()

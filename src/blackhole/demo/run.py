@@ -23,6 +23,9 @@ analytics:
   collection_interval: 2s
   sensitive_window: 5s
   k_anonymity: 2
+  release_window: 10s
+  budget_period: 1h
+  privacy_budget: 50
 """
 Say = Callable[[str], None]
 
@@ -126,9 +129,10 @@ and the services identity, node and social report into it. Try, in another termi
   {blackhole} status{here}
 
 The demo has its own configuration: sensitive_window 5s and k_anonymity 2, where a real node has 1m
-and 5, so that sensitive metrics show at once. That is too little protection for real people.
-content.operations and identity.operations are highly sensitive: they are sent and refused, because
-releases with differential privacy are not built yet; `status` says so.
+and 5, so that sensitive metrics show at once. content.operations and identity.operations are highly
+sensitive: they come with noise every 10s under a privacy_budget of 50, where a real node has 1h and 1.
+That is too little protection for real people. More about it:
+  {blackhole} privacy explain content.operations{here}
 Ctrl-C ends everything and removes the data.
 """
     )

@@ -18,9 +18,11 @@ from blackhole.governor.sampling import Sampler
 
 LOOK_EVERY_S = 0.2
 TRIM_EVERY_S = 2.0
+QUESTION_TRIM_EVERY_S = 0.25
 ROOM_EVERY_S = 60.0
 LEAST_FREE = 32 * 2**20
-# Shares of max_memory_usage; each state ends a little below where it began.
+# Shares of max_memory_usage; each state ends a little below where it began. Questions yield before senders.
+YIELD_AT = 0.80
 HOLD_AT = 0.85
 CLOSE_AT = 0.92
 SLACK = 0.03
@@ -96,6 +98,17 @@ class Monitor:
         if self._no_memory:
             return "the service is at max_memory_usage: send again when asked to"
         return self._no_disk
+
+    def short_of_memory(self) -> bool:
+        """Whether people's questions are to yield theirs, after what is free was given back. Any thread."""
+        if self._memory_share() <= YIELD_AT:
+            return False
+        now = self._clock()
+        if now - self._trimmed < QUESTION_TRIM_EVERY_S:
+            return True
+        self._trimmed = now
+        self._levers.trim()
+        return self._memory_share() > YIELD_AT
 
     def tick(self) -> None:
         """Looks at everything, moves the sampling rate, and says in one line when the state has changed."""

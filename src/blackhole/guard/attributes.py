@@ -5,37 +5,22 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from blackhole.catalogue.definition import Definition
+from blackhole.catalogue.definition import OTHER, SERVICE, Definition
 from blackhole.config import Config
 from blackhole.guard.scrub import clean_text, clean_value
 from blackhole.records import PrivacyLevel
 
-OTHER = "other"
-SERVICE = "service.name"
 REGION = "region"
 
 Scalar = str | int | float | bool
 Attributes = dict[str, Scalar]
 
-AGGREGATION_KEYS: Mapping[str, tuple[str, ...]] = {
-    "by_type": ("type", "category", "region"),
-    "by_region": ("region",),
-    "by_time_window": (),
-    "by_content_type": ("content_type", "content.type", "type", "category"),
-    "by_operation_type": ("operation_type", "operation.type", "operation", "type"),
-}
-
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 def kept_keys(definition: Definition) -> tuple[str, ...]:
-    """The attributes that survive besides `service.name`; an unknown aggregation keeps nothing."""
-    if definition.keep is not None:
-        return definition.keep
-    if definition.aggregation is None:
-        return ()
-    named = AGGREGATION_KEYS.get(definition.aggregation)
-    return () if named is None else (*named, *(key for key in definition.values if key not in named))
+    """The attributes that survive besides `service.name`."""
+    return definition.kept_keys
 
 
 def released_keys(definition: Definition) -> tuple[str, ...]:
@@ -76,7 +61,7 @@ class Reducer:
                 kept[key] = value
         service = point.get(SERVICE, resource.get(SERVICE))
         if isinstance(service, str) and service and self._service_survives(definition):
-            kept[SERVICE] = self._capped("", SERVICE, clean_text(service))
+            kept[SERVICE] = self._service(definition, service)
         return kept
 
     def other(self, definition: Definition) -> Attributes:
@@ -99,6 +84,12 @@ class Reducer:
     def _declared(declared: Sequence[str], raw: object) -> str:
         text = str(raw).lower() if isinstance(raw, bool) else str(raw)
         return text if text in declared else OTHER
+
+    def _service(self, definition: Definition, name: str) -> Scalar:
+        declared = definition.values.get(SERVICE)
+        if declared is None:
+            return self._capped("", SERVICE, clean_text(name))
+        return name if name in declared else OTHER
 
     def _region(self, raw: object) -> str:
         populous = isinstance(raw, str) and self._populations.get(raw, -1) >= self._smallest_region

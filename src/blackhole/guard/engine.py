@@ -1,10 +1,11 @@
 """The guard: `Batch` in, `GuardedBatch` out, with the reasons for what was left behind."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from blackhole import _core
+from blackhole.catalogue.allow import Sent
 from blackhole.catalogue.load import Catalogue
 from blackhole.config import Config
 from blackhole.guard.ledger import Clocks, Ledger, Stored
@@ -150,6 +151,21 @@ class Guard:
     def stop(self) -> list[GuardedBatch]:
         """Closes all windows early, each under its own name; returns all that is still to be committed."""
         return self._windows.stop()
+
+    def recatalogue(self, catalogue: Catalogue) -> None:
+        """Judges by another catalogue from here on. The open window must be closed before."""
+        self._catalogue = catalogue
+        self._resolver.recatalogue(catalogue)
+        self._table.forget_rules()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self._catalogue
+
+    @property
+    def unknown(self) -> Mapping[str, Sent]:
+        """How metrics came that no entry covers, since the catalogue last changed."""
+        return self._resolver.unknown
 
     def take_edges(self) -> bytes | None:
         """The calls between services since the last time, as a metrics request that is yet to be judged."""

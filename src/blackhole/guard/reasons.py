@@ -50,7 +50,7 @@ _WORDS = {
     Reason.EMPTY_METRIC: ("a metric has no name or no data", "send a name and data points"),
     Reason.NOT_IN_CATALOGUE: (
         "not in the catalogue",
-        "add an entry to a file named in analytics.catalogue (docs/catalogue.md), or stop sending it",
+        "add an entry (`blackhole catalogue allow`, docs/catalogue.md), or stop sending it",
     ),
     Reason.TYPE_MISMATCH: (
         "the catalogue has another type for it",

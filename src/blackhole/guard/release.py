@@ -174,7 +174,8 @@ class Releases:
             count_scale=terms.count_scale,
             window=(_words(window.start_ns), _words(window.end_ns)),
             groups_per_unit=terms.groups_per_unit,
-            interval_95=half_width(terms.mechanism, [terms.scale * norm]),
+            # Values are whole steps, so half a step more is needed for 95 of 100.
+            interval_95=half_width(terms.mechanism, [terms.scale * norm]) + terms.grid / 2,
             factorisation=None if step is None else self._factorisation(terms.metric, step),
             step=step,
             charged=self._ledger.cost_of(terms),

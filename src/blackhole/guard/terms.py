@@ -7,8 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from blackhole.catalogue.definition import Definition, PrivacyUnit
-from blackhole.guard.attributes import OTHER, Attributes, released_keys
+from blackhole.catalogue.definition import OTHER, Definition, PrivacyUnit
+from blackhole.guard.attributes import Attributes, released_keys
 from blackhole.guard.budget import rho_of
 from blackhole.guard.toeplitz import column_norm, column_sum
 from blackhole.records import MetricType

@@ -16,6 +16,7 @@ from blackhole.guard.reasons import Reason
 from blackhole.guard.release import Releases
 from blackhole.guard.scrub import clean_name, clean_text, names_somebody
 from blackhole.guard.units import same_unit
+from blackhole.guard.unknown import Unknown
 from blackhole.records import (
     Finder,
     MetricType,
@@ -151,11 +152,18 @@ class Resolver:
         self.metrics: list[Metric] = []
         self.warnings: list[str] = []
         self.releases = Releases(ledger, self._number_of, self._series_of)
+        self.unknown = Unknown()
+
+    def recatalogue(self, catalogue: Catalogue) -> None:
+        """Answers by another catalogue from here on. Numbers stay: windows that are open go by them."""
+        self._catalogue = catalogue
+        self.unknown.clear()
 
     def metric(self, name: str, unit: str, kind: int, description: str) -> _core.Rule | int:
         del description
         definition = self.releases.entry(name) or self._catalogue.match(name)
         if definition is None:
+            self.unknown.note(name, unit, TYPE_OF_KIND[kind])
             return Reason.NOT_IN_CATALOGUE
         sent = TYPE_OF_KIND[kind]
         # A guarded metric has one window, whichever of the types that it may have it is sent as.

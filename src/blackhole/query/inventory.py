@@ -14,12 +14,16 @@ _DAY_NS = 86400 * SECOND
 
 _STORED = """
 WITH counted AS (
-    SELECT series, count(*) AS points, min(time) AS first, max(time) AS last FROM points GROUP BY series
+    SELECT series, count(*) AS points, min(time) AS first, max(time) AS last,
+        count(*) FILTER (created_at >= make_timestamp($since)) AS received
+    FROM points GROUP BY series
     UNION ALL
-    SELECT series, count(*), min(time), max(time) FROM histogram_points GROUP BY series
+    SELECT series, count(*), min(time), max(time), count(*) FILTER (created_at >= make_timestamp($since))
+    FROM histogram_points GROUP BY series
 )
 SELECT s.metric, arg_max(s.type, s.id), arg_max(s.unit, s.id), max(s.privacy_level), count(DISTINCT s.id),
-    coalesce(sum(c.points), 0)::BIGINT, epoch_ns(min(c.first)), epoch_ns(max(c.last))
+    coalesce(sum(c.points), 0)::BIGINT, epoch_ns(min(c.first)), epoch_ns(max(c.last)),
+    coalesce(sum(c.received), 0)::BIGINT
 FROM series AS s LEFT JOIN counted AS c ON c.series = s.id
 GROUP BY s.metric
 """
@@ -49,21 +53,30 @@ def last_heard(reader: Reader, now_ns: int) -> Iterator[tuple[str, int]]:
             yield service, last_ns
 
 
-def inventory(reader: Reader, catalogue: Catalogue, asked: Mapping[str, float]) -> list[MetricInfo]:
-    """`asked`: Unix seconds of the last question, by metric."""
-    stored = {row[0]: row[1:] for row in reader.rows(_STORED).rows}
+def inventory(
+    reader: Reader, catalogue: Catalogue, asked: Mapping[str, float], started: float | None
+) -> list[MetricInfo]:
+    """`asked`: Unix seconds of the last question, by metric; `started`: those of the service, if it runs."""
+    since = {"since": round((started or 0) * 1e6)}
+    stored = {row[0]: row[1:] for row in reader.rows(_STORED, since).rows}
     found = {name: catalogue.match(name) for name in stored}
     known = {definition.name: definition for definition in catalogue}
     return [
-        _info(name, found.get(name) or known.get(name), stored.get(name), asked.get(name))
+        _info(
+            name, found.get(name) or known.get(name), stored.get(name), asked.get(name), started is not None
+        )
         for name in sorted({*stored, *known})
     ]
 
 
 def _info(
-    name: str, definition: Definition | None, row: tuple[Any, ...] | None, asked: float | None
+    name: str,
+    definition: Definition | None,
+    row: tuple[Any, ...] | None,
+    asked: float | None,
+    runs: bool,
 ) -> MetricInfo:
-    kind, unit, level, *counts = row or (None, None, 0, None, None, None, None)
+    kind, unit, level, *counts, received = row or (None, None, 0, None, None, None, None, 0)
     privacy = max(PrivacyLevel(level), definition.level if definition is not None else PrivacyLevel.PUBLIC)
     series, points, first_ns, last_ns = (None,) * 4 if privacy.guarded else counts
     return MetricInfo(
@@ -75,7 +88,9 @@ def _info(
         description=definition.description if definition is not None else "",
         purpose=definition.purpose if definition is not None else "",
         in_catalogue=definition is not None,
+        review_after=definition.review_after if definition is not None else None,
         stored=row is not None,
+        received=None if privacy.guarded or not runs else received,
         series=series,
         points=points,
         first_seen=None if first_ns is None else format_time(first_ns),

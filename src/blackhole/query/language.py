@@ -37,7 +37,7 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     group_by: list[str] = []
 
 
-class Point(msgspec.Struct, frozen=True):
+class Point(msgspec.Struct, frozen=True, gc=False):
     timestamp: str
     value: float | None
     sample_count: int | None

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Callable
 
+from blackhole.query.noise import Interval, about
 from blackhole.query.rates import alive, rate
-from blackhole.query.recent import NEW_NS, State, p95
+from blackhole.query.recent import NEW_NS, Release, State, p95
 from blackhole.query.reports import Newest, SeriesReport
 from blackhole.query.times import format_time
 from blackhole.records import MetricType
@@ -27,19 +28,32 @@ def report(states: States, belongs: Callable[[str], bool], *, now_ns: int) -> Se
 
 def _newest(number: int, state: State, states: States, *, now_ns: int) -> Newest:
     unit, value = state.unit, state.newest
+    interval: Interval | None = None
+    release = state.releases.get(state.last_ns)
     if state.is_histogram:
         # A summary has no buckets: its newest mean says more than nothing.
         value = p95([state]) if state.cells else value
     elif state.type is MetricType.COUNTER:
         unit = f"{unit}/s"
-        value = rate(number, *states, now_ns=now_ns, window_ns=NEW_NS)
+        if release is None:
+            value = rate(number, *states, now_ns=now_ns, window_ns=NEW_NS)
+    if release is not None and value is not None:
+        value, interval = _with_noise(value, release, by_second=state.type is MetricType.COUNTER)
+    lower, upper = interval or (None, None)
     return Newest(
         metric=state.metric,
         unit=unit,
         privacy_level=state.level.word,
         attributes=state.attributes,
         value=value if value is not None and math.isfinite(value) else None,
-        lower=None,
-        upper=None,
+        lower=lower,
+        upper=upper,
         timestamp=format_time(state.last_ns),
     )
+
+
+def _with_noise(value: float, release: Release, *, by_second: bool) -> tuple[float, Interval | None]:
+    """The newest released value, a second where it is a counter's, with its 95 % interval."""
+    by = release.seconds if by_second else 1.0
+    interval = about(value, release.noise)
+    return value / by, interval and (interval[0] / by, interval[1] / by)

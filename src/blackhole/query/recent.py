@@ -1,12 +1,14 @@
 """Turns the newest rows of the file into the present state of every series that is alive."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from blackhole.query.noise import Noise, of, steps_factor
 from blackhole.query.quantiles import Cell, quantile
 from blackhole.query.select import HISTOGRAMS, template
 from blackhole.query.times import SECOND
@@ -45,9 +47,20 @@ class Stream:
         return (self.last - self.first) / SECOND / (self.times - 1) if self.times > 1 else None
 
 
+@dataclass(frozen=True, slots=True)
+class Release:
+    """How long the window of a released value was, and the noise of each value."""
+
+    seconds: float
+    noise: Noise
+
+
 @dataclass(slots=True)
 class State:
-    """A series that is alive, with what its streams did and the cells of its histogram."""
+    """A series that is alive, with what its streams did and the cells of its histogram.
+
+    `releases`: of a metric that is released with noise, by the time of the value.
+    """
 
     metric: str
     type: MetricType
@@ -56,6 +69,7 @@ class State:
     attributes: dict[str, Any]
     streams: dict[int, Stream] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
+    releases: dict[int, Release] = field(default_factory=dict)
 
     @property
     def is_histogram(self) -> bool:
@@ -110,7 +124,18 @@ def read(reader: Reader, now_ns: int, length_ns: int) -> dict[int, State]:
         for number, *cell in _rows(reader, "recent_buckets", since):
             if number in states:
                 states[number].cells.append(Cell(*cell))
+    if any(state.level is PrivacyLevel.HIGHLY_SENSITIVE for state in states.values()):
+        _add_releases(reader, since, states)
     return states
+
+
+def _add_releases(reader: Reader, since: dict[str, int], states: dict[int, State]) -> None:
+    released: dict[str, dict[int, Release]] = defaultdict(dict)
+    for metric, start, end, mechanism, scale, step in _rows(reader, "recent_releases", since):
+        factor = 1.0 if step is None else steps_factor([step])
+        released[metric][start] = Release((end - start) / SECOND, of(mechanism, scale * scale * factor))
+    for state in states.values():
+        state.releases = released.get(state.metric, {})
 
 
 def _rows(reader: Reader, name: str, bound: dict[str, int]) -> list[tuple[Any, ...]]:

@@ -1,5 +1,6 @@
 """What the live page is told, in the shapes of the stream's messages."""
 
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -40,7 +41,10 @@ class SeriesReport(msgspec.Struct, frozen=True):
 
 
 class MetricInfo(msgspec.Struct, frozen=True):
-    """A metric of the catalogue or of the file; counts and times are null for guarded ones."""
+    """A metric of the catalogue or of the file; counts and times are null for guarded ones.
+
+    `received`: points that were committed since the service started; null where none runs.
+    """
 
     metric: str
     type: str
@@ -50,7 +54,9 @@ class MetricInfo(msgspec.Struct, frozen=True):
     description: str
     purpose: str
     in_catalogue: bool
+    review_after: date | None
     stored: bool
+    received: int | None
     series: int | None
     points: int | None
     first_seen: str | None

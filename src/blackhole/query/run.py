@@ -3,27 +3,36 @@
 import difflib
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
+
+import msgspec
 
 from blackhole.catalogue.definition import Definition
 from blackhole.config import Config
 from blackhole.errors import UnknownMetricError
-from blackhole.query import newest, sandbox, select
+from blackhole.guard.explain import Explanation, explain_name
+from blackhole.query import newest, released, sandbox, select
+from blackhole.query.accounts import BudgetAnswer, LedgerPage, PrivacyNews
 from blackhole.query.health import Health
 from blackhole.query.inventory import inventory, last_heard
-from blackhole.query.language import Answer, Query, SqlAnswer, Subject, check_keys, plan
+from blackhole.query.language import Answer, Query, Request, SqlAnswer, Subject, check_keys, plan
+from blackhole.query.privacy import Privacy
 from blackhole.query.recent import Recent
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
 from blackhole.query.times import SECOND
 from blackhole.records import MetricType, PrivacyLevel
+from blackhole.store.asked import Asked
 from blackhole.store.database import Database
 from blackhole.store.reader import Reader
 
-_MOST_ASKED = 2000
 _SERIES = "SELECT id, type, unit, attributes, privacy_level FROM series WHERE metric = ? ORDER BY id"
 _NAMES = "SELECT DISTINCT metric FROM series"
+
+_NO_IDS = {
+    PrivacyLevel.SENSITIVE: "without ids in the data the smallest group counts events, not people",
+    PrivacyLevel.HIGHLY_SENSITIVE: "without ids in the data one event is protected, not a person",
+}
 
 Windows = Config | Mapping[PrivacyLevel, float]
 StoredSeries = tuple[int, str, str, str, int]
@@ -40,7 +49,8 @@ class Catalogue(Protocol):
 class Runner:
     """Synchronous and thread-safe; every answer comes from one snapshot.
 
-    `windows`: seconds of the window of each guarded level. `now`: Unix seconds.
+    `windows`: seconds of the window of each guarded level. `now`: Unix seconds. `started`: since when the
+    service collects; None where nothing is collected.
     """
 
     def __init__(
@@ -50,38 +60,54 @@ class Runner:
         *,
         windows: Windows,
         now: Callable[[], float] = time.time,
+        started: float | None = None,
     ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._windows = _windows(windows)
+        self._config = windows if isinstance(windows, Config) else Config()
         self._now = now
+        self._privacy = Privacy(database, lambda: self._catalogue, self._config, self._now_ns)
+        self._started = started
         self._recent = Recent(database, self._now_ns)
         self._health: Health | None = None
         self._health_lock = threading.Lock()
-        self._asked: OrderedDict[str, float] = OrderedDict()
-        self._asked_lock = threading.Lock()
+        self._asked = Asked(database)
         self._categories: dict[str, str | None] = {}
+
+    def recatalogue(self, catalogue: Catalogue) -> None:
+        """Answers by another catalogue from here on."""
+        self._catalogue = catalogue
+        self._categories = {}  # after the catalogue, so that a thread that fills the new one knows it
 
     def query(self, query: Query) -> Answer:
         """Values of one metric over time. Raises QueryError, UnknownMetricError."""
         check_keys(query)
         definition = self._catalogue.match(query.metric)
-        with self._database.reader() as reader:
+        with self._database.reader(yields=True) as reader:
             stored: list[StoredSeries] = [
                 (row[0], row[1], row[2], row[3], row[4]) for row in reader.rows(_SERIES, [query.metric]).rows
             ]
             if not stored and definition is None:
                 raise self._unknown(reader, query.metric)
-            self._note_asked(query.metric)
+            self._asked.note(query.metric, self._now())
             subject, notes = _subject(query.metric, definition, stored)
             request = plan(query, subject, self._windows, self._now_ns())
             chosen = select.choose(
                 query,
                 ((row[0], row[3]) for row in stored if (row[1], row[2]) == (subject.type, subject.unit)),
             )
-            series = select.run(reader, request, chosen) if chosen.ids else []
-            rate = select.sampling_rate(reader, request, chosen) if series else 1.0
+            noisy = self._is_noisy(reader, request)
+            if noisy:
+                released.check(request)
+            answer = released.run if noisy else select.run
+            series = answer(reader, request, chosen) if chosen.ids else []
+            rate = select.sampling_rate(reader, request, chosen) if series and not noisy else 1.0
+            withheld = self._privacy.notes(reader) if noisy else []
         notes += _notes(definition, subject, request.aggregation)
+        if noisy:
+            notes += released.notes(request)
+            notes += [*released.too_short(request, self._windows[subject.level]), *withheld]
         if not series:
             notes.append("no data in this range" if stored else "nothing of this metric has been stored yet")
         if rate < 1:
@@ -104,6 +130,17 @@ class Runner:
         """One SELECT in the sandbox. Raises QueryError, ForbiddenError."""
         return sandbox.run(self._database, text, max_rows)
 
+    def query_document(self, query: Query) -> list[bytes]:
+        """The answer of `query` as JSON, in pieces."""
+        answer = self.query(query)
+        pieces = [msgspec.json.encode(series) for series in answer.series]
+        empty = msgspec.json.encode(msgspec.structs.replace(answer, series=[]))
+        return sandbox.enclosed(empty, b'"series":[]', pieces)
+
+    def sql_document(self, text: str, max_rows: int = 1000) -> list[bytes]:
+        """The answer of `sql` as JSON, in pieces: for many rows."""
+        return sandbox.document(self._database, text, max_rows)
+
     def health(self) -> HealthReport:
         """The services of the last day. Raises QueryError."""
         with self._health_lock:
@@ -125,10 +162,35 @@ class Runner:
 
     def metrics(self) -> list[MetricInfo]:
         """The catalogue's metrics and all that is stored, by name. Raises QueryError."""
-        with self._asked_lock:
-            asked = dict(self._asked)
+        asked = self._asked.times()
         with self._database.reader() as reader:
-            return inventory(reader, self._catalogue, asked)
+            return inventory(reader, self._catalogue, asked, self._started)
+
+    def keep_asked(self) -> None:
+        """Writes down when metrics were last asked for. Raises StoreError."""
+        self._asked.keep()
+
+    def privacy_budget(self) -> BudgetAnswer:
+        """What the running budget period has cost, and what is left. Raises QueryError."""
+        return self._privacy.budget()
+
+    def privacy_ledger(self, before: int | None = None, limit: int = 100) -> LedgerPage:
+        """Rows of the ledger below a sequence, the newest first. Raises QueryError."""
+        return self._privacy.ledger(before, limit)
+
+    def privacy_news(self) -> PrivacyNews:
+        """What readers of the stream are told of the budget. Raises QueryError."""
+        return self._privacy.news()
+
+    def explain(self, metric: str) -> Explanation:
+        """What is promised about a metric. Raises QueryError, UnknownMetricError."""
+        return explain_name(metric, self._catalogue, self._config)
+
+    def _is_noisy(self, reader: Reader, request: Request) -> bool:
+        """What was stored while differential privacy was off is answered exactly, if that is still off."""
+        if request.subject.level is not PrivacyLevel.HIGHLY_SENSITIVE:
+            return False
+        return self._config.differential_privacy or released.exist(reader, request)
 
     def _newest(self, category: str) -> SeriesReport:
         return newest.report(
@@ -138,20 +200,14 @@ class Runner:
         )
 
     def _category(self, metric: str) -> str | None:
-        if metric not in self._categories:
+        known = self._categories
+        if metric not in known:
             definition = self._catalogue.match(metric)
-            self._categories[metric] = None if definition is None else definition.category
-        return self._categories[metric]
+            known[metric] = None if definition is None else definition.category
+        return known[metric]
 
     def _now_ns(self) -> int:
         return round(self._now() * SECOND)
-
-    def _note_asked(self, metric: str) -> None:
-        with self._asked_lock:
-            self._asked[metric] = self._now()
-            self._asked.move_to_end(metric)
-            if len(self._asked) > _MOST_ASKED:
-                self._asked.popitem(last=False)
 
     def _unknown(self, reader: Reader, metric: str) -> UnknownMetricError:
         stored = [name for (name,) in reader.rows(_NAMES, max_rows=10_000).rows]
@@ -208,7 +264,7 @@ def _notes(definition: Definition | None, subject: Subject, aggregation: str) ->
     if subject.level is PrivacyLevel.SENSITIVE:
         notes.append("groups that are too small in a window are withheld: their points are absent")
     if definition is not None and subject.level.guarded and not _has_unit_keys(definition):
-        notes.append("without ids in the data the smallest group counts events, not people")
+        notes.append(_NO_IDS[subject.level])
     return notes
 
 

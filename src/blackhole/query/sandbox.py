@@ -3,7 +3,8 @@
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,18 +15,21 @@ from blackhole.errors import ForbiddenError, QueryError
 from blackhole.query import functions
 from blackhole.query.language import SqlAnswer
 from blackhole.store.database import Database
-from blackhole.store.reader import Reader
+from blackhole.store.reader import Reader, Table, too_large
 
 TABLES = frozenset(
     (
         *("metrics", "metric_aggregates", "insights", "retention_policies"),
-        *("series", "points", "histogram_points", "privacy_ledger", "releases"),
+        *("series", "points", "histogram_points", "thinned", "privacy_ledger", "releases"),
+        "released_lists",
         *("spans", "logs"),
     )
 )
 MAX_ROWS = 100_000
 MAX_SQL = 16_384
+MAX_BYTES = 64 * 2**20
 TIMEOUT_S = 10.0
+MOST_ITEMS = 100_000
 
 _SOURCES = frozenset(
     ("BASE_TABLE", "SUBQUERY", "JOIN", "TABLE_FUNCTION", "EXPRESSION_LIST", "EMPTY", "PIVOT")
@@ -49,6 +53,8 @@ _CLASSES = frozenset(
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _ZONED = "TIMESTAMP WITH TIME ZONE"
+_NESTED = ("STRUCT", "MAP", "UNION")
+_FLAT_LIST = re.compile(r"[A-Z0-9_ ]+\[\]")
 _JSON_INTEGERS = 2**63
 _TAKEN = """
 SELECT lower(table_name) FROM duckdb_tables() UNION SELECT lower(view_name) FROM duckdb_views()
@@ -59,32 +65,83 @@ Json = dict[str, Any]
 
 def run(database: Database, text: str, max_rows: int = 1000) -> SqlAnswer:
     """Runs one SELECT. Raises ForbiddenError for anything but a read, QueryError beyond the limits."""
+    began = time.perf_counter()
+    rows: list[list[Any]] = []
+    shape, truncated = _ask(database, text, max_rows, rows.extend)
+    return SqlAnswer(shape.columns, shape.types, rows, truncated, _milliseconds(began))
+
+
+def document(database: Database, text: str, max_rows: int = 1000) -> list[bytes]:
+    """As `run`, the answer as JSON in pieces: a row takes a fifth of the memory that its objects took."""
+    began = time.perf_counter()
+    pieces: list[bytes] = []
+    size = 0
+
+    def encode(rows: list[list[Any]]) -> None:
+        nonlocal size
+        pieces.append(msgspec.json.encode(rows)[1:-1])
+        size += len(pieces[-1])
+        if size > MAX_BYTES:
+            raise too_large(MAX_BYTES)
+
+    shape, truncated = _ask(database, text, max_rows, encode)
+    empty = msgspec.json.encode(SqlAnswer(shape.columns, shape.types, [], truncated, _milliseconds(began)))
+    return enclosed(empty, b'"rows":[]', pieces)
+
+
+def enclosed(document: bytes, place: bytes, pieces: list[bytes]) -> list[bytes]:
+    """`pieces` as the items of the empty list that `place` ends with.
+
+    A text within `document` cannot look like `place`, since its quotes are escaped.
+    """
+    before, found, after = document.partition(place)
+    separated = [piece for item in pieces for piece in (b",", item)]
+    return [before + found[:-1], *separated[1:], found[-1:] + after]
+
+
+def _ask(
+    database: Database, text: str, max_rows: int, take: Callable[[list[list[Any]]], None]
+) -> tuple[Table, bool]:
+    """What the answer looks like, and whether there were more rows; `take` is given them, a few at a time."""
     if not 1 <= max_rows <= MAX_ROWS:
         raise QueryError(f"max_rows is from 1 to {MAX_ROWS:,}")
     if len(text) > MAX_SQL:
         raise QueryError(f"the statement is longer than {MAX_SQL:,} characters")
-    began = time.perf_counter()
-    with database.reader() as reader:
+    left = max_rows
+    with database.reader(yields=True) as reader:
         check(reader, text)
         inner = f"(\n{text.strip().rstrip(';')}\n)"
         shape = reader.rows(f"SELECT * FROM {inner} LIMIT 0", timeout=TIMEOUT_S)
         columns = _columns(shape.columns, shape.types)
         sql = f"SELECT {columns} FROM {inner} LIMIT {max_rows + 1}"
-        table = reader.rows(sql, max_rows=max_rows, timeout=TIMEOUT_S)
-    return SqlAnswer(
-        columns=shape.columns,
-        types=shape.types,
-        rows=[[plain(value) for value in row] for row in table.rows],
-        truncated=table.truncated,
-        elapsed_ms=round((time.perf_counter() - began) * 1000, 3),
-    )
+        with closing(reader.chunks(sql, max_rows=max_rows + 1, timeout=TIMEOUT_S)) as chunks:
+            for chunk in chunks:
+                if rows := [[plain(value) for value in row] for row in chunk[: max(left, 0)]]:
+                    take(rows)
+                left -= len(chunk)
+    return shape, left < 0
+
+
+def _milliseconds(began: float) -> float:
+    return round((time.perf_counter() - began) * 1000, 3)
 
 
 def _columns(names: list[str], types: list[str]) -> str:
-    """All columns; moments with a zone as UTC, since Python would want a library for them."""
-    zoned = [_quoted(name) for name, kind in zip(names, types, strict=True) if kind == _ZONED]
-    replaced = ", ".join(f"CAST({name} AS TIMESTAMP) AS {name}" for name in zoned)
-    return f"* REPLACE ({replaced})" if replaced else "*"
+    """All columns; moments with a zone as UTC, since Python would want a library for them.
+
+    Lists are measured where they are small: in Python each item is an object.
+    """
+    replaced = []
+    for name, kind in zip(map(_quoted, names), types, strict=True):
+        if kind == _ZONED:
+            replaced.append(f"CAST({name} AS TIMESTAMP) AS {name}")
+        elif kind.endswith("]") or kind.startswith(_NESTED):
+            items = f"len({name})" if _FLAT_LIST.fullmatch(kind) else f"length(CAST({name} AS VARCHAR)) // 4"
+            words = f"a list of more than {MOST_ITEMS:,} items: unnest it, or select less"
+            replaced.append(
+                f"CASE WHEN {items} > {MOST_ITEMS} THEN error('{words}') ELSE {name} END AS {name}"
+            )
+    return f"* REPLACE ({', '.join(replaced)})" if replaced else "*"
 
 
 def _quoted(name: str) -> str:

@@ -2,9 +2,12 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from blackhole.query.language import MAX_POINTS, QUANTILES, Point, Query, Reques
 from blackhole.query.quantiles import Cell, quantile
 from blackhole.query.times import format_time
 from blackhole.records import MetricType
-from blackhole.store.reader import Reader
+from blackhole.store.reader import Reader, Row
 
 SQL = Path(__file__).parent / "sql"
 HISTOGRAMS = (MetricType.HISTOGRAM, MetricType.SUMMARY)
@@ -112,10 +115,11 @@ def run(reader: Reader, request: Request, chosen: Chosen) -> list[Series]:
     rows = _quantile_rows(reader, request, chosen) if by_buckets else _rows(reader, request, chosen)
     private = request.subject.level.guarded
     points: dict[int, list[Point]] = defaultdict(list)
+    moment = cache(format_time)  # one text for all series: an answer is mostly times
     for group, bucket, value, samples in rows:
         if value is not None:
             shown = value if math.isfinite(value) else None
-            points[group].append(Point(format_time(bucket), shown, None if private else samples))
+            points[group].append(Point(moment(bucket), shown, None if private else samples))
     return [Series(chosen.attributes[group], points[group]) for group in sorted(points)]
 
 
@@ -128,34 +132,34 @@ def sampling_rate(reader: Reader, request: Request, chosen: Chosen) -> float:
     return 1.0 if rate is None else float(rate)
 
 
-def _rows(reader: Reader, request: Request, chosen: Chosen) -> Sequence[tuple[Any, ...]]:
-    table = reader.rows(render(request), parameters(request, chosen), max_rows=MAX_POINTS, timeout=TIMEOUT_S)
-    if table.truncated:
-        raise _too_many()
-    return table.rows
+def _rows(reader: Reader, request: Request, chosen: Chosen) -> Iterator[Row]:
+    return _at_most(MAX_POINTS, reader, render(request), parameters(request, chosen))
 
 
 def _quantile_rows(
     reader: Reader, request: Request, chosen: Chosen
-) -> list[tuple[int, int, float | None, int]]:
+) -> Iterator[tuple[int, int, float | None, int]]:
     bound = parameters(request, chosen)
-    samples = template("histograms").format(value="NULL")
-    counts = reader.rows(samples, bound, max_rows=MAX_POINTS, timeout=TIMEOUT_S)
-    table = reader.rows(render(request), bound, max_rows=_MAX_CELLS, timeout=TIMEOUT_S)
-    if counts.truncated or table.truncated:
-        raise _too_many()
-    cells: dict[tuple[int, int], list[Cell]] = defaultdict(list)
-    for group, bucket, *cell in table.rows:
-        cells[group, bucket].append(Cell(*cell))
+    counts = template("histograms").format(value="NULL")
+    samples = {row[:2]: row[3] for row in _at_most(MAX_POINTS, reader, counts, bound)}
     share = QUANTILES[request.aggregation]
-    return [
-        (group, bucket, quantile(cells[group, bucket], share), samples)
-        for group, bucket, _, samples in counts.rows
-        if (group, bucket) in cells
-    ]
+    rows = _at_most(_MAX_CELLS, reader, render(request), bound)
+    for (group, bucket), cells in groupby(rows, itemgetter(0, 1)):
+        value = quantile([Cell(*cell[2:]) for cell in cells], share)
+        yield group, bucket, value, samples[group, bucket]
 
 
-def _too_many() -> QueryError:
+def _at_most(most: int, reader: Reader, sql: str, bound: dict[str, Any]) -> Iterator[Row]:
+    """The rows, never many of them in memory at once. Raises QueryError when there are more."""
+    with closing(reader.chunks(sql, bound, max_rows=most + 1, timeout=TIMEOUT_S)) as chunks:
+        for chunk in chunks:
+            most -= len(chunk)
+            if most < 0:
+                raise too_many()
+            yield from chunk
+
+
+def too_many() -> QueryError:
     return QueryError(
         f"more than {MAX_POINTS:,} points in all: ask for a longer interval, a shorter range or fewer groups"
     )

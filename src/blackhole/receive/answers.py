@@ -6,7 +6,6 @@ runtime is loaded. `failure` is the only place where an error becomes an HTTP st
 
 import logging
 import math
-import traceback
 from dataclasses import dataclass
 from enum import IntEnum
 from http import HTTPStatus
@@ -22,6 +21,7 @@ from blackhole.errors import (
     UndecodableError,
     UnsupportedError,
 )
+from blackhole.logs import place
 from blackhole.records import Encoding, Signal, Verdict
 
 MOST_MESSAGE = 1024
@@ -141,10 +141,7 @@ def _unavailable(message: str, retry_after: float) -> Failure:
 
 def _describe(error: BaseException) -> str:
     """Kind and place. The text is left out unless it is ours: others quote what they were given."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
-    words = f": {error}" if isinstance(error, BlackholeError) else ""
-    return f"{type(error).__name__}{place}{words}"
+    return place(error) + (f": {error}" if isinstance(error, BlackholeError) else "")
 
 
 def _retry_info(seconds: float) -> bytes:

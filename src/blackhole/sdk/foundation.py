@@ -3,6 +3,7 @@
 import atexit
 import math
 import uuid
+from collections.abc import Collection, Mapping
 from typing import Self
 
 from opentelemetry import metrics, trace
@@ -32,6 +33,7 @@ class Foundation:
         endpoint: str | None,
         interval: float,
         resource: Resource,
+        unit_keys: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self.service_name = service_name
         self.resource = resource
@@ -44,7 +46,7 @@ class Foundation:
                 PeriodicExportingMetricReader(self._metrics, export_interval_millis=interval * 1000)
             ],
             resource=resource,
-            views=privacy_views(),
+            views=privacy_views(unit_keys),
             # An exemplar ties a measurement to one request.
             exemplar_filter=AlwaysOffExemplarFilter(),
             shutdown_on_exit=False,
@@ -103,13 +105,16 @@ def setup(
     instance_id: str | None = None,
     process_metrics: bool = True,
     set_global: bool = True,
+    unit_keys: Mapping[str, Collection[str]] | None = None,
 ) -> Foundation:
     """Starts reporting, and makes the providers OpenTelemetry's own (`set_global`).
 
     `endpoint`: `http://HOST:PORT` or `HOST:PORT`; None: $OTEL_EXPORTER_OTLP_ENDPOINT, else 127.0.0.1:4317.
     Port 4318, or $OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, chooses HTTP. `interval`: seconds between
-    collections. `instance_id`: which of several equal services this is; None makes a random one. Raises
-    ValueError for an empty name or an interval that is not above 0.
+    collections. `instance_id`: which of several equal services this is; None makes a random one. Keys that
+    name somebody are not sent, but for the ids of privacy units on guarded metrics of the built-in catalogue;
+    `unit_keys` names those of metrics that a catalogue of your own guards: {"shop.orders": ["user.id"]}.
+    Raises ValueError for an empty name or an interval that is not above 0.
     """
     if not service_name:
         raise ValueError("setup() needs the service's name, for example setup('identity')")
@@ -120,6 +125,7 @@ def setup(
         endpoint=endpoint,
         interval=interval,
         resource=_resource(service_name, service_version, instance_id),
+        unit_keys=unit_keys,
     )
     if process_metrics:
         observe_process(foundation.meter)

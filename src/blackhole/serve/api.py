@@ -9,15 +9,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from blackhole.catalogue.allow import Permission
 from blackhole.errors import QueryError, TooLargeError, UnauthenticatedError, UnsupportedError
 from blackhole.query.language import parse
 from blackhole.query.reports import MetricInfo
 from blackhole.serve import exposition
 from blackhole.serve.access import COOKIE, SESSION_SECONDS, Tokens
+from blackhole.serve.document import Document, Room
 from blackhole.serve.services import Services, Status
 from blackhole.serve.threads import Threads
 
 MAX_BODY = 64 * 1024
+_MOST_DIGITS = 18
 _NO_STORE = {"cache-control": "no-store"}
 _FINDINGS = (
     "SELECT id, insight_type, title, description, severity, metrics, generated_at, expires_at FROM insights"
@@ -51,6 +54,8 @@ class PrivacySettings(msgspec.Struct, frozen=True):
     differential_privacy: bool
     k_anonymity: int
     sensitive_window: float
+    release_window: float
+    privacy_budget: float
     retention_period: float
     network_sharing: bool
 
@@ -107,17 +112,18 @@ class Api:
         self._threads = Threads(running=2, waiting=16, around=services.free)
         # A statement may take 10 s: only one at a time, so that other questions have a place.
         self._one_statement = anyio.Semaphore(1)
+        self._room = Room()
 
     async def query(self, request: Request) -> Response:
         question = parse(await _body(request))
-        return _json(await self._threads.call(lambda: self._services.runner.query(question)))
+        return self._sent(await self._threads.call(lambda: self._services.runner.query_document(question)))
 
     async def sql(self, request: Request) -> Response:
         question = await _read(request, SqlQuestion)
-        ask = self._services.runner.sql
+        ask = self._services.runner.sql_document
         async with self._one_statement:
-            answer = await self._threads.call(lambda: ask(question.sql, question.max_rows))
-        return _json(answer)
+            pieces = await self._threads.call(lambda: ask(question.sql, question.max_rows))
+        return self._sent(pieces)
 
     async def health(self, _request: Request) -> Response:
         return _json(await self._threads.call(self._services.runner.health))
@@ -125,6 +131,10 @@ class Api:
     async def metrics(self, _request: Request) -> Response:
         known = await self._threads.call(self._services.runner.metrics)
         return _json(MetricsAnswer(list(known), self._refused()))
+
+    async def allow(self, request: Request) -> Response:
+        """On the event loop, as everything that changes what is judged."""
+        return _json(self._services.allow(await _read(request, Permission)))
 
     async def status(self, _request: Request) -> Response:
         status = self._services.status()
@@ -139,11 +149,13 @@ class Api:
             commit_seconds=statistics["commit_seconds"],
             refused=self._refused(),
             privacy=PrivacySettings(
-                config.differential_privacy,
-                config.k_anonymity,
-                float(config.sensitive_window),
-                float(config.retention_period),
-                config.network_sharing,
+                differential_privacy=config.differential_privacy,
+                k_anonymity=config.k_anonymity,
+                sensitive_window=float(config.sensitive_window),
+                release_window=float(config.release_window),
+                privacy_budget=config.privacy_budget,
+                retention_period=float(config.retention_period),
+                network_sharing=config.network_sharing,
             ),
         )
         return _json(answer)
@@ -153,6 +165,18 @@ class Api:
 
     async def alerts(self, _request: Request) -> Response:
         return _json(AlertsAnswer(await self._findings("true")))
+
+    async def privacy_budget(self, _request: Request) -> Response:
+        return _json(await self._threads.call(self._services.runner.privacy_budget))
+
+    async def privacy_ledger(self, request: Request) -> Response:
+        before, limit = _number(request, "before", None), _number(request, "limit", 100)
+        read = self._services.runner.privacy_ledger
+        return _json(await self._threads.call(lambda: read(before, 100 if limit is None else limit)))
+
+    async def explain(self, request: Request) -> Response:
+        metric = str(request.path_params["metric"])
+        return _json(await self._threads.call(lambda: self._services.runner.explain(metric)))
 
     async def alive(self, _request: Request) -> Response:
         return _json(State("alive"))
@@ -186,6 +210,9 @@ class Api:
         )
         return response
 
+    def _sent(self, pieces: list[bytes]) -> Response:
+        return Document(pieces, self._room, headers=_NO_STORE)
+
     def _refused(self) -> list[Refused]:
         return [Refused(**entry) for entry in self._services.statistics()["refused"]]
 
@@ -201,6 +228,16 @@ async def _read(request: Request, kind: type[S]) -> S:
         return msgspec.json.decode(await _body(request), type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise QueryError(f"the body is not as /openapi.json says: {error}") from None
+
+
+def _number(request: Request, name: str, default: int | None) -> int | None:
+    """A whole number of the query string. Raises QueryError."""
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        raise QueryError(f"`{name}` is a whole number")
+    return int(text)
 
 
 async def _body(request: Request) -> bytes:

@@ -23,6 +23,9 @@ from blackhole.serve.threads import Threads
 
 log = logging.getLogger(__name__)
 
+# What changes at most once a window, and is told when it does.
+_NEWS = frozenset({"privacy"})
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -143,6 +146,9 @@ class Live:
         else:
             place = max(since, ring.first - 1)
             yield self._hello(place, place - since)
+            for kept in ring.newest():
+                if since < kept.sequence <= place:
+                    yield kept.text
         while True:
             kept = await self._after(place)
             if missed := kept.sequence - place - 1:
@@ -196,13 +202,14 @@ class Live:
             "service_health": runner.health,
             "p2p_metrics": runner.network,
             "performance": runner.performance,
+            "privacy": runner.privacy_news,
         }
         return {kind: msgspec.json.encode(report()) for kind, report in reports.items()}
 
     def _offer(self, kind: str, data: bytes, now: float) -> None:
-        """Publishes what changed, or was not sent for a while."""
+        """Publishes what changed, or was not sent for a while; news are sent once."""
         before, sent = self._last.get(kind, (b"", float("-inf")))
-        if data == before and now - sent < self._pace.repeat:
+        if data == before and (kind in _NEWS or now - sent < self._pace.repeat):
             return
         self._last[kind] = (data, now)
         self._ring.append(kind, self._timestamp(), msgspec.Raw(data))

@@ -1,7 +1,8 @@
 """Turns the table of endpoints into an OpenAPI 3.1 document."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -16,7 +17,10 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One operation. `answer` is a type (JSON), the media type of other answers, or None (204, no body)."""
+    """One operation. `answer` is a type (JSON), the media type of other answers, or None (204, no body).
+
+    `numbers`: whole numbers that may stand in the query string, each with what it says.
+    """
 
     method: str
     path: str
@@ -24,6 +28,7 @@ class Endpoint:
     handler: Handler
     body: type | None = None
     answer: type | str | None = None
+    numbers: Mapping[str, str] = field(default_factory=dict)
 
 
 def document(endpoints: Sequence[Endpoint], *, version: str, token_needed: bool) -> Schema:
@@ -66,10 +71,19 @@ def _operation(endpoint: Endpoint, schema_of: dict[type, Schema]) -> Schema:
         "summary": endpoint.summary,
         "responses": {**_success(endpoint, schema_of), "default": problem},
     }
+    if parameters := list(_parameters(endpoint)):
+        operation["parameters"] = parameters
     if endpoint.body is not None:
         content = _content("application/json", schema_of[endpoint.body])
         operation["requestBody"] = {"required": True, "content": content}
     return operation
+
+
+def _parameters(endpoint: Endpoint) -> Iterator[Schema]:
+    for name in re.findall(r"{(\w+)}", endpoint.path):
+        yield {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    for name, words in endpoint.numbers.items():
+        yield {"name": name, "in": "query", "description": words, "schema": {"type": "integer"}}
 
 
 def _success(endpoint: Endpoint, schema_of: dict[type, Schema]) -> Schema:

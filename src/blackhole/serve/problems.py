@@ -1,7 +1,6 @@
 """Turns errors into problem documents (RFC 9457); the one place where they get an HTTP status."""
 
 import logging
-import traceback
 from http import HTTPStatus
 from math import ceil
 
@@ -11,6 +10,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from blackhole import errors
+from blackhole.logs import place
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ def response(error: BaseException) -> Response:
 async def handle(request: HTTPConnection, error: Exception) -> Response:
     """The exception handler of the application. What is unexpected is logged by its place, never its text."""
     if not isinstance(error, errors.BlackholeError | HTTPException):
-        frames = traceback.extract_tb(error.__traceback__)
-        place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown place"
-        log.error("%s failed: unexpected %s at %s", request.url.path, type(error).__name__, place)
+        # The route's own path: what was asked for may name somebody.
+        route = getattr(request.scope.get("route"), "path", "a request")
+        log.error("%s failed: unexpected %s", route, place(error))
     return response(error)

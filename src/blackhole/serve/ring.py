@@ -36,6 +36,7 @@ class Ring:
         self._max_bytes = max_bytes
         self._kept: deque[Kept] = deque()
         self._bytes = 0
+        self._newest: dict[str, Kept] = {}
         self.latest = 0
 
     @property
@@ -48,6 +49,7 @@ class Ring:
         text = msgspec.json.encode(Envelope(kind, self.latest, timestamp, data)).decode()
         kept = Kept(self.latest, kind, text)
         self._kept.append(kept)
+        self._newest[kind] = kept
         self._bytes += len(text)
         while len(self._kept) > 1 and (len(self._kept) > self._max_messages or self._bytes > self._max_bytes):
             self._bytes -= len(self._kept.popleft().text)
@@ -61,5 +63,4 @@ class Ring:
 
     def newest(self) -> list[Kept]:
         """The newest message of each kind, oldest first: what a new reader needs to be up to date."""
-        by_kind = {kept.kind: kept for kept in self._kept}
-        return sorted(by_kind.values(), key=lambda kept: kept.sequence)
+        return sorted(self._newest.values(), key=lambda kept: kept.sequence)

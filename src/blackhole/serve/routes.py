@@ -10,8 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
+from blackhole.catalogue.allow import Allowed, Permission
 from blackhole.errors import BlackholeError
+from blackhole.guard.explain import Explanation
+from blackhole.query.accounts import BudgetAnswer, LedgerPage
 from blackhole.query.language import Answer, Query, SqlAnswer
+from blackhole.query.privacy import MAX_ROWS
 from blackhole.query.reports import HealthReport
 from blackhole.serve import exposition, openapi, problems
 from blackhole.serve.access import Place, Tokens
@@ -58,15 +62,32 @@ def endpoints(api: Api, page: Page) -> tuple[Endpoint, ...]:
         Endpoint("POST", f"{_BASE}/query", "Values of one metric over time", api.query, Query, Answer),
         Endpoint("POST", f"{_BASE}/sql", "A read-only SQL question", api.sql, SqlQuestion, SqlAnswer),
         Endpoint("GET", f"{_BASE}/metrics", "What is known and what came", api.metrics, None, MetricsAnswer),
+        Endpoint(
+            "POST", f"{_BASE}/catalogue/allow", "Collect metrics from here on", api.allow, Permission, Allowed
+        ),
         Endpoint("GET", f"{_BASE}/health", "How each service is doing", api.health, None, HealthReport),
         Endpoint("GET", f"{_BASE}/status", "How this process is doing", api.status, None, StatusAnswer),
         Endpoint("GET", f"{_BASE}/insights", "What was found", api.insights, None, InsightsAnswer),
         Endpoint("GET", f"{_BASE}/alerts", "Alerts that were raised", api.alerts, None, AlertsAnswer),
+        *_privacy_endpoints(api),
         Endpoint("POST", "/login", "Exchange a token for a session cookie", api.login, Login),
         Endpoint("GET", "/healthz", "The process is alive", api.alive, None, State),
         Endpoint("GET", "/readyz", "Data is accepted", api.ready, None, State),
         Endpoint("GET", "/metrics", "Prometheus text", api.prometheus, None, exposition.CONTENT_TYPE),
         Endpoint("GET", "/", "The dashboard", page.index, None, "text/html"),
+    )
+
+
+def _privacy_endpoints(api: Api) -> tuple[Endpoint, ...]:
+    base = f"{_BASE}/privacy"
+    pages = {
+        "before": "Only rows below this sequence",
+        "limit": f"At most so many rows, up to {MAX_ROWS}; 100 where it is not given",
+    }
+    return (
+        Endpoint("GET", f"{base}/budget", "What is left", api.privacy_budget, None, BudgetAnswer),
+        Endpoint("GET", f"{base}/ledger", "What was spent", api.privacy_ledger, None, LedgerPage, pages),
+        Endpoint("GET", f"{base}/explain/{{metric}}", "What is promised", api.explain, None, Explanation),
     )
 
 
@@ -79,7 +100,8 @@ def _routes(
         return Response(encoded, headers={"cache-control": "no-cache"}, media_type="application/json")
 
     return [
-        *(Route(e.path, e.handler, methods=[e.method]) for e in table),
+        # The name of a metric may hold slashes.
+        *(Route(e.path.replace("}", ":path}"), e.handler, methods=[e.method]) for e in table),
         Route(DESCRIPTION, describe, methods=["GET"]),
         WebSocketRoute(STREAM, live.serve),
         Mount("/assets", page.assets),

@@ -8,20 +8,32 @@ from typing import Any, Protocol
 
 import msgspec
 
+from blackhole.catalogue.allow import Allowed, Permission
 from blackhole.config import Config
-from blackhole.query.language import Answer, Query, SqlAnswer
+from blackhole.errors import UnavailableError
+from blackhole.guard.explain import Explanation
+from blackhole.query.accounts import BudgetAnswer, LedgerPage, PrivacyNews
+from blackhole.query.language import Query, SqlAnswer
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
 
 
 class Runner(Protocol):
-    """Answers questions from the database; blocking, thread-safe. Raises BlackholeError."""
+    """Answers questions from the database; blocking, thread-safe. Raises BlackholeError.
 
-    def query(self, query: Query, /) -> Answer: ...
+    A document is the answer as JSON, in pieces: what is large is sent without being put together.
+    """
+
+    def query_document(self, query: Query, /) -> list[bytes]: ...
+    def sql_document(self, text: str, max_rows: int = 1000) -> list[bytes]: ...
     def sql(self, text: str, max_rows: int = 1000) -> SqlAnswer: ...
     def health(self) -> HealthReport: ...
     def network(self) -> SeriesReport: ...
     def performance(self) -> SeriesReport: ...
     def metrics(self) -> Sequence[MetricInfo]: ...
+    def privacy_budget(self) -> BudgetAnswer: ...
+    def privacy_ledger(self, before: int | None = None, limit: int = 100) -> LedgerPage: ...
+    def privacy_news(self) -> PrivacyNews: ...
+    def explain(self, metric: str, /) -> Explanation: ...
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,9 +66,15 @@ def steady(
     return remembered
 
 
+def _allow_nothing(_: Permission) -> Allowed:
+    raise UnavailableError("nothing can be allowed here: ask the service that collects")
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """`statistics` is `pipeline.Statistics.snapshot`; `ready` says whether data is accepted.
+
+    `allow` adds to the catalogue, and is called on the event loop.
 
     What a thread does inside `free()` is not charged to collecting.
     """
@@ -67,3 +85,4 @@ class Services:
     config: Config
     ready: Callable[[], bool] = field(default=lambda: True)
     free: Callable[[], AbstractContextManager[None]] = field(default=nullcontext)
+    allow: Callable[[Permission], Allowed] = field(default=_allow_nothing)

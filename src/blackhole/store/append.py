@@ -24,7 +24,7 @@ from blackhole.records import (
     StreamRow,
 )
 from blackhole.store import keep, ledger
-from blackhole.store.database import Database
+from blackhole.store.database import Database, QuestionsEndedError
 
 RETRY_MIN_S = 0.1
 RETRY_MAX_S = 5.0
@@ -39,15 +39,13 @@ log = logging.getLogger(__name__)
 
 _INSERT_POINTS = """
 INSERT INTO points
-SELECT series, stream, time, value, cumulative, make_timestamp($1::BIGINT), if(stream = 0, 1, $2::FLOAT)
-FROM incoming_points
+SELECT series, stream, time, value, cumulative, make_timestamp($1::BIGINT) FROM incoming_points
 """
 
 _INSERT_HISTOGRAMS = """
 INSERT INTO histogram_points
 SELECT series, stream, time, count, sum, min, max, bounds, buckets,
-    cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets, make_timestamp($1::BIGINT),
-    if(stream = 0, 1, $2::FLOAT)
+    cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets, make_timestamp($1::BIGINT)
 FROM incoming_histograms
 """
 
@@ -61,6 +59,8 @@ _INSERT_STREAMS = """
 INSERT INTO streams
 SELECT unnest($1::UINTEGER[]), unnest($2::BLOB[]), unnest($3::UINTEGER[]), make_timestamp($4::BIGINT)
 """
+
+_INSERT_THINNED = "INSERT INTO thinned VALUES (make_timestamp($1::BIGINT), $2::FLOAT)"
 
 _STORED = """
 SELECT EXISTS (FROM points WHERE created_at = make_timestamp($1::BIGINT))
@@ -309,6 +309,9 @@ class Writer:
         with self._changed:
             head.failures += 1
             self._inlet.forget()
+            if head.failures == 1 and isinstance(error, QuestionsEndedError):
+                log.info("questions were ended for a commit of %d rows, which failed: %s", head.count, error)
+                return
             log.warning("a commit of %d rows failed and will be tried again: %s", head.count, error)
             told = [one for one in self._waiting() if one.batch.repeatable]
             _fail(told, OverloadedError("the points are not stored yet: send again", retry_after=1.0))
@@ -342,7 +345,11 @@ class Writer:
 
 
 class Inlet:
-    """Where a connection reads an Arrow stream from; naming it to DuckDB costs much of a small commit."""
+    """Where a connection reads an Arrow stream from.
+
+    Naming it to DuckDB, and having a statement parsed and planned, cost more than half of a small commit:
+    both are done once a connection.
+    """
 
     def __init__(self) -> None:
         self._stream: object = None
@@ -358,17 +365,21 @@ class Inlet:
         name: str,
         sql: str,
         exporter: ArrowExporter,
-        bound: Sequence[object],
+        created_us: int,
     ) -> None:
-        """Runs `sql`, which reads `name`, over what `exporter` gives: DuckDB asks for it more than once."""
+        """Runs `sql` with `created_us` as $1; it reads `name`, which is what `exporter` gives.
+
+        `sql` is the same each time. DuckDB asks for the stream more than once.
+        """
         if connection is not self._connection:
             self._connection, self._names = connection, set()
         self._stream = exporter.__arrow_c_stream__()
         try:
             if name not in self._names:
                 connection.register(name, self)
+                connection.execute(f"PREPARE insert_{name} AS {sql}")
                 self._names.add(name)
-            connection.execute(sql, bound)
+            connection.execute(f"EXECUTE insert_{name}({created_us:d})")
         except BaseException:
             # What was named within a transaction is gone when that is undone.
             self._connection = None
@@ -396,7 +407,8 @@ def insert(
     `inlet` is kept by those who add often on one connection.
     """
     inlet = Inlet() if inlet is None else inlet
-    bound = [created_us, sampling_rate]
+    if sampling_rate < 1:
+        connection.execute(_INSERT_THINNED, [created_us, sampling_rate])
     if series:
         columns = [
             [row.id for row in series],
@@ -412,9 +424,9 @@ def insert(
         keys = [row.key for row in streams]
         connection.execute(_INSERT_STREAMS, [numbers, keys, [row.series for row in streams], created_us])
     if rows.points:
-        inlet.run(connection, "incoming_points", _INSERT_POINTS, rows.point_stream(), bound)
+        inlet.run(connection, "incoming_points", _INSERT_POINTS, rows.point_stream(), created_us)
     if rows.histograms:
-        inlet.run(connection, "incoming_histograms", _INSERT_HISTOGRAMS, rows.histogram_stream(), bound)
+        inlet.run(connection, "incoming_histograms", _INSERT_HISTOGRAMS, rows.histogram_stream(), created_us)
 
 
 def insert_records(
@@ -422,9 +434,9 @@ def insert_records(
 ) -> None:
     """Adds spans and log records within the open transaction."""
     if records.spans:
-        inlet.run(connection, "incoming_spans", keep.INSERT_SPANS, records.span_stream(), [created_us])
+        inlet.run(connection, "incoming_spans", keep.INSERT_SPANS, records.span_stream(), created_us)
     if records.logs:
-        inlet.run(connection, "incoming_logs", keep.INSERT_LOGS, records.log_stream(), [created_us])
+        inlet.run(connection, "incoming_logs", keep.INSERT_LOGS, records.log_stream(), created_us)
 
 
 def _rows(batch: GuardedBatch) -> int:

@@ -6,7 +6,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,8 +15,9 @@ import duckdb
 from blackhole.errors import OverloadedError, QueryError, StoreError
 from blackhole.records import Head, LedgerRow, MetricType, Point, PrivacyLevel, SeriesRow, StreamState
 from blackhole.store import ledger, migrate, secret
-from blackhole.store.reader import Reader, one_line
+from blackhole.store.reader import Reader, one_line, short_of_memory
 from blackhole.store.recall import find, recall
+from blackhole.store.watch import Watch
 
 MEMORY_LIMIT = 64 * 2**20
 MAX_READERS = 2
@@ -24,8 +25,16 @@ MAX_READERS = 2
 CHECKPOINT_THRESHOLD = "16MiB"
 MAX_TEMPORARY = "256MiB"
 READER_WAIT_S = 10.0
+# What sorts and joins of one question may take of DuckDB's memory before they go to disk: commits need some.
+_QUESTION_SHARE = 3
+# Memory that the answer before took comes back within a moment.
+_MEMORY_WAIT_S = 1.0
 
 log = logging.getLogger(__name__)
+
+
+class QuestionsEndedError(StoreError):
+    """Not written for want of memory; questions that had it were ended, so it is worth another try."""
 
 
 class Database:
@@ -48,6 +57,8 @@ class Database:
         self._write_lock = threading.RLock()
         self._readers = threading.BoundedSemaphore(MAX_READERS)
         self._recalling = threading.Lock()
+        self._watch = Watch()
+        self._doubtful = False
 
     @classmethod
     def open(
@@ -123,34 +134,41 @@ class Database:
         return self._clock()
 
     @contextmanager
-    def reader(self) -> Iterator[Reader]:
-        """A read-only snapshot. Raises QueryError when two queries are running and do not end."""
+    def reader(self, *, yields: bool = False) -> Iterator[Reader]:
+        """A read-only snapshot. Raises QueryError when two queries are running and do not end.
+
+        `yields`: for people's questions, whose memory writing may take: they end with QueryError then.
+        """
         if not self._readers.acquire(timeout=READER_WAIT_S):
             raise QueryError(f"{MAX_READERS} queries are already running: ask again when they have ended")
         try:
-            with self._snapshot() as reader:
+            if yields:
+                self._wait_for_memory()
+            with self._snapshot(yields=yields) as reader:
                 yield reader
         finally:
             self._readers.release()
+
+    def yield_when(self, short: Callable[[], bool]) -> None:
+        """`short`: asked a hundred times a second while people's questions run; any thread."""
+        self._watch.short = short
 
     @contextmanager
     def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """One transaction: committed at the end, undone when anything is raised. Raises StoreError.
 
-        When DuckDB has given the file up (FATAL), the file is opened anew for the next writer.
+        When its COMMIT fails, or DuckDB has given the file up (FATAL), the file is opened anew.
         """
         with self._write_lock:
             connection = self._writing_connection()
+            committing = False
             try:
                 connection.execute("BEGIN")
                 yield connection
+                committing = True
                 connection.execute("COMMIT")
-            except duckdb.FatalException as error:
-                self._reopen()
-                raise StoreError(f"{self.path}: DuckDB gave up: {one_line(error)}") from None
             except duckdb.Error as error:
-                self._drop_writing_connection()
-                raise StoreError(f"{self.path}: not written: {one_line(error)}") from None
+                raise self._undone(error, committing=committing) from None
             except BaseException:
                 self._drop_writing_connection()
                 raise
@@ -174,14 +192,37 @@ class Database:
 
     def close(self) -> None:
         """Checkpoints and closes the file."""
+        self._watch.close()
+        self._close_file()
+
+    def _close_file(self) -> None:
         with self._write_lock, self._handles:
             self._drop_writing_connection()
             if self._root is not None:
+                if not (self.read_only or self._doubtful):
+                    with suppress(duckdb.Error):  # the log has it all
+                        self._root.execute("CHECKPOINT")
                 self._root.close()
                 self._root = None
 
+    def _undone(self, error: duckdb.Error, *, committing: bool) -> StoreError:
+        ended = 0
+        if committing or isinstance(error, duckdb.FatalException):
+            # DuckDB may keep rows of a COMMIT that failed for want of memory, and write them with the next
+            # checkpoint: only the file, and its log, tell what is stored.
+            ended = self._watch.end_questions()
+            self._reopen()
+        else:
+            self._drop_writing_connection()
+            if isinstance(error, duckdb.OutOfMemoryException):
+                ended = self._watch.end_questions()
+        kind = QuestionsEndedError if ended else StoreError
+        return kind(f"{self.path}: not written: {one_line(error)}")
+
     def _writing_connection(self) -> duckdb.DuckDBPyConnection:
         """Kept from one transaction to the next; one whose transaction failed is not used again."""
+        if self._doubtful:
+            self._reopen()
         if self._writing is None:
             try:
                 self._writing = self._cursor()
@@ -195,6 +236,13 @@ class Database:
             self._writing.close()
             self._writing = None
 
+    def _wait_for_memory(self) -> None:
+        until = time.monotonic() + _MEMORY_WAIT_S
+        while self._watch.short():
+            if time.monotonic() >= until:
+                raise short_of_memory()
+            time.sleep(_MEMORY_WAIT_S / 20)
+
     @contextmanager
     def _remembering(self) -> Iterator[Reader]:
         try:
@@ -204,10 +252,12 @@ class Database:
             raise OverloadedError("the store is busy: send again in a moment", retry_after=1.0) from None
 
     @contextmanager
-    def _snapshot(self) -> Iterator[Reader]:
+    def _snapshot(self, *, yields: bool = False) -> Iterator[Reader]:
         cursor = self._cursor()
         try:
-            yield Reader(cursor)
+            if yields:
+                cursor.execute(f"SET operator_memory_limit = '{self._memory_limit // _QUESTION_SHARE}B'")
+            yield Reader(cursor, self._watch, yields=yields)
         finally:
             cursor.close()
 
@@ -218,15 +268,21 @@ class Database:
             return self._root.cursor()
 
     def _reopen(self) -> None:
+        """From the file, with nothing of what is in memory. Raises StoreError while somebody still reads."""
         log.warning("%s: opening the database anew", self.path)
+        self._doubtful = True
         self._drop_writing_connection()
+        self._watch.end_questions()
         permits = [self._readers.acquire(timeout=READER_WAIT_S) for _ in range(MAX_READERS)]
         try:
+            if not all(permits):
+                raise StoreError(f"{self.path}: not opened anew while questions run: wait for them to end")
             with self._recalling, self._handles:
                 if self._root is not None:
                     self._root.close()
                 self._root = None
                 self._root = self._connect()
+            self._doubtful = False
         finally:
             for held in permits:
                 if held:
@@ -256,7 +312,7 @@ class Database:
     def _prepare(self) -> None:
         version = migrate.version_of(self._connection, self.path, self._schema)
         if 0 < version < len(migrate.steps(self._schema)):
-            self.close()
+            self._close_file()
             copy = migrate.back_up(self.path, version)
             log.warning("%s: migrating from schema %d; the old file is kept as %s", self.path, version, copy)
             self._root = self._connect()
@@ -312,6 +368,8 @@ class Database:
         except duckdb.Error as error:
             raise _refusal(self.path, error) from None
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        connection.execute("PRAGMA disable_checkpoint_on_shutdown")  # `close` does it, `_reopen` must not
+        connection.execute("SET allowed_configs = ['operator_memory_limit']")
         connection.execute("SET lock_configuration = true")
         return connection
 

@@ -1,5 +1,6 @@
 """Turns entries of the privacy ledger into rows of the database, and keeps its end in a file beside that."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,14 @@ _PAGE = f"""
 SELECT {_COLUMNS} FROM privacy_ledger WHERE sequence > $after ORDER BY sequence LIMIT $most
 """
 
+_BEFORE = f"""
+SELECT {_COLUMNS} FROM privacy_ledger WHERE sequence < $before ORDER BY sequence DESC LIMIT $most
+"""
+
+_PERIOD = f"""
+SELECT {_COLUMNS} FROM privacy_ledger WHERE kind = '{LedgerKind.PERIOD}' ORDER BY sequence DESC LIMIT 1
+"""
+
 
 def tail(reader: Reader) -> list[LedgerRow]:
     """The rows since the last budget period began, oldest first."""
@@ -53,6 +62,17 @@ def tail(reader: Reader) -> list[LedgerRow]:
 def page(reader: Reader, after: int, most: int) -> list[LedgerRow]:
     """At most `most` rows after the sequence `after`, oldest first."""
     return [_row(row) for row in reader.rows(_PAGE, {"after": after, "most": most}).rows]
+
+
+def before(reader: Reader, sequence: int, most: int) -> list[LedgerRow]:
+    """At most `most` rows before `sequence`, the newest first."""
+    return [_row(row) for row in reader.rows(_BEFORE, {"before": sequence, "most": most}).rows]
+
+
+def newest_period(reader: Reader) -> LedgerRow | None:
+    """The row that began the newest budget period, with its plan."""
+    rows = reader.rows(_PERIOD).rows
+    return _row(rows[0]) if rows else None
 
 
 def insert(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:
@@ -110,12 +130,12 @@ def read_head(database: Path) -> Head | None:
     """The head of the ledger, or None where there is no such file. Raises StoreError when it is none."""
     path = head_path(database)
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Head)
+        return msgspec.convert(json.loads(path.read_bytes()), Head)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error.strerror}: give it to the service's user") from None
-    except msgspec.DecodeError:
+    except ValueError:
         raise StoreError(
             f"{path}: not the head of a privacy ledger: restore it, or remove it (that spends the period)"
         ) from None
@@ -125,7 +145,8 @@ def write_head(database: Path, rows: Sequence[LedgerRow]) -> None:
     """Writes what the ledger's end will be, so that it is on the disk before the rows are committed."""
     last = rows[-1]
     head = Head(last.sequence, last.hash, last.time_ns, last.period.end_ns, tuple(rows))
-    secret.write_durably(head_path(database), msgspec.json.encode(head))
+    # The cost of switching differential privacy off is infinite, which msgspec would write as null.
+    secret.write_durably(head_path(database), json.dumps(msgspec.to_builtins(head)).encode())
 
 
 def _values(row: LedgerRow) -> list[Any]:

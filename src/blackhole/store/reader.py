@@ -1,17 +1,23 @@
 """Turns one SELECT into a bounded table: rows, bytes and seconds each have a limit."""
 
-import math
-import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
 
 from blackhole.errors import QueryError
+from blackhole.store.watch import End, Question, Watch
 
 MAX_BYTES = 64 * 2**20
-_CHUNK = 1000
+_CHUNK_BYTES = 512 * 1024
+_MOST_ROWS = 1000
+# A list of DuckDB's becomes four times as large in Python.
+_MOST_NESTED_ROWS = 4
+_NESTED = ("[", "STRUCT", "MAP", "UNION")
+
+Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +33,15 @@ class Table:
 class Reader:
     """A read-only snapshot of the database; one thread at a time."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Begins the snapshot. Raises QueryError."""
+    def __init__(self, connection: duckdb.DuckDBPyConnection, watch: Watch, *, yields: bool) -> None:
+        """Begins the snapshot. Raises QueryError. `yields`: see `Question`."""
         self._connection = connection
+        self._watch = watch
+        self._yields = yields
         try:
             connection.execute("BEGIN TRANSACTION READ ONLY")
         except duckdb.Error as error:
-            raise _as_query_error(error, math.inf) from None
+            raise _as_query_error(error) from None
 
     def rows(
         self,
@@ -45,39 +53,62 @@ class Reader:
         max_bytes: int = MAX_BYTES,
     ) -> Table:
         """Runs one statement. Raises QueryError beyond `timeout` seconds, `max_bytes` or the memory limit."""
-        expired = threading.Event()
-        clock = threading.Timer(timeout, self._interrupt, (expired,))
-        clock.daemon = True
-        clock.start()
-        try:
-            self._connection.execute(sql, params or None)
-            return self._fetch(max_rows, max_bytes)
-        except duckdb.Error as error:
-            raise _as_query_error(error, timeout if expired.is_set() else math.inf) from None
-        finally:
-            clock.cancel()
-
-    def _interrupt(self, expired: threading.Event) -> None:
-        expired.set()
-        self._connection.interrupt()
-
-    def _fetch(self, max_rows: int, max_bytes: int) -> Table:
-        description = self._connection.description or []
-        rows: list[tuple[Any, ...]] = []
+        rows: list[Row] = []
         size = 0
-        while len(rows) <= max_rows and (chunk := self._connection.fetchmany(_CHUNK)):
-            size += sum(_size(value) for row in chunk for value in row)
-            if size > max_bytes:
-                raise QueryError(
-                    f"the answer is larger than {max_bytes >> 20} MiB: select fewer columns or rows"
-                )
-            rows += chunk
+        with closing(self.chunks(sql, params, max_rows=max_rows + 1, timeout=timeout)) as chunks:
+            for chunk in chunks:
+                size += sum(_size(value) for row in chunk for value in row)
+                if size > max_bytes:
+                    raise too_large(max_bytes)
+                rows += chunk
+        description = self._connection.description or []
         return Table(
             columns=[str(column[0]) for column in description],
             types=[str(column[1]) for column in description],
             rows=rows[:max_rows],
             truncated=len(rows) > max_rows,
         )
+
+    def chunks(
+        self,
+        sql: str,
+        params: Sequence[Any] | dict[str, Any] = (),
+        *,
+        max_rows: int,
+        timeout: float = 10.0,
+    ) -> Generator[list[Row], None, None]:
+        """Runs one statement and gives a few rows at a time, so that no more of them are in memory.
+
+        Raises QueryError as `rows` does. To be closed by who does not read it to its end.
+        """
+        with self._watch.over(self._connection.interrupt, timeout, yields=self._yields) as question:
+            try:
+                self._connection.execute(sql, params or None)
+                yield from self._fetch(max_rows, question)
+            except duckdb.Error as error:
+                raise _ended(question, timeout) or _as_query_error(error) from None
+            if question.end is not None:
+                raise _ended(question, timeout) or QueryError("the query was ended")
+
+    def _fetch(self, left: int, question: Question) -> Iterator[list[Row]]:
+        kinds = [str(column[1]) for column in self._connection.description or []]
+        nested = any(mark in kind for kind in kinds for mark in _NESTED)
+        most, count = _MOST_NESTED_ROWS if nested else _MOST_ROWS, 1
+        while left > 0 and (chunk := self._connection.fetchmany(min(count, left))):
+            largest = max(_row_size(row) for row in (chunk[0], chunk[-1]))
+            count = max(min(2 * count, most, _CHUNK_BYTES // largest), 1)
+            left -= len(chunk)
+            yield chunk
+            if question.end is not None:
+                return
+
+
+def too_large(max_bytes: int) -> QueryError:
+    return QueryError(f"the answer is larger than {max_bytes >> 20} MiB: select fewer columns or rows")
+
+
+def _row_size(row: Row) -> int:
+    return 16 + sum(_size(value) for value in row)
 
 
 def _size(value: object) -> int:
@@ -90,9 +121,21 @@ def _size(value: object) -> int:
     return 16
 
 
-def _as_query_error(error: duckdb.Error, timeout: float) -> QueryError:
-    if math.isfinite(timeout):
+def _ended(question: Question, timeout: float) -> QueryError | None:
+    if question.end is End.TIME:
         return QueryError(f"the query took longer than {timeout:g} s: narrow the time range")
+    if question.end is End.MEMORY:
+        return short_of_memory()
+    return None
+
+
+def short_of_memory() -> QueryError:
+    return QueryError(
+        "the service has no memory left for questions: narrow the time range, or ask again later"
+    )
+
+
+def _as_query_error(error: duckdb.Error) -> QueryError:
     if isinstance(error, duckdb.OutOfMemoryException):
         return QueryError("the query needs more memory than the service may use: narrow the time range")
     if isinstance(error, duckdb.FatalException):

@@ -29,6 +29,8 @@ _EARLY = """
 SELECT approx_quantile(time, 0.1) FROM (
     SELECT epoch_ns(time) AS time FROM points UNION ALL SELECT epoch_ns(time) FROM histogram_points)
 """
+_SLACK_S = 3600
+_FORGET_THINNED = "DELETE FROM thinned WHERE created_at < make_timestamp($before_us)"
 _SILENT_STREAMS = """
 DELETE FROM streams WHERE created_at < make_timestamp($before_us)
     AND id NOT IN (SELECT stream FROM points) AND id NOT IN (SELECT stream FROM histogram_points)
@@ -49,6 +51,10 @@ class Retention:
         self._catalogue = catalogue
         self._keep_s = float(config.retention_period)
         self._max_bytes = int(config.max_database_size)
+
+    def recatalogue(self, catalogue: Catalogue) -> None:
+        """Goes by another catalogue from here on."""
+        self._catalogue = catalogue
 
     def apply(self) -> int:
         """Deletes; returns how many points. Raises StoreError, QueryError."""
@@ -100,7 +106,9 @@ class Retention:
         """A stream that is forgotten too early would count in full again: wait far beyond its last point."""
         keep_s = max(2 * self._keep_s, _KEEP_STREAMS_S)
         with self._database.write() as connection:
-            connection.execute(_SILENT_STREAMS, {"before_us": max(now_ns // 1000 - round(keep_s * 10**6), 0)})
+            connection.execute(_SILENT_STREAMS, _before(now_ns, keep_s))
+            # Rows are not older than their commits, but for clocks that run ahead a little.
+            connection.execute(_FORGET_THINNED, _before(now_ns, self._keep_s + _SLACK_S))
 
     def _shrink(self) -> int:
         deleted = 0
@@ -119,6 +127,10 @@ class Retention:
             deleted += self._delete_before(int(early) + 1)
             self._database.checkpoint()
         return deleted
+
+
+def _before(now_ns: int, seconds: float) -> dict[str, int]:
+    return {"before_us": max(now_ns // 1000 - round(seconds * 10**6), 0)}
 
 
 def retention_days(metric: str, category: str | None, policies: Iterable[tuple[str, int]]) -> int | None:

@@ -10,7 +10,7 @@ import { Ledger } from "../parts/ledger";
 import { RefusedPanel } from "../parts/refused";
 import { Loading, Section, Trouble } from "../parts/state";
 import { parameters } from "../route";
-import { noteLock, now, privacyNews, status } from "../state";
+import { noteLock, now, status, budget as told } from "../state";
 import type { Budget } from "../wire";
 
 const FIRST = "content.operations";
@@ -48,7 +48,7 @@ export function Privacy() {
 function CurrentBudget() {
   const budget = useSignal<Budget | null>(null);
   const trouble = useSignal("");
-  const told = JSON.stringify(privacyNews.value);
+  const news = JSON.stringify(told.value);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the stream tells when it has changed
   useEffect(() => {
     getBudget().then(
@@ -61,7 +61,7 @@ function CurrentBudget() {
         trouble.value = error instanceof Error ? error.message : "the service did not answer";
       },
     );
-  }, [told]);
+  }, [news]);
   if (budget.value !== null) return <BudgetCard budget={budget.value} at={now.value} />;
   return trouble.value === "" ? <Loading height={170} /> : <Trouble words={trouble.value} />;
 }

@@ -1,6 +1,6 @@
 /** The top of the page: whether it is live, how much arrives, and how the data is kept private. */
 
-import { arriving, connection, governor, lockedOut, status, version } from "../state";
+import { arriving, budget, connection, governor, lockedOut, status, version } from "../state";
 import { nextTheme, theme } from "../theme";
 import { duration, figureText, number, size } from "../words";
 import { Badge } from "./badge";
@@ -104,6 +104,7 @@ function Privacy() {
       >
         Groups of {privacy.k_anonymity}+
       </Badge>
+      {privacy.differential_privacy && <Budget whole={privacy.privacy_budget} />}
       {!privacy.differential_privacy && (
         <Badge
           kind="warn"
@@ -114,6 +115,20 @@ function Privacy() {
       )}
       <Badge words={`Detailed values are deleted after ${kept}.`}>Kept {kept}</Badge>
     </div>
+  );
+}
+
+function Budget({ whole }: { whole: number }) {
+  const news = budget.value;
+  if (news === null) return null;
+  const left = Math.floor((100 * Math.min(news.remaining, whole)) / whole);
+  const refills = new Date(news.period_ends).toLocaleString();
+  return (
+    <Badge
+      words={`Each release of a highly sensitive metric spends some of the privacy budget. When it is spent, none is released before it refills: ${refills}.`}
+    >
+      Privacy budget {left} % left
+    </Badge>
   );
 }
 

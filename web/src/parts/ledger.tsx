@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { getLedger } from "../api";
 import { moment } from "../range";
-import { noteLock, privacyNews } from "../state";
+import { budget, noteLock } from "../state";
 import type { LedgerEntry } from "../wire";
 import { nameOf } from "../words";
 import { Loading, Nothing, Trouble } from "./state";
@@ -32,7 +32,7 @@ export function Ledger() {
       trouble.value = error instanceof Error ? error.message : "the service did not answer";
     }
   };
-  const released = privacyNews.value?.released;
+  const released = budget.value?.released;
   // biome-ignore lint/correctness/useExhaustiveDependencies: a release is a new row
   useEffect(() => void load(), [released]);
   if (rows.value === null)

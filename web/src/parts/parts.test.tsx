@@ -1,9 +1,10 @@
 import { render } from "preact";
-import { afterEach, expect, it } from "vitest";
-import { now, services, sparks, status } from "../state";
+import { afterEach, expect, it, vi } from "vitest";
+import { budget, now, services, sparks, status, take } from "../state";
 import { Track } from "../track";
 import type { SeriesPoint, ServiceHealth, Status } from "../wire";
 import { Empty } from "./empty";
+import { Header } from "./header";
 import { Health, runs } from "./health";
 import { highest } from "./metric";
 import { RefusedPanel } from "./refused";
@@ -14,6 +15,7 @@ afterEach(() => {
   render(null, place);
   services.value = null;
   status.value = null;
+  budget.value = null;
 });
 
 function health(overrides: Partial<ServiceHealth>): ServiceHealth {
@@ -56,6 +58,34 @@ it("shows why a metric was refused, and counts nothing that is protected", () =>
     "odd.metricnot in the catalogueallow it4",
     "user.activewaits for noisewaitnot counted",
   ]);
+});
+
+const privacy: Status["privacy"] = {
+  differential_privacy: true,
+  k_anonymity: 5,
+  sensitive_window: 60,
+  release_window: 3600,
+  privacy_budget: 2,
+  retention_period: 86400,
+  network_sharing: false,
+};
+
+it("shows what is left of the privacy budget once the stream has told it", async () => {
+  status.value = { privacy } as unknown as Status;
+  render(<Header />, place);
+  expect(place.textContent).not.toContain("Privacy budget");
+  const timestamp = new Date().toISOString();
+  const data = { remaining: 1.5, period_ends: "2026-11-24T00:00:00Z", released: null };
+  take({ type: "privacy", sequence: 1, timestamp, data });
+  await vi.waitFor(() => expect(place.textContent).toContain("Privacy budget 75 % left"));
+});
+
+it("shows no budget where differential privacy is off", () => {
+  status.value = { privacy: { ...privacy, differential_privacy: false } } as unknown as Status;
+  budget.value = { remaining: 0, period_ends: "2026-11-24T00:00:00Z", released: null };
+  render(<Header />, place);
+  expect(place.textContent).not.toContain("Privacy budget");
+  expect(place.textContent).toContain("No noise");
 });
 
 it("tells a newcomer the address that this service really listens on", () => {

@@ -1,0 +1,58 @@
+"""Turns subjects and paths through the service into rows: the claim, what was measured, the verdict."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from blackhole.audit.checks import examine
+from blackhole.audit.neighbours import Neighbours, Windows, neighbours
+from blackhole.audit.samples import Claim, Finding, Sample
+from blackhole.audit.subjects import Subject
+
+
+class Path(Protocol):
+    """A way from lines to released values; every trial is a budget period with all its windows."""
+
+    @property
+    def name(self) -> str: ...
+    def affordable(self, subject: Subject, trials: int) -> int:
+        """How many of the trials that were asked for are made of this subject: some paths are slow."""
+
+    def sample(self, subject: Subject, windows: Windows, trials: int) -> Sample:
+        """One outcome a trial: the values of each window in order, of each window those of each group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One subject on one path, with one pair of neighbours."""
+
+    path: str
+    subject: str
+    inputs: str
+    claim: Claim
+    trials: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(finding.passed for finding in self.findings)
+
+    @property
+    def failures(self) -> Sequence[Finding]:
+        return [finding for finding in self.findings if not finding.passed]
+
+
+def audit(path: Path, subjects: Sequence[Subject], trials: int) -> Iterator[Row]:
+    """A row for each subject and pair of neighbours; the trials without the unit serve for all its pairs."""
+    for subject in subjects:
+        count = path.affordable(subject, trials)
+        pairs = list(neighbours(subject.definition, subject.terms))
+        without = path.sample(subject, pairs[0].without, count)
+        for pair in pairs:
+            yield _row(path, subject, pair, without, count)
+
+
+def _row(path: Path, subject: Subject, pair: Neighbours, without: Sample, trials: int) -> Row:
+    with_unit = path.sample(subject, pair.with_unit, trials)
+    findings = examine(without, with_unit, subject.claim, pair.expected)
+    return Row(path.name, subject.name, pair.name, subject.claim, trials, tuple(findings))

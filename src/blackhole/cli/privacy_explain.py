@@ -1,0 +1,46 @@
+"""`blackhole privacy explain`: what happens to a metric, from the configuration and the catalogue alone."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from blackhole.cli.options import Place, common
+from blackhole.cli.render import number
+
+if TYPE_CHECKING:
+    from blackhole.guard.explain import Explanation
+
+
+@click.command("explain")
+@click.argument("metric")
+@common
+def command(place: Place, metric: str) -> None:
+    """Say in plain words what happens to METRIC, how large its error will be, and what that rests on."""
+    import msgspec  # noqa: PLC0415
+
+    from blackhole.catalogue.load import files, load  # noqa: PLC0415
+    from blackhole.guard.explain import explain_name  # noqa: PLC0415
+
+    config = place.config()
+    found = explain_name(metric, load(files(config, place.data_dir)), config)
+    if place.as_json:
+        click.echo(msgspec.json.encode(found).decode())
+        return
+    click.echo(f"{found.metric} is {found.privacy.replace('_', ' ')}.\n\n{found.words}")
+    if figures := list(_figures(found)):
+        click.echo("\n" + "\n".join(f"{name + ':':<22}{text}" for name, text in figures))
+    click.echo("\nThis holds if:")
+    for assumption in found.assumptions:
+        click.echo(f"- {assumption}")
+
+
+def _figures(found: "Explanation") -> Iterator[tuple[str, str]]:
+    if found.scale is None or found.expected_error_95 is None or found.epsilon is None:
+        return
+    rho = "" if found.rho is None else f", ρ = {number(found.rho, 4)}"  # noqa: RUF001  (the name of it)
+    yield "noise", f"{str(found.mechanism).replace('_', ' ')}, scale {number(found.scale, 4)}"
+    yield "cost of a release", f"ε = {number(found.epsilon, 4)}{rho}"
+    yield "error of a value", f"±{number(found.expected_error_95, 4)} (95 %)"
+    yield "error over a period", f"±{number(found.expected_error_95_period, 4)} (95 %), one group"
+    yield "share of the budget", f"{found.share or 0:.1%}"

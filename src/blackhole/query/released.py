@@ -1,0 +1,159 @@
+"""Turns a checked request for a metric that is released with noise into points with 95 % intervals."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from blackhole.config import duration_words
+from blackhole.errors import PrivacyQueryError
+from blackhole.query import noise, noisy_quantiles
+from blackhole.query.language import MAX_POINTS, QUANTILES, Point, Request, Series
+from blackhole.query.noise import Interval, Noise
+from blackhole.query.noisy_quantiles import Buckets
+from blackhole.query.select import TIMEOUT_S, Chosen, parameters, template, too_many
+from blackhole.query.times import SECOND, format_time
+from blackhole.records import MetricType
+from blackhole.store.reader import Reader
+
+RELEASED = (
+    "every value has random noise: lower and upper hold the true one 95 times of 100,"
+    " of the clamped total; clamp bias unknown"
+)
+UNCLEAR = "where the noise hides how many there were, there is no value"
+
+_ANY = """
+SELECT count(*) > 0 FROM releases WHERE metric = $metric AND NOT lost
+    AND window_start >= make_timestamp_ns($from) AND window_start < make_timestamp_ns($until)
+"""
+
+# Group, bucket, value, interval.
+Row = tuple[int, int, float, Interval | None]
+
+
+def exist(reader: Reader, request: Request) -> bool:
+    """Whether anything of the range was released with noise."""
+    bound = {"metric": request.subject.metric, "from": request.start, "until": request.end}
+    return bool(reader.rows(_ANY, bound, timeout=TIMEOUT_S).rows[0][0])
+
+
+def check(request: Request) -> None:
+    """Raises PrivacyQueryError where released values cannot give the aggregation, and says why."""
+    kind, aggregation = request.subject.type, request.aggregation
+    name = f"{request.subject.metric} is released with noise"
+    if kind is MetricType.HISTOGRAM and aggregation in {"sum", "avg", "rate"}:
+        raise PrivacyQueryError(f"{name}, as bucket counts without sums: ask for count, p50, p90, p95 or p99")
+    if kind is MetricType.GAUGE and aggregation != "avg":
+        raise PrivacyQueryError(f"{name}, as the mean over its units: ask for avg")
+    if kind is not MetricType.HISTOGRAM and aggregation in QUANTILES:
+        raise PrivacyQueryError(
+            f"{name}: a percentile of its windows would show the noise: ask for sum, rate or avg"
+        )
+
+
+def notes(request: Request) -> list[str]:
+    """What is true of every answer about such a metric, whatever was stored."""
+    said = [RELEASED]
+    if request.subject.type is MetricType.GAUGE or request.aggregation in QUANTILES:
+        said.append(UNCLEAR)
+    return said
+
+
+def too_short(request: Request, window: float) -> list[str]:
+    """Why a range that is hardly longer than a window (seconds) may hold no value."""
+    if request.end - request.start >= 2 * window * SECOND:
+        return []
+    words = duration_words(window)
+    return [f"released at the end of each window of {words}: ask for a longer range, `--last 24h`"]
+
+
+def run(reader: Reader, request: Request, chosen: Chosen) -> list[Series]:
+    """The points of every group, in the order of time. Raises QueryError."""
+    kind = request.subject.type
+    answer = _counts if kind is MetricType.HISTOGRAM else _means if kind is MetricType.GAUGE else _numbers
+    if kind is MetricType.HISTOGRAM and request.aggregation in QUANTILES:
+        answer = _percentiles
+    points: dict[int, list[Point]] = defaultdict(list)
+    for group, bucket, value, interval in answer(_Source(reader, request, chosen)):
+        if math.isfinite(value):
+            lower, upper = interval or (None, None)
+            points[group].append(Point(format_time(bucket), value, None, lower, upper))
+    return [Series(chosen.attributes[group], points[group]) for group in sorted(points)]
+
+
+class _Source:
+    """The rows of one request's templates."""
+
+    def __init__(self, reader: Reader, request: Request, chosen: Chosen) -> None:
+        self._reader = reader
+        self.request = request
+        self._bound = {**parameters(request, chosen), "metric": request.subject.metric}
+
+    def rows(self, name: str) -> Sequence[tuple[Any, ...]]:
+        table = self._reader.rows(template(name), self._bound, max_rows=MAX_POINTS, timeout=TIMEOUT_S)
+        if table.truncated:
+            raise too_many()
+        return table.rows
+
+    def seconds(self, bucket: int) -> float:
+        """How long the bucket is within the range."""
+        request = self.request
+        return (min(bucket + request.step, request.end) - max(bucket, request.start)) / SECOND
+
+
+def _numbers(source: _Source) -> Iterator[Row]:
+    rows = source.rows("released_numbers")
+    running = _running(source) if any(row[-1] for row in rows) else {}
+    divisor: Callable[[int, int], float] = {
+        "avg": lambda _bucket, stored: float(stored),
+        "rate": lambda bucket, _stored: source.seconds(bucket),
+    }.get(source.request.aggregation, lambda _bucket, _stored: 1.0)
+    for group, bucket, total, stored, gauss, laplace, _ in rows:
+        if source.request.aggregation == "count":
+            yield group, bucket, float(stored), None
+            continue
+        by = divisor(bucket, stored)
+        interval = noise.about(total, Noise(gauss, laplace) + running.get((group, bucket), Noise()))
+        yield group, bucket, total / by, interval and (interval[0] / by, interval[1] / by)
+
+
+def _running(source: _Source) -> Mapping[tuple[int, int], Noise]:
+    """The noise of the increments of running totals, by group and bucket."""
+    found: dict[tuple[int, int], Noise] = defaultdict(Noise)
+    for group, bucket, mechanism, scale, steps, series in source.rows("released_steps"):
+        squared = series * scale * scale * noise.steps_factor(steps)
+        found[group, bucket] += noise.of(mechanism, squared)
+    return found
+
+
+def _means(source: _Source) -> Iterator[Row]:
+    for group, bucket, total, count, *squared in source.rows("released_ratios"):
+        found = noise.ratio(total, Noise(*squared[:2]), count, Noise(*squared[2:]))
+        if found is not None:
+            yield group, bucket, *found
+
+
+def _buckets(source: _Source) -> Iterator[tuple[int, int, list[Buckets]]]:
+    rows = source.rows("released_buckets")
+    for (group, bucket), same in groupby(rows, key=lambda row: row[:2]):
+        parts = [
+            Buckets(tuple(bounds), tuple(counts), (Noise(gauss, laplace),) * len(counts))
+            for _, _, bounds, counts, gauss, laplace in same
+        ]
+        yield group, bucket, parts
+
+
+def _counts(source: _Source) -> Iterator[Row]:
+    for group, bucket, parts in _buckets(source):
+        total = sum(part.total for part in parts)
+        yield group, bucket, total, noise.about(total, sum((p.total_noise for p in parts), Noise()))
+
+
+def _percentiles(source: _Source) -> Iterator[Row]:
+    share = QUANTILES[source.request.aggregation]
+    for group, bucket, parts in _buckets(source):
+        merged = noisy_quantiles.merge(parts)
+        found = None if merged is None else noisy_quantiles.quantile(merged, share)
+        if found is not None:
+            yield group, bucket, found.value, (found.lower, found.upper)

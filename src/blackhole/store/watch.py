@@ -1,0 +1,102 @@
+"""Ends questions that take too long, or whose memory writing needs: interrupts them from a thread beside."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+
+# A sort takes a gigabyte in a second: looking less often would see the limit when it is far behind.
+LOOK_EVERY_S = 0.01
+
+
+class End(Enum):
+    """Why a question was ended."""
+
+    TIME = auto()
+    MEMORY = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Question:
+    """One statement that runs. `yields`: whether it is ended when memory is short."""
+
+    interrupt: Callable[[], None]
+    until: float
+    yields: bool
+    end: End | None = None
+
+
+class Watch:
+    """Of all questions of one database. `short`: whether the process has no memory left for questions."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.short: Callable[[], bool] = lambda: False
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._running: list[Question] = []
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    @contextmanager
+    def over(self, interrupt: Callable[[], None], timeout: float, *, yields: bool) -> Iterator[Question]:
+        """`interrupt` is called, if need be again and again, until the block is left."""
+        question = Question(interrupt, self._clock() + timeout, yields)
+        with self._changed:
+            self._running.append(question)
+            self._changed.notify()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+                self._thread.start()
+        try:
+            yield question
+        finally:
+            with self._changed:
+                self._running.remove(question)
+
+    def end_questions(self) -> int:
+        """Ends all that yield; returns how many there were."""
+        with self._changed:
+            yielding = [question for question in self._running if question.yields]
+            for question in yielding:
+                question.end = question.end or End.MEMORY
+            self._changed.notify()
+        return len(yielding)
+
+    def close(self) -> None:
+        """Ends its thread, and waits for that: one that lives on keeps the interpreter from ending tidily."""
+        with self._changed:
+            thread, self._closed = self._thread, True
+            self._changed.notify()
+        if thread is not None:
+            thread.join()
+
+    def _run(self) -> None:
+        with self._changed:
+            while not self._closed:
+                self._look()
+                self._changed.wait(self._pause())
+
+    def _look(self) -> None:
+        now = self._clock()
+        for question in self._running:
+            if question.until <= now:
+                question.end = question.end or End.TIME
+        self._yield_one()
+        for question in self._running:
+            if question.end is not None:
+                question.interrupt()
+
+    def _yield_one(self) -> None:
+        """The newest first, and no second one before that has let go of its memory."""
+        yielding = [question for question in self._running if question.yields]
+        if yielding and not any(question.end for question in yielding) and self.short():
+            yielding[-1].end = End.MEMORY
+
+    def _pause(self) -> float | None:
+        if not self._running:
+            return None
+        if any(question.yields or question.end for question in self._running):
+            return LOOK_EVERY_S
+        return max(min(question.until for question in self._running) - self._clock(), 0)
