@@ -71,7 +71,7 @@ export function App({ onEnter }: { onEnter: () => void }) {
   const main = useRef<HTMLElement>(null);
   const place = path.value;
   const arrived = useRef(false);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new place is what moves the focus
+  // A new place is what moves the focus.
   useEffect(() => {
     document.title = `${PAGES.find(({ to }) => to === place)?.name ?? "Boards"} · Blackhole Analytics`;
     if (arrived.current) {

@@ -66,7 +66,7 @@ export function useAsked<T>(
   const range = useSignal<Range | null>(null);
   const fixed = chosen.value;
   const rangeKey = fixed === null ? `${rangeAt(0).start}` : `${fixed.start} ${fixed.end}`;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the key stands for what is fetched
+  // The key stands for what is fetched.
   useEffect(() => {
     const abort = new AbortController();
     void follow(abort.signal, async () => {

@@ -15,6 +15,8 @@ from blackhole.guard.explain import Explanation
 from blackhole.query.accounts import BudgetAnswer, LedgerPage, PrivacyNews
 from blackhole.query.language import Query, SqlAnswer
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
+from blackhole.records import StoredInsight
+from blackhole.serve.boards import Boards
 
 
 class Runner(Protocol):
@@ -70,11 +72,16 @@ def _allow_nothing(_: Permission) -> Allowed:
     raise UnavailableError("nothing can be allowed here: ask the service that collects")
 
 
+def _find_nothing(known: int) -> tuple[int, Sequence[StoredInsight]]:
+    return known, ()
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """`statistics` is `pipeline.Statistics.snapshot`; `ready` says whether data is accepted.
 
-    `allow` adds to the catalogue, and is called on the event loop.
+    `allow` adds to the catalogue, and is called on the event loop. `found` answers how many insights this
+    run has found, and those after the first `known`.
 
     What a thread does inside `free()` is not charged to collecting.
     """
@@ -86,3 +93,5 @@ class Services:
     ready: Callable[[], bool] = field(default=lambda: True)
     free: Callable[[], AbstractContextManager[None]] = field(default=nullcontext)
     allow: Callable[[Permission], Allowed] = field(default=_allow_nothing)
+    boards: Boards = field(default_factory=lambda: Boards(None))
+    found: Callable[[int], tuple[int, Sequence[StoredInsight]]] = field(default=_find_nothing)

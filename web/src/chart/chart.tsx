@@ -47,7 +47,7 @@ export function Chart(props: Props) {
   }, [count, unit, height]);
 
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: the cursor moves with the arrow keys
+    // The cursor moves with the arrow keys.
     <div
       class="chart"
       ref={place}

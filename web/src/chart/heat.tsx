@@ -23,7 +23,7 @@ export function HeatMap({ heat, span, label }: Props) {
   const under = useSignal("");
   const height = heat.bounds.length * ROW + FOOT;
   const painted = repaint.value;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: other colours are another drawing
+  // Other colours are another drawing.
   useEffect(() => {
     const element = canvas.current;
     if (element === null) return;

@@ -64,7 +64,7 @@ function One({ name }: { name: string }) {
     noteLock(error);
     trouble.value = error instanceof Error ? error.message : "the service did not answer";
   };
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a board is read once
+  // A board is read once.
   useEffect(() => {
     getBoard(name).then((found) => {
       board.value = found;

@@ -49,7 +49,7 @@ function CurrentBudget() {
   const budget = useSignal<Budget | null>(null);
   const trouble = useSignal("");
   const news = JSON.stringify(told.value);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the stream tells when it has changed
+  // The stream tells when it has changed.
   useEffect(() => {
     getBudget().then(
       (answer) => {

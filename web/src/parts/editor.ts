@@ -82,6 +82,12 @@ interface Options {
   onRun: () => void;
 }
 
+/** Tells the editor that the key was used. */
+function ran(run: () => void): true {
+  run();
+  return true;
+}
+
 /** In a shadow root, where its styles are style sheets and not inline: the policy of the page allows no inline ones. */
 export function makeEditor(place: HTMLElement, { text, metrics, onRun }: Options): Editor {
   const root = place.shadowRoot ?? place.attachShadow({ mode: "open" });
@@ -93,7 +99,7 @@ export function makeEditor(place: HTMLElement, { text, metrics, onRun }: Options
     state: EditorState.create({
       doc: text,
       extensions: [
-        keymap.of([{ key: "Mod-Enter", run: () => (onRun(), true) }]),
+        keymap.of([{ key: "Mod-Enter", run: () => ran(onRun) }]),
         keymap.of([...completionKeymap, ...defaultKeymap, ...historyKeymap]),
         history(),
         closeBrackets(),

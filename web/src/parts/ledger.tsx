@@ -33,7 +33,7 @@ export function Ledger() {
     }
   };
   const released = budget.value?.released;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a release is a new row
+  // A release is a new row.
   useEffect(() => void load(), [released]);
   if (rows.value === null)
     return trouble.value === "" ? <Loading height={160} /> : <Trouble words={trouble.value} />;

@@ -82,7 +82,7 @@ export function SqlResult({ answer, title = "The answer", actions }: Props) {
           </thead>
           <tbody>
             {answer.rows.slice(0, MOST_ROWS).map((row, at) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: rows of an answer have no other name
+              // Rows of an answer have no other name.
               <tr key={at}>
                 {row.map((value, column) => (
                   <td key={answer.columns[column]}>{cellText(value)}</td>

@@ -120,7 +120,7 @@ export default function Topology() {
   const { data, trouble } = useAsked("topology", askTopology);
   const graph = data.value;
   const key = JSON.stringify(graph);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the key stands for the graph
+  // The key stands for the graph.
   const nodes = useMemo(() => (graph === null ? [] : layOut(graph.places, graph.ties)), [key]);
   if (graph === null && trouble.value !== "") return <Nothing>{sentence(trouble.value)}</Nothing>;
   if (graph === null) return <Loading height={HEIGHT} />;
