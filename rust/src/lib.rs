@@ -47,6 +47,11 @@ mod _core {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         use crate::batch;
+        // What Rust says of a panic may quote data; where it was is enough.
+        std::panic::set_hook(Box::new(|panic| {
+            let place = panic.location().map(ToString::to_string).unwrap_or_default();
+            eprintln!("blackhole: the core stopped at {place}: report it");
+        }));
         for (name, reason) in [
             ("SERIES_LIMIT", batch::SERIES_LIMIT),
             ("METRIC_SERIES_LIMIT", batch::METRIC_SERIES_LIMIT),

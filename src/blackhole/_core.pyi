@@ -27,10 +27,13 @@ __all__ = [
     "Outcome",
     "Recall",
     "Records",
+    "Release",
+    "Released",
     "Rule",
     "SeriesTable",
     "Treatment",
     "WindowValue",
+    "noise",
 ]
 
 # Reasons that the core itself gives; the guard's own start at 100 (see blackhole.records.Reason).
