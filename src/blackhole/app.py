@@ -30,6 +30,7 @@ from blackhole.governor.sampling import Sampler
 from blackhole.guard.engine import Guard
 from blackhole.guard.ledger import Stored
 from blackhole.guard.scrub import names_somebody
+from blackhole.insights.watch import Watch
 from blackhole.pipeline import Pipeline, Statistics
 from blackhole.query.run import Runner
 from blackhole.receive.access import Access
@@ -38,15 +39,18 @@ from blackhole.receive.grpc import GrpcReceiver
 from blackhole.receive.http import HttpReceiver
 from blackhole.records import Intake, Throttle
 from blackhole.selfmetrics import Reporter
+from blackhole.serve.boards import Boards
 from blackhole.serve.server import ApiServer
 from blackhole.serve.services import Services, Status
 from blackhole.store.append import Writer
 from blackhole.store.database import Database
+from blackhole.store.findings import Findings
 from blackhole.store.keep import Keeper
 from blackhole.store.retention import Retention
 
 STOP_GRACE = 5.0
 EVICT_EVERY = 300.0
+INSIGHTS_EVERY = 15.0
 RETAIN_EVERY = 3600.0
 FORGET_EVERY = 60.0
 KEEP_ASKED_EVERY = 60.0
@@ -154,6 +158,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         accepting = asyncio.Event()
         runner = Runner(database, catalogue, windows=config, now=time.time, started=time.time())
         stack.callback(_try, runner.keep_asked)
+        insights = Watch(runner, Findings(database))
         services = Services(
             runner,
             statistics.snapshot,
@@ -162,6 +167,8 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
             accepting.is_set,
             meter.free,
             _allower((config, options.data_dir), guard, pipeline, (runner, retention)),
+            Boards(options.data_dir / "boards"),
+            insights.found,
         )
         await _serve_people(stack, services, options, addresses)
         await _receive(stack, pipeline, (config, pace), options, addresses)
@@ -176,6 +183,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
             reporter.run(),
             _every(FORGET_EVERY, Keeper(database, config).apply, at_once=True),
             _every(KEEP_ASKED_EVERY, runner.keep_asked),
+            _every(INSIGHTS_EVERY, insights.look),
             _every(EVICT_EVERY, pipeline.forget_idle),
             _every(RETAIN_EVERY, retention.apply, at_once=True),
             watch.run(),

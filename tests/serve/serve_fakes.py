@@ -22,6 +22,8 @@ from blackhole.query.accounts import (
 )
 from blackhole.query.language import Answer, Point, Query, Series, SqlAnswer
 from blackhole.query.reports import HealthReport, MetricInfo, Newest, SeriesReport, ServiceHealth
+from blackhole.records import StoredInsight
+from blackhole.serve.boards import Boards
 from blackhole.serve.services import Services, Status
 
 MOMENT = "2026-11-23T10:00:00Z"
@@ -157,6 +159,8 @@ class FakeService:
         self.commits = 1
         self.is_ready = True
         self.permissions: list[Permission] = []
+        self.boards = Boards(None)
+        self.insights: list[StoredInsight] = []
         self.refused: list[dict[str, Any]] = [
             {"metric": "odd.metric", "reason": "not in the catalogue", "remedy": "allow it", "count": 4},
             {"metric": "user.active", "reason": "waits for noise", "remedy": "wait", "count": None},
@@ -195,4 +199,13 @@ class FakeService:
 
     def services(self) -> Services:
         ready: Callable[[], bool] = lambda: self.is_ready  # noqa: E731
-        return Services(self.runner, self.statistics, self.status, self.config, ready, allow=self.allow)
+        return Services(
+            self.runner,
+            self.statistics,
+            self.status,
+            self.config,
+            ready,
+            allow=self.allow,
+            boards=self.boards,
+            found=lambda known: (len(self.insights), self.insights[known:]),
+        )

@@ -1,12 +1,15 @@
 """The description is true to the routes, and the answers to the description."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from starlette.routing import Route
+from tests.serve.conftest import client_of
 from tests.serve.serve_fakes import FakeService
 
+from blackhole.serve.boards import Board, Boards
 from blackhole.serve.routes import DESCRIPTION, build
 
 pytestmark = pytest.mark.anyio
@@ -15,6 +18,7 @@ BODIES = {
     "/api/analytics/query": {"metric": "a.b"},
     "/api/analytics/sql": {"sql": "SELECT 1"},
     "/api/analytics/catalogue/allow": {"names": ["a.b"]},
+    "/api/analytics/boards/{name}": {"title": "Mine"},
     "/login": {"token": "anything"},
 }
 
@@ -37,10 +41,14 @@ async def test_every_route_is_described_and_nothing_else(description: Any) -> No
     assert described == served
 
 
-async def test_every_answer_is_as_described(client: httpx.AsyncClient, description: Any) -> None:
+async def test_every_answer_is_as_described(service: FakeService, description: Any, tmp_path: Path) -> None:
+    service.boards = Boards(tmp_path)
+    service.boards.put("mine", Board("Mine"))
     for path, methods in description["paths"].items():
         for method, operation in methods.items():
-            answer = await client.request(method, path, json=BODIES[path] if method == "post" else None)
+            body = BODIES[path] if method in {"post", "put"} else None
+            async with client_of(service) as client:
+                answer = await client.request(method, path.replace("{name}", "mine"), json=body)
             described = operation["responses"][str(answer.status_code)]
             content = described.get("content", {})
             if "application/json" in content:

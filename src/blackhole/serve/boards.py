@@ -1,4 +1,4 @@
-"""Keeps saved boards of the dashboard as JSON files in the data directory: what is asked, never what was answered."""
+"""Keeps saved boards of the dashboard as JSON files: what is asked, never what was answered."""
 
 import re
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ class BoardsAnswer(msgspec.Struct, frozen=True):
 
 
 class Boards:
-    """`directory` None: there is no place to save anything. Blocking; made on the first board that is saved."""
+    """`directory` None: there is no place to save anything. Blocking; the first board makes it."""
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
@@ -66,7 +66,9 @@ class Boards:
         except FileNotFoundError:
             return None
         except (OSError, msgspec.DecodeError) as error:
-            raise StoreError(f"the board {name} cannot be read ({type(error).__name__}): save it anew") from None
+            raise StoreError(
+                f"the board {name} cannot be read ({type(error).__name__}): save it anew"
+            ) from None
 
     def put(self, name: str, board: Board) -> None:
         """Saves or replaces it, whole or not at all. Raises QueryError, StoreError."""
@@ -99,7 +101,7 @@ class Boards:
         if self._directory is None:
             raise UnavailableError("boards are not saved here: ask a service with a data directory")
         if not _NAME.fullmatch(name):
-            raise QueryError("the name of a board has 1 to 60 of a–z, 0–9 and - inside")
+            raise QueryError("the name of a board has 1 to 60 of a-z, 0-9, and - inside")
         return self._directory / f"{name}.json"
 
     def _files(self) -> Iterator[Path]:
