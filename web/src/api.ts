@@ -42,9 +42,11 @@ interface Options {
 let running = 0;
 const waiting: (() => void)[] = [];
 
-async function turn(): Promise<void> {
-  if (running < AT_ONCE) running += 1;
-  else await new Promise<void>((resolve) => waiting.push(resolve));
+/** Nothing where it is one's turn at once. */
+function turn(): Promise<void> | undefined {
+  if (running >= AT_ONCE) return new Promise((resolve) => waiting.push(resolve));
+  running += 1;
+  return undefined;
 }
 
 function done(): void {
@@ -54,7 +56,8 @@ function done(): void {
 }
 
 async function ask<T>(path: string, options: Options = {}): Promise<T> {
-  await turn();
+  const wait = turn();
+  if (wait !== undefined) await wait;
   try {
     for (let attempt = 1; ; attempt += 1) {
       options.signal?.throwIfAborted();

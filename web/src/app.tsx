@@ -82,10 +82,7 @@ export function App({ onEnter }: { onEnter: () => void }) {
   }, [place]);
   return (
     <Router hook={useHash}>
-      <button type="button" class="skip" onClick={() => main.current?.focus()}>
-        Skip to the content
-      </button>
-      <Header />
+      <Header onSkip={() => main.current?.focus()} />
       <div class="bar">
         <Nav />
         {!lockedOut.value && <Picker />}

@@ -13,58 +13,52 @@ export interface Change {
   since: number;
 }
 
-const LEAST_SIDE = 3;
+const LEAST_SIDE = 5;
 const RATIO = 1.5;
 /** So many times the usual scatter. */
 const SPREADS = 4;
-/** Of the samples since the change, so many must be on its side. */
+/** Of the samples on each side of the change, so many must be on its side of the middle. */
 const HOLDING = 0.8;
 
-/** The strongest lasting step, or null where there is none. Samples come in order of time. */
+/** The step that explains the samples best, or null where there is none that lasts. Samples come in order of time. */
 export function changeOf(samples: readonly Sample[]): Change | null {
   const values = samples.map(({ value }) => value);
-  let best: (Change & { strength: number }) | null = null;
+  let least = Infinity;
+  let place = 0;
   for (let at = LEAST_SIDE; at <= values.length - LEAST_SIDE; at += 1) {
-    const [left, right] = [values.slice(0, at), values.slice(at)];
-    const [before, after] = [median(left), median(right)];
-    const spread = Math.max(
-      scatter(left, before),
-      scatter(right, after),
-      Math.abs(before) * 0.02,
-      1e-12,
-    );
-    const strength =
-      (Math.abs(after - before) / spread) * Math.sqrt(Math.min(left.length, right.length));
-    const since = samples[at]?.time ?? 0;
-    if (holds(right, before, after) && (best === null || strength > best.strength))
-      best = { before, after, since, strength };
+    const cost = deviation(values.slice(0, at)) + deviation(values.slice(at));
+    if (cost < least) {
+      least = cost;
+      place = at;
+    }
   }
-  if (best === null || !isLarge(best)) return null;
-  const spread = scatter(
-    values.slice(
-      0,
-      samples.findIndex(({ time }) => time === best.since),
-    ),
-    best.before,
-  );
-  if (Math.abs(best.after - best.before) < SPREADS * spread) return null;
-  return { before: best.before, after: best.after, since: best.since };
+  if (place === 0) return null;
+  const [left, right] = [values.slice(0, place), values.slice(place)];
+  const change = { before: median(left), after: median(right), since: samples[place]?.time ?? 0 };
+  const scatter = Math.max(median(distances(left)), median(distances(right)));
+  const step = Math.abs(change.after - change.before);
+  const lasting =
+    holds(right, change.after, change.before) && holds(left, change.before, change.after);
+  return isLarge(change) && lasting && step >= SPREADS * scatter ? change : null;
 }
+
+function distances(values: readonly number[]): number[] {
+  const middle = median(values);
+  return values.map((value) => Math.abs(value - middle));
+}
+
+const deviation = (values: readonly number[]) =>
+  distances(values).reduce((sum, distance) => sum + distance, 0);
 
 function isLarge({ before, after }: Change): boolean {
   const [low, high] = [Math.min(before, after), Math.max(before, after)];
   return high > 0 && high >= RATIO * low;
 }
 
-function holds(right: readonly number[], before: number, after: number): boolean {
-  const middle = (before + after) / 2;
-  const on = right.filter((value) => (after > before ? value > middle : value < middle)).length;
-  return on >= HOLDING * right.length;
-}
-
-/** Median distance from the median. */
-function scatter(values: readonly number[], middle: number): number {
-  return median(values.map((value) => Math.abs(value - middle)));
+/** Whether nearly all are nearer to their own level than to the other one. */
+function holds(values: readonly number[], own: number, other: number): boolean {
+  const near = values.filter((value) => Math.abs(value - own) < Math.abs(value - other)).length;
+  return near >= HOLDING * values.length;
 }
 
 /** “3 times”, “40 % more”. */

@@ -8,8 +8,6 @@ const LEAST_GAP = 20;
 /** OpenTelemetry sends once a minute unless told otherwise. */
 const UNKNOWN_RHYTHM = 180;
 const RHYTHM = 9;
-/** Old points leave so many at a time, since leaving one by one costs as much. */
-const SLACK = 32;
 
 export type Column = (number | null | undefined)[];
 
@@ -63,9 +61,9 @@ export class Track {
   }
 
   private forgetBefore(time: number): void {
-    if ((this.times[SLACK] ?? time) >= time && this.times.length < MOST_POINTS + SLACK) return;
     let old = Math.max(0, this.times.length - MOST_POINTS);
     while ((this.times[old] ?? time) < time) old += 1;
+    if (old === 0) return;
     this.times.splice(0, old);
     this.values.splice(0, old);
   }

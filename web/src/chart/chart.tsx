@@ -47,11 +47,11 @@ export function Chart(props: Props) {
   }, [count, unit, height]);
 
   return (
-    // The cursor moves with the arrow keys.
     <div
       class="chart"
       ref={place}
       role="img"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: the cursor moves with the arrow keys
       tabIndex={0}
       aria-label={`${props.label}. Arrow keys read values, Z zooms out.`}
       style={{ minHeight: `${height}px` }}

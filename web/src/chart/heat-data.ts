@@ -23,7 +23,7 @@ export interface HeatAsk {
   value?: string;
 }
 
-const COLUMNS = 60;
+const COLUMNS = 40;
 const MOST_ROWS = 20_000;
 
 /** Text within a SQL statement. */

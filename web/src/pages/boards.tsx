@@ -33,6 +33,7 @@ function List() {
   }, [boards, trouble]);
   return (
     <Section id="boards" title="Saved boards">
+      <h1 class="hidden">Boards</h1>
       <Trouble words={trouble.value} />
       {boards.value === null && trouble.value === "" && <Loading height={100} />}
       {boards.value?.length === 0 && (
@@ -92,6 +93,7 @@ function One({ name }: { name: string }) {
         </button>
       }
     >
+      <h1 class="hidden">Board</h1>
       <Trouble words={trouble.value} />
       {board.value.panels.length === 0 && <Nothing>This board has no charts any more.</Nothing>}
       <ul class="cards halves">

@@ -15,15 +15,16 @@ export function Explore() {
   return (
     <>
       <h1 class="hidden">Explore</h1>
-      <div class="tabs" role="group" aria-label="How to ask">
+      <fieldset class="tabs" aria-label="How to ask">
         <button type="button" aria-pressed={!isSql} onClick={() => set({ view: undefined })}>
           A metric
         </button>
         <button type="button" aria-pressed={isSql} onClick={() => set({ view: "sql" })}>
           SQL
         </button>
-      </div>
+      </fieldset>
       <Trouble words={knownTrouble.value} />
+      <h2 class="hidden">{isSql ? "SQL" : "A metric"}</h2>
       {isSql ? <ExploreSql /> : <ExploreMetric />}
     </>
   );

@@ -70,7 +70,7 @@ export function Network() {
           <AskedCard metric="p2p.bandwidth.usage" by={["direction"]} />
         </ul>
       </Section>
-      <LiveCharts id="more" title="More of the network" board={network} without={SHOWN} />
+      <LiveCharts id="more" title="All of it, live" board={network} without={SHOWN} />
     </>
   );
 }

@@ -15,16 +15,13 @@ export function BudgetCard({ budget, at }: { budget: Budget; at: number }) {
         <span class="big">{Math.round(part * 100)}%</span>{" "}
         <span class="unit">of the privacy budget is left</span>
       </p>
-      <div
+      <meter
         class="gauge"
-        role="meter"
-        aria-label="Privacy budget used"
-        aria-valuemin={0}
-        aria-valuemax={100}
-        aria-valuenow={used}
-      >
-        <span style={{ width: `${used}%` }} />
-      </div>
+        min={0}
+        max={100}
+        value={used}
+        aria-label={`${used} % of the privacy budget is used`}
+      />
       <p class="quiet">
         It refills at {moment(ends)}, in {text} {unit}. {stateWords(budget)}
       </p>

@@ -19,7 +19,7 @@ export function DataTable({ lines, names, unit, caption }: Props) {
     .reverse();
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard
-    <div class="data-table" tabIndex={0} role="region" aria-label={`${caption}, as a table`}>
+    <section class="data-table" tabIndex={0} aria-label={`${caption}, as a table`}>
       <table>
         <caption class="hidden">{caption}</caption>
         <thead>
@@ -45,7 +45,7 @@ export function DataTable({ lines, names, unit, caption }: Props) {
           ))}
         </tbody>
       </table>
-    </div>
+    </section>
   );
 }
 

@@ -5,9 +5,12 @@ import { nextTheme, theme } from "../theme";
 import { duration, figureText, number, size } from "../words";
 import { Badge } from "./badge";
 
-export function Header() {
+export function Header({ onSkip = () => undefined }: { onSkip?: () => void }) {
   return (
     <header class="top">
+      <button type="button" class="skip" onClick={onSkip}>
+        Skip to the content
+      </button>
       <div class="brand">
         <Mark />
         <p>Blackhole Analytics</p>

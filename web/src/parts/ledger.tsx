@@ -8,13 +8,16 @@ import { budget, noteLock } from "../state";
 import type { LedgerEntry } from "../wire";
 import { nameOf } from "../words";
 import { Loading, Nothing, Trouble } from "./state";
+import { TableCard } from "./table-card";
 
 const KINDS: Record<string, string> = {
+  start: "The service started",
+  stop: "The service stopped",
   period: "A new budget began",
-  release: "Shown",
+  release: "Shown, with noise",
+  epoch: "Goes on after a restart with what is left",
   spent: "Closed: nothing more until it refills",
   off: "Noise was switched off",
-  restart: "The service started again",
 };
 
 export function Ledger() {
@@ -40,7 +43,7 @@ export function Ledger() {
   if (rows.value.length === 0)
     return <Nothing>Nothing was paid yet: no number about people was shown.</Nothing>;
   return (
-    <div class="card table-card">
+    <TableCard label="Ledger of the privacy budget">
       <table>
         <thead>
           <tr>
@@ -70,7 +73,7 @@ export function Ledger() {
           Earlier
         </button>
       )}
-    </div>
+    </TableCard>
   );
 }
 

@@ -10,6 +10,7 @@ import { address } from "../route";
 import type { Answer, Attributes } from "../wire";
 import { figureText, number } from "../words";
 import { Loading, Nothing, Trouble } from "./state";
+import { TableCard } from "./table-card";
 
 const MOST = 15;
 const MOST_METRICS = 8;
@@ -122,7 +123,7 @@ export function SlowestMethods() {
       </Nothing>
     );
   return (
-    <div class="card table-card">
+    <TableCard label="Slowest methods">
       <table>
         <thead>
           <tr>
@@ -151,7 +152,7 @@ export function SlowestMethods() {
           ))}
         </tbody>
       </table>
-    </div>
+    </TableCard>
   );
 }
 
@@ -198,7 +199,7 @@ export function ErrorKinds() {
   if (errors.length === 0) return <Nothing>No errors in this range.</Nothing>;
   const most = errors[0]?.count ?? 1;
   return (
-    <div class="card table-card">
+    <TableCard label="Errors by kind">
       <table>
         <thead>
           <tr>
@@ -226,6 +227,6 @@ export function ErrorKinds() {
           ))}
         </tbody>
       </table>
-    </div>
+    </TableCard>
   );
 }

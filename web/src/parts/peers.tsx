@@ -9,11 +9,13 @@ import { address } from "../route";
 import type { Answer } from "../wire";
 import { figureText } from "../words";
 import { Loading, Nothing, Section, Trouble } from "./state";
+import { TableCard } from "./table-card";
 
-const POINTS = 60;
+const HOUR = 3600;
+const POINTS = 120;
 const DISCOVERY = "p2p.discovery.latency";
 const PING = "p2p.ping.latency";
-/** So many times slower than the fastest kind is worth a word. */
+/** So many times slower than all the others is worth a word. */
 const SLOW = 3;
 
 interface Speed {
@@ -29,7 +31,9 @@ export interface Peers {
   failed: number | null;
 }
 
-async function askPeers(range: Range, signal: AbortSignal): Promise<Peers[]> {
+/** At least an hour, since a change shows only beside what was before. */
+async function askPeers(shown: Range, signal: AbortSignal): Promise<Peers[]> {
+  const range = { start: Math.min(shown.start, shown.end - HOUR), end: shown.end };
   const quietly = (promise: Promise<Answer>) => promise.catch(() => null);
   const by = ["peer_type"];
   const speed = (metric: string) =>
@@ -128,13 +132,12 @@ export function verdict(peers: Peers, all: readonly Peers[]): { words: string; b
       bad: slower,
     };
   }
-  const fastest = Math.min(...all.flatMap(({ ping }) => (ping?.now == null ? [] : [ping.now])));
   const own = peers.ping?.now ?? null;
-  if (own !== null && all.length > 1 && own > SLOW * Math.max(fastest, 1))
-    return {
-      words: `Slow all the time: ${Math.round(own / Math.max(fastest, 0.001))} times the fastest`,
-      bad: true,
-    };
+  const others = all.flatMap((one) =>
+    one === peers || one.ping?.now == null ? [] : [one.ping.now],
+  );
+  if (own !== null && others.length > 0 && own > SLOW * Math.max(...others))
+    return { words: "By far the slowest to reach, all the time", bad: true };
   return { words: "Steady", bad: false };
 }
 
@@ -142,7 +145,11 @@ export function PeerTypes() {
   const { data, trouble } = useAsked("peers", askPeers);
   const peers = data.value;
   return (
-    <Section id="peer-types" title="Kinds of peer" aside="never single peers">
+    <Section
+      id="peer-types"
+      title="Kinds of peer"
+      aside="in the last hour, or longer where you look at more; never single peers"
+    >
       {peers === null && <Trouble words={trouble.value} />}
       {peers === null && trouble.value === "" && <Loading height={150} />}
       {peers?.length === 0 && (
@@ -158,7 +165,7 @@ export function PeerTypes() {
 
 function Table({ peers }: { peers: Peers[] }) {
   return (
-    <div class="card table-card">
+    <TableCard label="Kinds of peer">
       <table>
         <thead>
           <tr>
@@ -202,7 +209,7 @@ function Table({ peers }: { peers: Peers[] }) {
           })}
         </tbody>
       </table>
-    </div>
+    </TableCard>
   );
 }
 

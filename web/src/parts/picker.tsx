@@ -19,7 +19,7 @@ export function Picker() {
   const custom = useSignal(false);
   const fixed = chosen.value;
   return (
-    <div class="picker">
+    <section class="picker" aria-label="Time">
       {isLive.value && (
         <span class="live-mark" aria-hidden="true">
           live
@@ -59,7 +59,7 @@ export function Picker() {
         </button>
       )}
       {(custom.value || fixed !== null) && <Moments onDone={() => (custom.value = false)} />}
-    </div>
+    </section>
   );
 }
 

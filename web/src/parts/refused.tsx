@@ -7,6 +7,7 @@ import { refreshStatus, status } from "../state";
 import type { Refused } from "../wire";
 import { number } from "../words";
 import { Nothing, Trouble } from "./state";
+import { TableCard } from "./table-card";
 
 const MOST = 50;
 /** The reason that an entry in the catalogue would mend. */
@@ -18,7 +19,7 @@ export function RefusedPanel() {
   if (refused.length === 0)
     return <Nothing>Nothing was refused: all that is sent is in the catalogue.</Nothing>;
   return (
-    <div class="card table-card">
+    <TableCard label="Refused metrics">
       <table>
         <thead>
           <tr>
@@ -52,7 +53,7 @@ export function RefusedPanel() {
           }}
         />
       )}
-    </div>
+    </TableCard>
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { ApiError, getBoard, getBoards, putBoard } from "../api";
+import { getBoard, getBoards, putBoard } from "../api";
 import { address, parameters } from "../route";
 import type { Board, BoardSummary, Panel } from "../wire";
 import { Trouble } from "./state";
@@ -66,12 +66,10 @@ export function fileName(title: string): string {
 export async function addToBoard(title: string, panel: Panel): Promise<string> {
   const name = fileName(title);
   if (name === "") throw new Error("give the board a name with letters");
-  let board: Board = { title, range: parameters.value["range"] ?? "", panels: [] };
-  try {
-    board = await getBoard(name);
-  } catch (error) {
-    if (!(error instanceof ApiError) || error.status !== 404) throw error;
-  }
+  const { boards } = await getBoards();
+  const board: Board = boards.some((known) => known.name === name)
+    ? await getBoard(name)
+    : { title, range: parameters.value["range"] ?? "", panels: [] };
   await putBoard(name, { ...board, panels: [...board.panels, panel] });
   return name;
 }

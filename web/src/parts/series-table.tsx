@@ -5,6 +5,7 @@ import { useMemo } from "preact/hooks";
 import { MOST_LINES } from "../chart/colours";
 import { type Named, peak } from "../chart/data";
 import { figureText, labelOf } from "../words";
+import { TableCard } from "./table-card";
 
 const MOST_ROWS = 100;
 
@@ -38,7 +39,7 @@ export function SeriesTable({ all, shown, unit, pinned }: Props) {
     pinned.value = next.slice(0, MOST_LINES);
   };
   return (
-    <div class="card table-card series">
+    <TableCard label="All series" class="series">
       <div class="choices">
         <p>
           <b>{all.length}</b> series; {shown.length} are drawn,{" "}
@@ -90,6 +91,6 @@ export function SeriesTable({ all, shown, unit, pinned }: Props) {
         <p class="quiet">and {found.length - MOST_ROWS} more: search for a part of the name</p>
       )}
       {found.length === 0 && <p class="quiet">None has that in its name.</p>}
-    </div>
+    </TableCard>
   );
 }

@@ -8,6 +8,7 @@ import { download, rowsToCsv } from "../chart/export";
 import type { SqlAnswer } from "../wire";
 import { ChartCard } from "./card";
 import { Nothing } from "./state";
+import { TableCard } from "./table-card";
 
 const MOST_ROWS = 200;
 const NUMBER = /^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DOUBLE|FLOAT|DECIMAL|REAL|NUMBER)/i;
@@ -54,7 +55,7 @@ export function SqlResult({ answer, title = "The answer", actions }: Props) {
   return (
     <>
       {chart !== null && <SqlChart title={title} lines={chart.lines} names={chart.names} />}
-      <div class="card table-card">
+      <TableCard label="Rows of the answer">
         <div class="choices">
           <p class="quiet">
             {answer.rows.length} rows{answer.truncated ? ", and there are more" : ""}, in{" "}
@@ -94,7 +95,7 @@ export function SqlResult({ answer, title = "The answer", actions }: Props) {
         {answer.rows.length > MOST_ROWS && (
           <p class="quiet">{answer.rows.length - MOST_ROWS} more are in the CSV</p>
         )}
-      </div>
+      </TableCard>
     </>
   );
 }
