@@ -1,6 +1,6 @@
 /** What the page shows, as signals: fed by the stream, begun with history, completed by the status. */
 
-import { computed, type Signal, signal } from "@preact/signals";
+import { batch, computed, type Signal, signal } from "@preact/signals";
 import { ApiError, getAlerts, getInsights, getStatus, query } from "./api";
 import type { Connection } from "./live";
 import { Track, WINDOW } from "./track";
@@ -30,13 +30,15 @@ export interface Series {
   latest: SeriesPoint;
 }
 
-/** `changed` counts up when a point has come. */
+/** `changed` counts up when a point has come, `told` a few times a second after it, `grown` when a series is new or has got its history. */
 export interface Metric {
   name: string;
   unit: string;
   level: PrivacyLevel;
   series: Map<string, Series>;
   changed: Signal<number>;
+  told: Signal<number>;
+  grown: Signal<number>;
 }
 
 export type LiveBoard = Map<string, Metric>;
@@ -68,6 +70,15 @@ const first = signal<number | null>(null);
 export const begin = computed(() =>
   Math.max(Math.min(first.value ?? Infinity, now.value - LEAST_SPAN), now.value - WINDOW),
 );
+
+/** So many pixels, about, are a live chart's width: it moves on when that is one of them. */
+const STEPS = 300;
+
+/** Where the live charts end: a little ahead of now, so that what comes meanwhile is within the picture. */
+export const edge = computed(() => {
+  const step = Math.max(1, Math.round((now.value - begin.value) / STEPS));
+  return step * Math.ceil((now.value + 1) / step);
+});
 
 /** How many seconds the service's clock is ahead of this machine's. */
 let ahead = 0;
@@ -148,7 +159,31 @@ function takeSeries(board: Signal<LiveBoard>, points: SeriesPoint[]): void {
   leftOut.value = lost;
   if (grown !== null) board.value = grown;
   for (const metric of moved) metric.changed.value += 1;
+  tell(moved);
   if (moved.size > 0) news.value += 1;
+}
+
+/** Figures that change more often than this, in milliseconds, cannot be read. */
+const TELL_PAUSE = 240;
+const untold = new Set<Metric>();
+let toldAt = Number.NEGATIVE_INFINITY;
+let telling: ReturnType<typeof setTimeout> | undefined;
+
+function tell(moved: Iterable<Metric>): void {
+  for (const metric of moved) untold.add(metric);
+  if (telling !== undefined || untold.size === 0) return;
+  const pause = toldAt + TELL_PAUSE - Date.now();
+  if (pause > 0) telling = setTimeout(tellAll, pause);
+  else tellAll();
+}
+
+function tellAll(): void {
+  telling = undefined;
+  toldAt = Date.now();
+  batch(() => {
+    for (const metric of untold) metric.told.value += 1;
+  });
+  untold.clear();
 }
 
 function takePoint(
@@ -159,7 +194,10 @@ function takePoint(
 ): boolean {
   const series = known ?? { key, attributes: point.attributes, track: new Track(), latest: point };
   const time = Date.parse(point.timestamp) / 1000;
-  if (known === undefined) metric.series.set(key, series);
+  if (known === undefined) {
+    metric.series.set(key, series);
+    metric.grown.value += 1;
+  }
   if (first.value === null || time < first.value) first.value = time;
   series.latest = point;
   metric.unit = point.unit;
@@ -168,7 +206,15 @@ function takePoint(
 
 function newMetric(point: SeriesPoint): Metric {
   const { metric: name, unit, privacy_level: level } = point;
-  const metric: Metric = { name, unit, level, series: new Map(), changed: signal(0) };
+  const metric: Metric = {
+    name,
+    unit,
+    level,
+    series: new Map(),
+    changed: signal(0),
+    told: signal(0),
+    grown: signal(0),
+  };
   void loadHistory(metric, Object.keys(point.attributes));
   return metric;
 }
@@ -201,7 +247,7 @@ async function loadHistory(metric: Metric, keys: string[]): Promise<void> {
     // A protected metric has no history at this interval; its chart begins with the stream.
     noteLock(error);
   }
-  metric.changed.value += 1;
+  metric.grown.value += 1;
 }
 
 /** A token that is no longer good locks the page; other errors are shown where they happen. */

@@ -7,6 +7,7 @@ import "uplot/dist/uPlot.min.css";
 import type { Range } from "../range";
 import { repaint } from "../theme";
 import type { Lines } from "./data";
+import { Ends, type Tail } from "./ends";
 import { forget, schedule } from "./frame";
 import { options } from "./options";
 
@@ -21,6 +22,8 @@ interface Props {
   span: () => Range;
   /** Read, so that a change of what it reads draws anew. */
   follow: () => void;
+  /** Lines that grow at their end: what comes is drawn on top of what is there, until the next drawing anew. */
+  grow?: { follow: () => void; tracks: readonly Tail[] } | undefined;
   count: number;
   unit: string;
   label: string;
@@ -75,11 +78,21 @@ function mount(
   fixed: Fixed,
 ): () => void {
   let seen = true;
+  let anew = true;
   let lines: Lines = { times: [], columns: [] };
+  const ends = new Ends();
   const draw = () => {
     if (!seen || plot.current === null || document.hidden) return;
+    const tracks = latest.current.grow?.tracks;
+    if (!anew && tracks !== undefined && ends.extend(plot.current, tracks)) return;
+    anew = false;
     lines = latest.current.lines();
     refresh(plot.current, lines, latest.current.span());
+    ends.note(tracks ?? []);
+  };
+  const drawAnew = () => {
+    anew = true;
+    schedule(draw);
   };
   const make = () => {
     plot.current?.destroy();
@@ -96,33 +109,39 @@ function mount(
       element,
     );
     latest.current.onReady?.(plot.current);
-    schedule(draw);
+    drawAnew();
   };
   make();
   const stop = effect(() => {
     latest.current.follow();
+    drawAnew();
+  });
+  const stopGrowing = effect(() => {
+    latest.current.grow?.follow();
     schedule(draw);
   });
   const painted = repaint.subscribe(() => plot.current !== null && make());
   const sized = new ResizeObserver(() => {
     const width = Math.max(element.clientWidth, 40);
-    if (plot.current?.width !== width) plot.current?.setSize({ width, height: fixed.height });
+    if (plot.current?.width === width) return;
+    plot.current?.setSize({ width, height: fixed.height });
+    drawAnew();
   });
   const watched = new IntersectionObserver(([entry]) => {
     seen = entry?.isIntersecting ?? true;
-    if (seen) schedule(draw);
+    if (seen) drawAnew();
   });
   sized.observe(element);
   watched.observe(element);
-  const shown = () => schedule(draw);
-  document.addEventListener("visibilitychange", shown);
+  document.addEventListener("visibilitychange", drawAnew);
   return () => {
     stop();
+    stopGrowing();
     painted();
     forget(draw);
     sized.disconnect();
     watched.disconnect();
-    document.removeEventListener("visibilitychange", shown);
+    document.removeEventListener("visibilitychange", drawAnew);
     plot.current?.destroy();
     plot.current = null;
     latest.current.onReady?.(null);

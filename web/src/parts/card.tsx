@@ -1,11 +1,12 @@
 /** A chart with its name, newest values, legend, and what can be done with it: explore, export, read as a table. */
 
-import { useSignal } from "@preact/signals";
+import { type Signal, untracked, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
 import type uPlot from "uplot";
 import { Chart, type Pointed } from "../chart/chart";
 import type { Lines } from "../chart/data";
+import type { Tail } from "../chart/ends";
 import { download, toCsv, toPng } from "../chart/export";
 import { clock } from "../chart/options";
 import type { Range } from "../range";
@@ -17,7 +18,13 @@ import { DataTable } from "./data-table";
 
 export interface Legend {
   label: string;
-  latest: number | null;
+  /** Read where it is shown, so that a new value renders no more than itself. */
+  latest: () => number | null;
+}
+
+export interface Bounds {
+  lower: number | null;
+  upper: number | null;
 }
 
 interface Props {
@@ -30,11 +37,12 @@ interface Props {
   lines: () => Lines;
   span: () => Range;
   follow: () => void;
+  grow?: { follow: () => void; tracks: readonly Tail[] };
   notes?: readonly string[];
   more?: number;
   height?: number;
   samplingRate?: number;
-  bounds?: { lower: number | null; upper: number | null } | undefined;
+  bounds?: (() => Bounds) | undefined;
   actions?: ComponentChildren;
   explore?: Record<string, string>;
 }
@@ -52,7 +60,7 @@ export function ChartCard(props: Props) {
     <li class="card metric">
       <Head {...props} />
       {legend.length === 1 && legend[0] !== undefined && (
-        <Newest only={legend[0]} pointed={pointed.value} unit={unit} bounds={props.bounds} />
+        <Newest only={legend[0]} pointed={pointed} unit={unit} bounds={props.bounds} />
       )}
       {asTable.value ? (
         <DataTable lines={props.lines()} names={names} unit={unit} caption={title} />
@@ -61,6 +69,7 @@ export function ChartCard(props: Props) {
           lines={props.lines}
           span={props.span}
           follow={props.follow}
+          grow={props.grow}
           count={Math.max(1, legend.length)}
           unit={unit}
           label={chartWords(title, legend, unit)}
@@ -74,7 +83,7 @@ export function ChartCard(props: Props) {
         />
       )}
       {legend.length > 1 && (
-        <LegendList legend={legend} unit={unit} pointed={pointed.value} more={more} />
+        <LegendList legend={legend} unit={unit} pointed={pointed} more={more} />
       )}
       {notes.map((note) => (
         <p class="note" key={note}>
@@ -141,29 +150,35 @@ function plainNote(note: string): string {
 function chartWords(title: string, legend: Legend[], unit: string): string {
   const values = legend
     .slice(0, 6)
-    .map(({ label, latest }) => `${label === "" ? "now" : label} ${figureText(latest, unit)}`);
+    .map(
+      ({ label, latest }) =>
+        `${label === "" ? "now" : label} ${figureText(untracked(latest), unit)}`,
+    );
   return `Chart: ${title}; ${values.join(", ")}`;
+}
+
+function boundsWords(bounds: Bounds | undefined, unit: string): string {
+  if (bounds?.lower == null || bounds.upper == null) return "";
+  const [low, high] = [Math.max(0, bounds.lower), bounds.upper];
+  return ` probably between ${figureText(low, unit)} and ${figureText(high, unit)}`;
 }
 
 interface NewestProps {
   only: Legend;
   unit: string;
-  pointed: Pointed | null;
+  pointed: Signal<Pointed | null>;
   bounds: Props["bounds"];
 }
 
 function Newest({ only, unit, pointed, bounds }: NewestProps) {
-  const { text, unit: suffix } = figure(pointed ? pointed.values[0] : only.latest, unit);
+  const at = pointed.value;
+  const { text, unit: suffix } = figure(at === null ? only.latest() : at.values[0], unit);
   return (
     <p class="newest">
       <span class="big">{text}</span> <span class="unit">{suffix}</span>{" "}
       <span class="quiet">
         {only.label}
-        {pointed !== null && ` at ${clock(pointed.time)}`}
-        {pointed === null &&
-          bounds?.lower != null &&
-          bounds.upper != null &&
-          ` probably between ${figureText(Math.max(0, bounds.lower), unit)} and ${figureText(bounds.upper, unit)}`}
+        {at === null ? boundsWords(bounds?.(), unit) : ` at ${clock(at.time)}`}
       </span>
     </p>
   );
@@ -177,9 +192,10 @@ function LegendList({
 }: {
   legend: Legend[];
   unit: string;
-  pointed: Pointed | null;
+  pointed: Signal<Pointed | null>;
   more: number;
 }) {
+  const at = pointed.value;
   return (
     <ul class="legend">
       {legend.map(({ label, latest }, index) => (
@@ -188,7 +204,7 @@ function LegendList({
           <span class="legend-name" title={label}>
             {label || "all"}
           </span>
-          <b>{figureText(pointed ? pointed.values[index] : latest, unit)}</b>
+          <b>{figureText(at === null ? latest() : at.values[index], unit)}</b>
         </li>
       ))}
       {more > 0 && <li class="quiet">and {more} more</li>}

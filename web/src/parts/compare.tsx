@@ -83,8 +83,8 @@ export function Compare({ metrics }: { metrics: readonly MetricInfo[] }) {
             unit={unitOf(both.now)}
             level={both.now.privacy_level}
             legend={[
-              { label: "now", latest: middle(both.now) },
-              { label: beforeWords(both, range.value), latest: middle(both.before) },
+              { label: "now", latest: () => middle(both.now) },
+              { label: beforeWords(both, range.value), latest: () => middle(both.before) },
             ]}
             lines={() => overlaid(both)}
             span={() => range.value ?? { start: 0, end: 1 }}

@@ -286,7 +286,7 @@ function ResultCard({ answer, all, shown, range, follow }: CardProps) {
       level={answer.privacy_level}
       legend={shown.map(({ attributes, latest }) => ({
         label: labelOf(attributes, all.length > 1 ? shared : new Set()),
-        latest,
+        latest: () => latest,
       }))}
       lines={() => linesOfAnswer(shown, answer)}
       span={range}

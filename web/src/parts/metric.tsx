@@ -5,13 +5,18 @@ import { type Ask, useAnswer } from "../ask";
 import { MOST_LINES } from "../chart/colours";
 import { highestNamed, linesOfAnswer, linesOfTracks, namedSeries } from "../chart/data";
 import { isLive, rangeAt } from "../range";
-import { begin, type Metric, now, type Series } from "../state";
+import { begin, edge, type Metric, now, type Series } from "../state";
 import type { Attributes, PrivacyLevel } from "../wire";
 import { labelOf, nameOf } from "../words";
 import { ChartCard } from "./card";
 import { Nothing, sentence } from "./state";
 
-const LIVE_SPAN = () => ({ start: begin.value, end: now.value });
+const LIVE_SPAN = () => ({ start: begin.value, end: edge.value });
+
+function latestOf(metric: Metric, series: Series): number | null {
+  metric.told.value;
+  return series.latest.value;
+}
 
 /** A metric of the stream, as its series come. */
 export function LiveCard({ metric }: { metric: Metric }) {
@@ -27,20 +32,20 @@ function keysOf(metric: Metric): string[] {
 }
 
 function StreamCard({ metric }: { metric: Metric }) {
-  metric.changed.value;
+  metric.grown.value;
   const all = [...metric.series.values()];
   const shown = highest(all, MOST_LINES);
   const shared = sharedKeys(all.map(({ attributes }) => attributes));
-  const only = shown.length === 1 ? shown[0]?.latest : undefined;
+  const only = shown.length === 1 ? shown[0] : undefined;
   return (
     <ChartCard
       title={nameOf(metric.name)}
       metric={metric.name}
       unit={metric.unit}
       level={metric.level}
-      legend={shown.map(({ attributes, latest }) => ({
-        label: labelOf(attributes, all.length > 1 ? shared : new Set()),
-        latest: latest.value,
+      legend={shown.map((series) => ({
+        label: labelOf(series.attributes, all.length > 1 ? shared : new Set()),
+        latest: () => latestOf(metric, series),
       }))}
       lines={() =>
         linesOfTracks(
@@ -50,12 +55,13 @@ function StreamCard({ metric }: { metric: Metric }) {
       }
       span={LIVE_SPAN}
       follow={() => {
-        metric.changed.value;
-        now.value;
+        metric.grown.value;
+        edge.value;
       }}
+      grow={{ follow: () => metric.changed.value, tracks: shown.map(({ track }) => track) }}
       more={all.length - shown.length}
       explore={{ by: keysOf(metric).join(",") }}
-      {...(only === undefined ? {} : { bounds: only })}
+      {...(only === undefined ? {} : { bounds: () => only.latest })}
     />
   );
 }
@@ -92,14 +98,14 @@ export function AskedCard({ title, height, nothing, most = MOST_LINES, ...ask }:
       {...(answer === null ? {} : { level: answer.privacy_level as PrivacyLevel })}
       legend={shown.map(({ attributes, latest }) => ({
         label: labelOf(attributes, all.length > 1 ? shared : new Set()),
-        latest,
+        latest: () => latest,
       }))}
       lines={() => (answer === null ? { times: [], columns: [] } : linesOfAnswer(shown, answer))}
       span={() => (isLive.value ? LIVE_SPAN() : (range.value ?? rangeAt(now.peek())))}
       follow={() => {
         data.value;
         range.value;
-        if (isLive.value) now.value;
+        if (isLive.value) edge.value;
       }}
       notes={(answer?.notes ?? []).filter((note) => !note.startsWith("sampled down"))}
       samplingRate={answer?.sampling_rate ?? 1}
@@ -111,7 +117,7 @@ export function AskedCard({ title, height, nothing, most = MOST_LINES, ...ask }:
       {...(height === undefined ? {} : { height })}
       {...(last === undefined
         ? {}
-        : { bounds: { lower: last.lower ?? null, upper: last.upper ?? null } })}
+        : { bounds: () => ({ lower: last.lower ?? null, upper: last.upper ?? null }) })}
     />
   );
 }

@@ -114,7 +114,7 @@ function SqlChart({ title, lines, names }: { title: string; lines: Lines; names:
         unit=""
         legend={names.map((label, index) => ({
           label,
-          latest: lines.columns[index]?.at(-1) ?? null,
+          latest: () => lines.columns[index]?.at(-1) ?? null,
         }))}
         lines={() => lines}
         span={() => ({ start: times[0] ?? 0, end: times[times.length - 1] ?? 1 })}
