@@ -17,6 +17,7 @@ from blackhole.errors import BlackholeError
 from blackhole.serve import routes
 from blackhole.serve.api import Api
 from blackhole.serve.page import Page
+from blackhole.serve.prometheus import Prometheus
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -108,7 +109,7 @@ def _descendants(kind: type[BlackholeError]) -> Iterator[type[BlackholeError]]:
 
 
 def test_every_endpoint_is_documented_and_nothing_else() -> None:
-    table = routes.endpoints(Api.__new__(Api), Page.__new__(Page))
+    table = routes.endpoints(Api.__new__(Api), Prometheus.__new__(Prometheus), Page.__new__(Page))
     known = {f"{endpoint.method} {endpoint.path}" for endpoint in table}
     known |= {f"GET {routes.DESCRIPTION}", f"WS {routes.STREAM}"}
     told = set(re.findall(r"^\| `((?:GET|POST|PUT|DELETE|WS) [^`]+)` \|", text("docs/api.md"), re.MULTILINE))

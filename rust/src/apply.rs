@@ -1,6 +1,8 @@
 //! Applies the points of a request, in order, to the series that they belong to: rows, or sums of the window.
 
-use crate::batch::{Batch, Header, Kind, MALFORMED_POINT, Number, Point, Reason, TOO_NEW, TOO_OLD, Value};
+use crate::batch::{
+    Batch, Header, Kind, MALFORMED_POINT, NO_FIXED_BUCKETS, Number, Point, Reason, TOO_NEW, TOO_OLD, Value,
+};
 use crate::columns::{self, Columns, Distribution, Merge};
 use crate::delta::{self, Change, Order, Shape};
 use crate::exponential;
@@ -9,7 +11,7 @@ use crate::lookup::Place;
 use crate::records::Kept;
 use crate::repeats::Repeats;
 use crate::table::{RuleState, Slot, Table};
-use crate::treatment::Path;
+use crate::treatment::{Path, RuleConfig};
 use crate::window::{self, Update};
 
 const MOST_REFUSALS: usize = 64;
@@ -82,7 +84,9 @@ impl Table {
             let weight = batch.weight(point);
             let done = match place {
                 Place::Refused(reason) => Err(*reason),
-                Place::Nowhere => Ok(true),
+                Place::Nowhere(rule) => {
+                    countable(batch, point, &self.rules[*rule as usize].config, times).map(|()| true)
+                }
                 Place::Slot(slot) => {
                     let it = (index, point, header);
                     self.point(batch, it, *slot, times, &mut repeats, &mut applied.columns)
@@ -114,7 +118,7 @@ impl Table {
                     Path::Open { series, .. } => Some(series),
                     _ => None,
                 },
-                Place::Refused(_) | Place::Nowhere => None,
+                Place::Refused(_) | Place::Nowhere(_) => None,
             })
             .collect();
         for record in &batch.aside.records {
@@ -147,6 +151,9 @@ impl Table {
             Path::Unasked | Path::Open { .. } => (false, self.created),
         };
         let time = times.of(point.time)?;
+        if guarded {
+            countable(batch, point, &self.rules[slot.rule as usize].config, times)?;
+        }
         let repeated = !header.cumulative
             && slot.history.doubts(time)
             && repeats.contain(index, number, slot.path.stream(), time);
@@ -164,9 +171,42 @@ impl Table {
                     && i64::try_from(point.start).is_ok_and(|start| start >= origin),
             },
         };
-        case.value(slot, &mut self.rules, rows)?;
-        Ok(guarded)
+        match case.value(slot, &mut self.rules, rows) {
+            // What came before must not show in the answer.
+            _ if guarded => Ok(true),
+            done => done.map(|()| false),
+        }
     }
+}
+
+/// Whether a guarded point can be counted at all: decided by the point and the catalogue alone, so that the
+/// answer is the same whatever came before, and whether there is a window for it or not.
+fn countable(batch: &Batch, point: &Point, rule: &RuleConfig, times: Times) -> Result<(), Reason> {
+    times.of(point.time)?;
+    let contents = &batch.contents;
+    let header = &contents.headers[point.metric as usize];
+    let shape = Shape { kind: header.kind, cumulative: header.cumulative, from_start: false };
+    // One event more may move all others of the point, where their buckets follow the mean or the range.
+    let needs_fixed = rule.by_event && rule.release.is_some();
+    let is_sound = match point.value {
+        Value::Number(number) => delta::plausible(shape, number),
+        Value::Histogram(index) => {
+            let now = histogram::read(&contents.histograms[index as usize], contents);
+            let now = now.ok_or(MALFORMED_POINT)?;
+            let is_spread = !now.buckets.is_empty() || now.count == 0;
+            if needs_fixed && !is_spread {
+                return Err(NO_FIXED_BUCKETS);
+            }
+            is_spread || now.sum.is_some()
+        }
+        Value::Exponential(_) if needs_fixed => return Err(NO_FIXED_BUCKETS),
+        Value::Exponential(index) => {
+            exponential::read(&contents.exponentials[index as usize], contents).is_some()
+        }
+        Value::NotRecorded => true,
+        Value::Missing => false,
+    };
+    if is_sound { Ok(()) } else { Err(MALFORMED_POINT) }
 }
 
 impl Times {
@@ -303,7 +343,7 @@ impl Case<'_> {
                 rows.histogram(self.row(series, stream), interval, range, state);
             }
             Path::Window { group, unit } => {
-                spread_out(interval, group, unit, &mut rules[slot.rule as usize])?;
+                spread_out(interval, group, unit, &mut rules[slot.rule as usize]);
             }
             Path::Unasked | Path::Drop(_) => {}
         }
@@ -331,12 +371,7 @@ const NO_UNIT: u64 = u64::MAX;
 
 /// Takes a distribution into the declared buckets of the window.
 #[expect(clippy::cast_precision_loss, reason = "sums of a window are doubles")]
-fn spread_out(
-    interval: &Distribution,
-    group: u32,
-    unit: Option<u64>,
-    rule: &mut RuleState,
-) -> Result<(), Reason> {
+fn spread_out(interval: &Distribution, group: u32, unit: Option<u64>, rule: &mut RuleState) {
     let add = |rule: &mut RuleState, value: f64, count: u64| {
         let bucket = window::bucket(rule.config.boundaries.as_deref().unwrap_or_default(), value);
         let place = window::Place { group, bucket };
@@ -346,13 +381,14 @@ fn spread_out(
             rule.unit(unit.unwrap_or(NO_UNIT), place, Update::Add(count as f64));
         }
     };
-    if interval.buckets.is_empty() && interval.count > 0 {
-        let mean = interval.sum.ok_or(MALFORMED_POINT)? / interval.count as f64;
-        add(rule, mean, interval.count);
+    if let Some(sum) = interval.sum
+        && interval.buckets.is_empty()
+        && interval.count > 0
+    {
+        add(rule, sum / interval.count as f64, interval.count);
     }
     for (index, count) in interval.buckets.iter().enumerate().filter(|(_, count)| **count > 0) {
         let upper = interval.bounds.get(index).copied().unwrap_or(f64::INFINITY);
         add(rule, upper, *count);
     }
-    Ok(())
 }

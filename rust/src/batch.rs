@@ -40,6 +40,7 @@ pub const TOO_NEW: Reason = 4;
 pub const MALFORMED_POINT: Reason = 5;
 pub const NO_TEMPORALITY: Reason = 6;
 pub const EMPTY_METRIC: Reason = 7;
+pub const NO_FIXED_BUCKETS: Reason = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Number {

@@ -60,6 +60,7 @@ mod _core {
             ("MALFORMED_POINT", batch::MALFORMED_POINT),
             ("NO_TEMPORALITY", batch::NO_TEMPORALITY),
             ("EMPTY_METRIC", batch::EMPTY_METRIC),
+            ("NO_FIXED_BUCKETS", batch::NO_FIXED_BUCKETS),
             ("GAUGE", batch::Kind::Gauge as u32),
             ("COUNTER", batch::Kind::Counter as u32),
             ("UPDOWNCOUNTER", batch::Kind::UpDownCounter as u32),

@@ -19,8 +19,8 @@ use crate::window::MOST_UNITS;
 pub enum Place {
     Slot(u32),
     Refused(Reason),
-    /// Guarded, and one too many: its window is closed for everybody, and nobody is told.
-    Nowhere,
+    /// Guarded, of this rule, and one too many: its window is closed for everybody, and nobody is told.
+    Nowhere(u32),
 }
 
 /// What Python has answered during this request, by the key of the series.
@@ -58,6 +58,8 @@ pub struct Lookup<'a> {
     met: KeyedMap<Place>,
     asked: KeyedSet,
     asked_of_rule: HashMap<u32, usize>,
+    /// Of what is asked, series of guarded metrics.
+    asked_guarded: usize,
     unknown: Vec<NewSeries>,
     doubtful: Vec<(u32, i64)>,
     remembered: HashSet<(u32, i64)>,
@@ -79,6 +81,7 @@ impl<'a> Lookup<'a> {
             met: KeyedMap::default(),
             asked: KeyedSet::default(),
             asked_of_rule: HashMap::new(),
+            asked_guarded: 0,
             unknown: Vec::new(),
             doubtful: Vec::new(),
             remembered: HashSet::new(),
@@ -162,27 +165,30 @@ impl<'a> Lookup<'a> {
         if self.asked.contains(&key) {
             return Some(PENDING);
         }
-        if table.rules[rule as usize].config.guarded {
+        let guarded = table.rules[rule as usize].config.guarded;
+        if guarded {
             if slot.is_none() && self.too_many_guarded(table, rule) {
                 table.rules[rule as usize].window.overflow();
-                return Some(Place::Nowhere);
+                return Some(Place::Nowhere(rule));
             }
         } else if let Some(reason) = self.over_limit(table, rule, slot.is_some()) {
             return Some(Place::Refused(reason));
         }
         self.asked.insert(key);
         *self.asked_of_rule.entry(rule).or_default() += 1;
+        self.asked_guarded += usize::from(guarded);
         self.unknown.push(NewSeries { key, family: known.family, attributes });
         Some(PENDING)
     }
 
+    /// Guarded series are in none of these numbers: an answer on an open one would tell how many there are.
     fn over_limit(&self, table: &Table, rule: u32, in_table: bool) -> Option<Reason> {
         let state = &table.rules[rule as usize];
         let asked = self.asked_of_rule.get(&rule).copied().unwrap_or_default();
         if state.live + asked >= state.config.series_limit {
             return Some(METRIC_SERIES_LIMIT);
         }
-        let open = table.len() - table.guarded + self.unknown.len();
+        let open = table.len() - table.guarded + self.unknown.len() - self.asked_guarded;
         let full = !in_table && (table.held || open >= table.max_series);
         full.then_some(SERIES_LIMIT)
     }
@@ -192,7 +198,7 @@ impl<'a> Lookup<'a> {
         let state = &table.rules[rule as usize];
         let asked = self.asked_of_rule.get(&rule).copied().unwrap_or_default();
         state.live + asked >= state.config.series_limit.max(MOST_UNITS)
-            || table.guarded + self.unknown.len() >= table.max_series.max(MOST_UNITS)
+            || table.guarded + self.asked_guarded >= table.max_series.max(MOST_UNITS)
     }
 
     fn attributes(&self, point: &Point, header: &Header) -> Decoded<Attributes> {

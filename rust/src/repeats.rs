@@ -39,7 +39,7 @@ impl<'a> Repeats<'a> {
         let times = self.times;
         self.met.extend(before.filter_map(|(point, place)| match place {
             Place::Slot(slot) => times.of(point.time).ok().map(|time| (*slot, time)),
-            Place::Refused(_) | Place::Nowhere => None,
+            Place::Refused(_) | Place::Nowhere(_) => None,
         }));
         self.read = index;
         stream.is_some_and(|stream| self.stored.contains(&(stream, time))) || self.met.contains(&(slot, time))

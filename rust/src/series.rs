@@ -1,5 +1,6 @@
 //! The table of series as Python sees it: asks the guard about what is new, applies the rest without the GIL.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyValueError;
@@ -137,6 +138,7 @@ impl SeriesTable {
         let mut verdicts = vec![None; batch.contents.headers.len()];
         let mut answers = Answers::default();
         let mut stored = None;
+        py.detach(|| self.table().forget_metrics());
         loop {
             let known = (&answers, stored.as_ref());
             let step = py.detach(|| step(&mut self.table(), batch, &mut verdicts, known, times));
@@ -217,6 +219,11 @@ impl SeriesTable {
 
     fn evict(&self, py: Python<'_>, idle_before_ns: i64) -> usize {
         py.detach(|| self.table().evict(idle_before_ns))
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "extracted from Python")]
+    fn erase(&self, py: Python<'_>, series: HashSet<u32>, rules: HashSet<u32>, created_ns: i64) -> usize {
+        py.detach(|| self.table().erase(&series, &rules, created_ns))
     }
 
     fn hold(&self, py: Python<'_>, held: bool) {

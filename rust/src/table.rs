@@ -1,6 +1,6 @@
 //! The known metrics and raw series: where their points go, and what state they have.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use hashbrown::HashTable;
@@ -17,6 +17,8 @@ use crate::treatment::{Path, Remembered, RuleConfig};
 use crate::window::{Members, Place, Update, Window};
 
 const MOST_REFUSED_METRICS: usize = 10_000;
+/// A metric is known by each unit that it came with, and senders may write anything there.
+const MOST_METRICS: usize = 100_000;
 /// Senders that reorder attributes make further raw forms of a series; beyond this each point pays for itself.
 const RAW_FORMS: usize = 4;
 const NO_RULE: u32 = u32::MAX;
@@ -73,6 +75,8 @@ pub struct Slot {
     pub seen: i64,
     /// Whether the store knew the stream: then its first value here is not the first one counted.
     pub known: bool,
+    /// Whether its points go into windows; stays when the rules are forgotten.
+    guarded: bool,
     pub history: History,
     pub number: Option<Number>,
     pub histogram: Option<Box<Distribution>>,
@@ -89,6 +93,7 @@ impl Slot {
             key,
             seen: now,
             known: false,
+            guarded: false,
             history: History::default(),
             number: None,
             histogram: None,
@@ -194,6 +199,14 @@ impl Table {
         verdict
     }
 
+    /// Before a request: asks about all metrics again when there are too many to remember.
+    pub fn forget_metrics(&mut self) {
+        if self.metrics.len() >= MOST_METRICS {
+            self.metrics.clear();
+            self.refused = 0;
+        }
+    }
+
     pub fn accept_metric(&mut self, identity: u128, config: &RuleConfig) -> Verdict {
         let verdict = Verdict::Rule(self.rule(config));
         self.metrics.insert(identity, verdict);
@@ -206,6 +219,13 @@ impl Table {
         if rule == next {
             self.window_number += 1;
             self.rules.push(RuleState::new(Arc::new(config.clone()), self.window_number));
+        } else if let Some(known) = self.rules.get_mut(rule as usize)
+            && known.is_released()
+            && config.release.is_none()
+        {
+            // The catalogue releases it no more.
+            self.window_number += 1;
+            *known = RuleState::new(Arc::new(config.clone()), self.window_number);
         }
         rule
     }
@@ -251,8 +271,9 @@ impl Table {
             self.insert(slot)
         });
         if let Some(slot) = self.slots.get_mut(index as usize) {
-            self.guarded -= usize::from(slot.path.is_guarded());
-            self.guarded += usize::from(path.is_guarded());
+            self.guarded -= usize::from(slot.guarded);
+            slot.guarded = path.is_guarded();
+            self.guarded += usize::from(slot.guarded);
             slot.path = path;
             slot.rule = rule;
         }
@@ -278,12 +299,27 @@ impl Table {
 
     /// Forgets series not seen since `before`.
     pub fn evict(&mut self, before: i64) -> usize {
-        let idle = |slots: &[Slot], index: u32| slots[index as usize].seen < before;
-        self.raw.retain(|_, index| !idle(&self.slots, *index));
-        let gone: Vec<u32> = self.canonical.extract_if(|index| idle(&self.slots, *index)).collect();
+        self.remove(|slot| slot.seen < before)
+    }
+
+    /// Forgets the raw series of output series that were erased, and what the open windows of released metrics
+    /// hold of `numbers`. What such a stream sends next is a baseline, since it began before `created`.
+    pub fn erase(&mut self, series: &HashSet<u32>, numbers: &HashSet<u32>, created: i64) -> usize {
+        self.created = created;
+        for rule in self.rules.iter_mut().filter(|rule| numbers.contains(&rule.config.number)) {
+            self.window_number += 1;
+            rule.window = Window::new(self.window_number);
+        }
+        self.remove(|slot| matches!(slot.path, Path::Open { series: of, .. } if series.contains(&of)))
+    }
+
+    fn remove(&mut self, is_gone: impl Fn(&Slot) -> bool) -> usize {
+        let gone = |slots: &[Slot], index: u32| is_gone(&slots[index as usize]);
+        self.raw.retain(|_, index| !gone(&self.slots, *index));
+        let gone: Vec<u32> = self.canonical.extract_if(|index| gone(&self.slots, *index)).collect();
         for index in &gone {
             let slot = &mut self.slots[*index as usize];
-            self.guarded -= usize::from(slot.path.is_guarded());
+            self.guarded -= usize::from(slot.guarded);
             if let Some(rule) = self.rules.get_mut(slot.rule as usize) {
                 rule.live = rule.live.saturating_sub(1);
             }
@@ -298,7 +334,6 @@ impl Table {
         self.metrics.clear();
         self.refused = 0;
         self.numbers.clear();
-        self.guarded = 0;
         for slot in &mut self.slots {
             slot.path = Path::Unasked;
             slot.rule = NO_RULE;

@@ -11,6 +11,7 @@ __all__ = [
     "HISTOGRAM",
     "MALFORMED_POINT",
     "METRIC_SERIES_LIMIT",
+    "NO_FIXED_BUCKETS",
     "NO_TEMPORALITY",
     "SERIES_LIMIT",
     "SUMMARY",
@@ -44,6 +45,7 @@ TOO_NEW: Final[int]  # 4  time after the newest accepted
 MALFORMED_POINT: Final[int]  # 5  e.g. buckets do not fit bounds, no value, unreadable attributes
 NO_TEMPORALITY: Final[int]  # 6  aggregation_temporality 0
 EMPTY_METRIC: Final[int]  # 7  a metric without a name or without data
+NO_FIXED_BUCKETS: Final[int]  # 8  buckets follow mean or range, and a window counts by event
 
 # Kinds of stream, as sent.
 GAUGE: Final[int]  # 0
@@ -364,6 +366,10 @@ class SeriesTable:
 
     def evict(self, idle_before_ns: int) -> int:
         """Forgets series not seen since then; returns how many."""
+
+    def erase(self, series: set[int], rules: set[int], created_ns: int) -> int:
+        """Forgets the raw series of output series that were erased, and empties the open windows of `rules`;
+        returns how many series. `created_ns`: as in `__new__`, so what they send next is a baseline."""
 
     def hold(self, held: bool) -> None:
         """While held, new series are refused with SERIES_LIMIT; known ones go on."""

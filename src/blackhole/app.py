@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from blackhole.catalogue.load import OWNER_FILE, Catalogue, files, load
 from blackhole.config import Config
 from blackhole.decode import Decoder
 from blackhole.errors import BlackholeError
+from blackhole.forgetting import Forgetting
 from blackhole.governor import monitor
 from blackhole.governor.meter import Meter
 from blackhole.governor.monitor import Gauges, Levers, Monitor
@@ -43,6 +44,7 @@ from blackhole.serve.boards import Boards
 from blackhole.serve.server import ApiServer
 from blackhole.serve.services import Services, Status
 from blackhole.store.append import Writer
+from blackhole.store.backup import back_up
 from blackhole.store.database import Database
 from blackhole.store.findings import Findings
 from blackhole.store.keep import Keeper
@@ -167,6 +169,8 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
             accepting.is_set,
             meter.free,
             _allower((config, options.data_dir), guard, pipeline, (runner, retention)),
+            Forgetting(database, pipeline, runner, meter.free).forget,
+            lambda directory: back_up(database, Path(directory)),
             Boards(options.data_dir / "boards"),
             insights.found,
         )
@@ -178,21 +182,26 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
             _status_reporter(database, writer, sampler, addresses),
             seconds=config.collection_interval,
         )
-        chores = (
-            pipeline.run_windows(),
-            reporter.run(),
-            _every(FORGET_EVERY, Keeper(database, config).apply, at_once=True),
-            _every(KEEP_ASKED_EVERY, runner.keep_asked),
-            _every(INSIGHTS_EVERY, insights.look),
-            _every(EVICT_EVERY, pipeline.forget_idle),
-            _every(RETAIN_EVERY, retention.apply, at_once=True),
-            watch.run(),
-        )
+        repeated = _repeated(pipeline, runner, (Keeper(database, config), retention), insights)
+        chores = (pipeline.run_windows(), reporter.run(), watch.run(), *repeated)
         stack.push_async_callback(_cancel, [asyncio.create_task(chore) for chore in chores])
         accepting.set()
         pace.restart()
         stack.callback(accepting.clear)
         yield {**{key: addresses[key] for key in ("otlp_grpc", "otlp_http", "api")}, "pid": os.getpid()}
+
+
+def _repeated(
+    pipeline: Pipeline, runner: Runner, deleting: tuple[Keeper, Retention], insights: Watch
+) -> tuple[Coroutine[None, None, None], ...]:
+    keeper, retention = deleting
+    return (
+        _every(FORGET_EVERY, keeper.apply, at_once=True),
+        _every(KEEP_ASKED_EVERY, runner.keep_asked),
+        _every(INSIGHTS_EVERY, insights.look),
+        _every(EVICT_EVERY, pipeline.forget_idle),
+        _every(RETAIN_EVERY, retention.apply, at_once=True),
+    )
 
 
 def _refuse_unusable_files(config: Config) -> None:

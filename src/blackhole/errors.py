@@ -10,7 +10,10 @@ BlackholeError                 one line: what, where, what to do
 ├── QueryError                 a question that cannot be answered as asked (HTTP 400)
 │   ├── UnknownMetricError     no such metric (HTTP 404)
 │   ├── ForbiddenError         not a read, or outside the sandbox (HTTP 403)
-│   └── PrivacyQueryError      finer than a guarded metric may be asked (HTTP 400, exit 4)
+│   ├── PrivacyQueryError      finer than a guarded metric may be asked (HTTP 400, exit 4)
+│   ├── ExpressionError        not PromQL, or not supported of it (HTTP 400)
+│   ├── EvaluationError        PromQL that cannot be evaluated on this data, or needs too much (HTTP 422)
+│   └── EvaluationTimeoutError PromQL that took too long (HTTP 503)
 └── IntakeError                a request that was not taken
     ├── UndecodableError       permanent: not a request (HTTP 400, INVALID_ARGUMENT)
     ├── TooLargeError          permanent: over the size limit (HTTP 413, RESOURCE_EXHAUSTED)
@@ -62,6 +65,18 @@ class ForbiddenError(QueryError):
 
 class PrivacyQueryError(QueryError):
     exit_code = 4
+
+
+class ExpressionError(QueryError):
+    pass
+
+
+class EvaluationError(QueryError):
+    pass
+
+
+class EvaluationTimeoutError(QueryError):
+    pass
 
 
 class IntakeError(BlackholeError):

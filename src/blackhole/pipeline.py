@@ -4,7 +4,7 @@ import asyncio
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
@@ -60,7 +60,8 @@ class Statistics:
         self.commits = 0
         self.committed_rows = 0
         self.commit_durations = Durations()
-        self._refused: dict[tuple[str, Reason], int | None] = {}
+        self._refused: dict[tuple[str, Reason], int] = {}
+        self._secretly_refused: dict[tuple[str, Reason], None] = {}
 
     def count(self, signal: Signal, judgement: Judgement) -> None:
         self.requests[signal] += judgement.is_visible
@@ -81,7 +82,7 @@ class Statistics:
             "accepted": {str(s): self.accepted[s] for s in Signal},
             "refused": [
                 {"metric": metric, "reason": reason.words, "remedy": reason.remedy, "count": count}
-                for (metric, reason), count in self._refused.items()
+                for (metric, reason), count in (*self._refused.items(), *self._secretly_refused.items())
             ],
             "commits": self.commits,
             "committed_rows": self.committed_rows,
@@ -91,11 +92,14 @@ class Statistics:
         }
 
     def _count_refusal(self, refusal: Refusal) -> None:
+        known = self._secretly_refused if refusal.secret else self._refused
         key = (refusal.metric, refusal.reason)
-        if key not in self._refused and len(self._refused) >= MOST_REFUSED_METRICS:
+        if key not in known and len(known) >= MOST_REFUSED_METRICS:
             key = ("(more metrics)", refusal.reason)
-        before = self._refused.get(key)
-        self._refused[key] = None if refusal.secret else (before or 0) + refusal.points
+        if refusal.secret:
+            self._secretly_refused[key] = None
+        else:
+            self._refused[key] = self._refused.get(key, 0) + refusal.points
 
 
 class Pipeline:
@@ -164,6 +168,24 @@ class Pipeline:
         if closed is not None:
             self._sink.submit(closed)
         self._guard.recatalogue(catalogue)
+
+    def settle(self, *, close_window: bool) -> list[Future[None]]:
+        """Done when all that was judged is committed. Raises OverloadedError before anything was changed.
+
+        `close_window`: that of sensitive metrics is closed before it is over.
+        """
+        self._refuse_when_full()
+        closed = self._guard.close_window() if close_window else None
+        batches = [self._guard.nothing()] if closed is None else [closed, self._guard.nothing()]
+        return [self._sink.submit(batch) for batch in batches]
+
+    def erase(
+        self, gone: Collection[int], named: Callable[[str], bool], *, created_ns: int
+    ) -> list[Future[None]]:
+        """As `Guard.erase`; done when nothing more can come of the erased series. Raises OverloadedError."""
+        self._refuse_when_full()
+        batches = self._guard.erase(gone, named, created_ns=created_ns)
+        return [self._sink.submit(batch) for batch in batches]
 
     def forget_idle(self) -> int:
         """Lets go of series that were not heard of for an hour; returns how many."""

@@ -38,7 +38,7 @@ class Desk:
         )
         self.output = directory / "out.ndjson"
 
-    def run(self, metric: str, lines: list[Any], trials: int = 50, **options: str) -> int:
+    def run(self, metric: str, lines: list[Any], trials: Any = 50, **options: Any) -> int:
         source = self.directory / "in.ndjson"
         text = (line if isinstance(line, str) else json.dumps(line) for line in lines)
         source.write_text("\n".join(text) + "\n", encoding="utf-8")

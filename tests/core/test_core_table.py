@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 
 import pytest
+from tests.core import wire
 from tests.core.support import (
     CUMULATIVE,
     NOW,
@@ -184,3 +185,20 @@ def test_threads_count_everything_once() -> None:
     for worker in workers:
         worker.join()
     assert (sum(totals), len(known)) == (4 * 5 * 50, 20)
+
+
+def test_of_too_many_metrics_and_units_all_are_asked_about_again() -> None:
+    known, script = table(), Script()
+
+    def named(first: int, count: int) -> bytes:
+        metrics = b"".join(
+            wire.field(2, wire.field(1, b"jobs") + wire.field(3, b"u%d" % unit) + wire.field(5, b""))
+            for unit in range(first, first + count)
+        )
+        return wire.field(1, wire.field(2, metrics))
+
+    apply(known, named(0, 100_000), script)
+    apply(known, named(0, 10), script)
+    assert len(script.metrics) == 100_010
+    apply(known, named(5, 10), script)
+    assert len(script.metrics) == 100_015

@@ -357,3 +357,22 @@ def test_a_body_is_kept_only_if_all_of_it_names_nobody() -> None:
     assert clean_body("cache\nis warm") == "cache is warm"
     assert clean_body("a b " * 500) == "a b " * 250
     assert clean_body("a b " * 400 + " 10.1.2.3") == REDACTED
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "app.named.203.0.113.183.count",
+        "app.named.2001:db8:ca7a:57e5:d00d::80b8.count",
+        "AKIAIOSFODNNQEXAMPLE",
+        "cnrycnbmymsfelzlxhbndgqfbenjsbpuhcioskavwjdurycxgsthmsab.onion",
+        "ukeu3k5oycgaauneqgtnvselmt4yemvoilkln7jpvamvfx7dnkdq.b32.i2p",
+    ],
+)
+def test_identities_that_are_parts_of_names_or_look_like_words_are_known(name: str) -> None:
+    assert names_somebody(name)
+
+
+@pytest.mark.parametrize("version", ["1.2.3", "go1.22.3.4.5", "app.v1.2.count", "12:34:56", "AKIA", "ASIAN"])
+def test_versions_times_and_words_are_no_addresses(version: str) -> None:
+    assert not names_somebody(version)

@@ -10,7 +10,7 @@ import msgspec
 from blackhole.catalogue.allow import Allowed, Permission
 from blackhole.catalogue.load import load
 from blackhole.config import ApiConfig, Config, Duration
-from blackhole.errors import PrivacyError, UnknownMetricError
+from blackhole.errors import PrivacyError, QueryError, UnknownMetricError
 from blackhole.guard.explain import Explanation, explain
 from blackhole.query.accounts import (
     BudgetAnswer,
@@ -21,10 +21,13 @@ from blackhole.query.accounts import (
     PrivacyNews,
 )
 from blackhole.query.language import Answer, Point, Query, Series, SqlAnswer
+from blackhole.query.promql.discovery import Span
+from blackhole.query.promql.engine import Result
+from blackhole.query.promql.names import Labels
 from blackhole.query.reports import HealthReport, MetricInfo, Newest, SeriesReport, ServiceHealth
 from blackhole.records import StoredInsight
 from blackhole.serve.boards import Boards
-from blackhole.serve.services import Services, Status
+from blackhole.serve.services import PromQL, Services, Status
 
 MOMENT = "2026-11-23T10:00:00Z"
 VERSION = "9.9.9"
@@ -32,6 +35,31 @@ VERSION = "9.9.9"
 
 def newest(metric: str, value: float | None, *, level: str = "internal", **attributes: str) -> Newest:
     return Newest(metric, "ms", level, attributes, value, None, None, MOMENT)
+
+
+class NothingKnown:
+    """Answers PromQL where nothing is stored."""
+
+    def instant(self, query: str, time: int, /) -> Result:
+        raise QueryError(f"nothing is known at {time} of {query}")
+
+    def range(self, query: str, start: int, end: int, step: int, /) -> Result:
+        raise QueryError(f"nothing is known from {start} to {end} by {step} of {query}")
+
+    def series(self, selectors: Sequence[str], span: Span | None, /) -> list[Labels]:
+        del selectors, span
+        return []
+
+    def label_names(self, selectors: Sequence[str], span: Span | None, /) -> list[str]:
+        del selectors, span
+        return []
+
+    def label_values(self, name: str, selectors: Sequence[str], span: Span | None, /) -> list[str]:
+        del name, selectors, span
+        return []
+
+    def metadata(self) -> dict[str, list[dict[str, str]]]:
+        return {}
 
 
 class FakeRunner:
@@ -58,6 +86,10 @@ class FakeRunner:
         self._note((text, max_rows))
         rows = self.findings if "insights" in text else [[1]]
         return SqlAnswer(["n"], ["INTEGER"], rows, truncated=False, elapsed_ms=0.1)
+
+    @property
+    def promql(self) -> PromQL:
+        return NothingKnown()
 
     def query_document(self, query: Query) -> list[bytes]:
         return [msgspec.json.encode(self.query(query))]

@@ -44,12 +44,15 @@ class Clock:
 
 
 class Bench:
-    """One metric, one guard after another, and a budget period that lasts exactly one trial."""
+    """One metric, one guard after another, and a budget period that lasts exactly one trial.
 
-    def __init__(self, definition: Definition, config: Config) -> None:
+    `others`: entries that share the budget, and of which nothing comes.
+    """
+
+    def __init__(self, definition: Definition, config: Config, others: Sequence[Definition] = ()) -> None:
         self._definition = definition
         self._config = config
-        self._catalogue = Catalogue([(definition, "audit")])
+        self._catalogue = Catalogue([(entry, "audit") for entry in (definition, *others)])
         self._window_ns = round(config.release_window * SECOND_NS)
         period_ns = round(config.budget_period * SECOND_NS)
         now = time.time_ns()
@@ -92,9 +95,11 @@ class Bench:
                 raise UsageError(verdict.message)
         self._clock.now_ns = end + GRACE_NS
         (closed,) = [batch for batch in self._guard.take_closed() if batch.entry.releases]
+        name = self._definition.name
         if self._receipt is None:
-            self._receipt = closed.entry.releases[-1].receipt
-        self._attributes.update((series.id, series.attributes) for series in closed.series)
+            receipts = [release.receipt for release in closed.entry.releases]
+            self._receipt = next((receipt for receipt in receipts if receipt.metric == name), None)
+        self._attributes.update((row.id, row.attributes) for row in closed.series if row.metric == name)
         return closed
 
     def _read(self, trials: Sequence[Sequence[GuardedBatch]], windows: int) -> Iterator[list[Release]]:
@@ -102,9 +107,11 @@ class Bench:
         batches = [batch for trial in trials for batch in trial]
         found: dict[int, dict[str, tuple[float, ...]]] = {}
         for series, time_ns, value in points(batches[0].rows.merge([batch.rows for batch in batches[1:]])):
-            found.setdefault(time_ns, {})[self._attributes[series]] = (value,)
+            if series in self._attributes:
+                found.setdefault(time_ns, {})[self._attributes[series]] = (value,)
         for each in itertools.chain.from_iterable(batch.lists for batch in batches):
-            found.setdefault(each.time_ns, {})[self._attributes[each.series]] = tuple(each.noisy)
+            if each.series in self._attributes:
+                found.setdefault(each.time_ns, {})[self._attributes[each.series]] = tuple(each.noisy)
         releases = [
             self._release(found.get(batch.entry.releases[-1].window.start_ns, {})) for batch in batches
         ]

@@ -24,6 +24,8 @@ COMMANDS = {
     "privacy": ("blackhole.cli.privacy", "Say what is promised, spent and left, and put it to the test."),
     "insights": ("blackhole.cli.insights", "Say what was found in the data."),
     "alerts": ("blackhole.cli.alerts", "Say what raised an alert."),
+    "export": ("blackhole.cli.export", "Write metrics to files, or the whole database as a backup."),
+    "forget": ("blackhole.cli.forget", "Erase what is stored, and prove that it is gone."),
     "config": ("blackhole.cli.config", "Show and check the configuration."),
     "doctor": ("blackhole.cli.doctor", "Say what is wrong here and how to mend it."),
     "conformance": ("blackhole.cli.conformance", "Try any OTLP receiver against the specification."),

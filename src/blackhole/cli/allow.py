@@ -8,19 +8,15 @@ from typing import Any
 import msgspec
 
 from blackhole.cli.options import Place
-from blackhole.cli.source import find_service, run_file_url
+from blackhole.cli.source import find_keeper
 
 
 def allowed(place: Place, permission: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """The answer of the API, and since when it holds in words. Raises UsageError, PrivacyError."""
-    config = place.config()
-    # What is written belongs to one directory: a service of another one must not get it.
-    named = place.directory is not None and not place.url
-    if not named or run_file_url(place.data_dir) is not None:
-        service = find_service(place, config)
-        if service is not None:
-            answer: dict[str, Any] = json.loads(service.allow(permission))
-            return answer, "collected from here on"
+    service = find_keeper(place, place.config())
+    if service is not None:
+        answer: dict[str, Any] = json.loads(service.allow(permission))
+        return answer, "collected from here on"
     return _written(place, permission), "collected when the service starts"
 
 

@@ -16,6 +16,8 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 LARGEST_ANSWER = 256 * 2**20
 _BASE = "/api/analytics/"
 _PATIENCE = 30.0
+# A file of many gigabytes is read and written.
+_LONG_PATIENCE = 3600.0
 
 
 class Service:
@@ -48,7 +50,13 @@ class Service:
     def allow(self, permission: Mapping[str, Any]) -> bytes:
         return self._ask("catalogue/allow", permission)
 
-    def _ask(self, path: str, body: Mapping[str, Any] | None = None) -> bytes:
+    def forget(self, what: Mapping[str, Any]) -> bytes:
+        return self._ask("forget", what, patience=_LONG_PATIENCE)
+
+    def backup(self, directory: str) -> bytes:
+        return self._ask("backup", {"directory": directory}, patience=_LONG_PATIENCE)
+
+    def _ask(self, path: str, body: Mapping[str, Any] | None = None, *, patience: float = _PATIENCE) -> bytes:
         headers = {"Accept": "application/json"}
         data = None
         if self._token:
@@ -58,13 +66,15 @@ class Service:
             data = json.dumps(body).encode()
         request = urllib.request.Request(self.name + _BASE + path, data, headers)  # noqa: S310 (scheme checked)
         try:
-            with _opener(self._trust).open(request, timeout=_PATIENCE) as answer:
+            with _opener(self._trust).open(request, timeout=patience) as answer:
                 return _limited(answer, self.name)
         except urllib.error.HTTPError as error:
             with error:
                 raise _problem(error.code, error.read(65536)) from None
         except (OSError, http.client.HTTPException) as error:
-            raise UnavailableError(f"{self.name}: {_reason(error)}: see `blackhole status`") from None
+            raise UnavailableError(
+                f"{self.name}: {_reason(error, patience)}: see `blackhole status`"
+            ) from None
 
 
 def is_alive(url: str, trust: str = "") -> bool:
@@ -114,8 +124,8 @@ def _problem(status: int, body: bytes) -> BlackholeError:
     return PrivacyError(text) if "privacy" in kind else BlackholeError(text)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, patience: float) -> str:
     cause = getattr(error, "reason", error)
     if isinstance(cause, TimeoutError):
-        return f"no answer within {_PATIENCE:.0f} s"
+        return f"no answer within {patience:.0f} s"
     return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__

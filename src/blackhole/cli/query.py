@@ -53,7 +53,7 @@ def command(
     chosen = Form.JSON if place.as_json else Form(form or Form.TABLE)
     if plot and chosen is not Form.TABLE:
         raise UsageError("--plot draws for people: leave --json and --format away")
-    question: dict[str, Any] = {"metric": metric, **_range(last, start, end, utc=utc)}
+    question: dict[str, Any] = {"metric": metric, **time_range(last, start, end, utc=utc)}
     question |= {"filters": _filters(where), "group_by": list(keys)}
     question |= {name: value for name, value in (("aggregation", agg), ("interval", interval)) if value}
     with opened(place) as source:
@@ -73,7 +73,8 @@ def command(
         click.echo(f"note: {note}", err=True)
 
 
-def _range(last: str | None, start: str | None, end: str | None, *, utc: bool) -> dict[str, Any]:
+def time_range(last: str | None, start: str | None, end: str | None, *, utc: bool) -> dict[str, Any]:
+    """`start_time` and `end_time` in Unix seconds, as far as the options say them. Raises UsageError."""
     if last is None:
         given = (("start_time", start, "--start"), ("end_time", end, "--end"))
         return {key: moment(text, flag, utc=utc) for key, text, flag in given if text is not None}

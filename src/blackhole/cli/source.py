@@ -61,6 +61,15 @@ def find_service(place: Place, config: Config) -> Service | None:
     return None
 
 
+def find_keeper(place: Place, config: Config) -> Service | None:
+    """The service that holds the database of `place`, or None when nobody does.
+
+    What is written belongs to one directory: a service of another one must not get it.
+    """
+    named = place.directory is not None and not place.url
+    return None if named and run_file_url(place.data_dir) is None else find_service(place, config)
+
+
 def run_file_url(directory: Path) -> str | None:
     """Where the service of this data directory said it listens, or None."""
     try:

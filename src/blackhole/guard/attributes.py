@@ -88,7 +88,9 @@ class Reducer:
     def _service(self, definition: Definition, name: str) -> Scalar:
         declared = definition.values.get(SERVICE)
         if declared is None:
-            return self._capped("", SERVICE, clean_text(name))
+            # The names of guarded metrics fill caps of their own: a full one shows on open metrics.
+            cap = definition.name if definition.level.guarded else ""
+            return self._capped(cap, SERVICE, clean_text(name))
         return name if name in declared else OTHER
 
     def _region(self, raw: object) -> str:

@@ -1,8 +1,8 @@
 """The guard: `Batch` in, `GuardedBatch` out, with the reasons for what was left behind."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from blackhole import _core
 from blackhole.catalogue.allow import Sent
@@ -13,7 +13,7 @@ from blackhole.guard.reasons import Reason
 from blackhole.guard.scrub import clean_body, clean_name
 from blackhole.guard.treatment import Registry, Resolver
 from blackhole.guard.windows import Windows
-from blackhole.records import Finder, GuardedBatch, Recaller, SeriesRow, Verdict
+from blackhole.records import Finder, GuardedBatch, PrivacyLevel, Recaller, SeriesRow, Verdict
 
 AHEAD_NS = 600 * 10**9
 IDLE_NS = 3600 * 10**9
@@ -29,17 +29,25 @@ def boot_ns() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Points of one metric that were refused; `metric` is scrubbed. Secret counts are never shown."""
+    """Points of one metric that were refused; `metric` is scrubbed."""
 
     metric: str
     reason: Reason
-    points: int
-    secret: bool
+    points: int = field(repr=False)
+    level: PrivacyLevel
+
+    @property
+    def secret(self) -> bool:
+        """Whether the number of points is only for their sender."""
+        return self.level.guarded
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`accepted`: points of the open path. `guarded`: whether others went into the window."""
+    """`accepted`: points of the open path. `guarded`: whether there were others, which are in no total.
+
+    `refusals` leaves out highly sensitive metrics: that there was one already tells of somebody.
+    """
 
     batch: GuardedBatch
     accepted: int
@@ -94,7 +102,8 @@ class Guard:
             self.ledger,
             config,
             clock_ns=clock_ns,
-            created_ns=created_ns,
+            # Where an earlier run was, the window of now may be out, whenever the database was made anew.
+            created_ns=0 if stored.rows or stored.head else created_ns,
         )
 
     @staticmethod
@@ -118,14 +127,15 @@ class Guard:
         )
         series, streams = self._registry.take_new(outcome.columns)
         refusals = tuple(self._refusal(*refusal) for refusal in outcome.refusals)
+        shown = tuple(refusal for refusal in refusals if refusal.level < PrivacyLevel.HIGHLY_SENSITIVE)
         records = None if outcome.kept is None else outcome.kept.scrubbed(bodies)
         warnings = self._take_warnings()
         return Judgement(
             GuardedBatch(outcome.columns, series, streams, records, repeatable),
             outcome.accepted,
-            refusals,
+            shown,
             Verdict(outcome.rejected, _message(outcome.rejected, refusals, warnings)),
-            guarded=outcome.guarded > 0,
+            guarded=outcome.guarded > 0 or len(shown) < len(refusals),
         )
 
     @property
@@ -158,6 +168,24 @@ class Guard:
         self._resolver.recatalogue(catalogue)
         self._table.forget_rules()
 
+    def nothing(self) -> GuardedBatch:
+        """A batch without rows: it is committed when all before it is."""
+        return GuardedBatch(_core.Columns.of_window(0, []))
+
+    def erase(
+        self, gone: Collection[int], named: Callable[[str], bool], *, created_ns: int
+    ) -> list[GuardedBatch]:
+        """Knows these output series no more, nor what open windows hold of metrics that are `named`.
+
+        Returns what was judged before and is to be committed before they are erased. What their cumulative
+        streams send next is a baseline, since they began before `created_ns`.
+        """
+        batches = self._windows.take_all()
+        self._registry.erase(gone)
+        rules = self._resolver.erase(gone, named)
+        self._table.erase(set(gone), rules, created_ns)
+        return [*batches, self.nothing()]
+
     @property
     def catalogue(self) -> Catalogue:
         return self._catalogue
@@ -184,9 +212,9 @@ class Guard:
         return len(self._table)
 
     def _refusal(self, metric: str, reason: int, points: int) -> Refusal:
-        definition = self._catalogue.match(metric)
-        secret = definition is not None and definition.level.guarded
-        return Refusal(clean_name(metric), Reason(reason), points, secret)
+        definition = self._resolver.releases.entry(metric) or self._catalogue.match(metric)
+        level = PrivacyLevel.PUBLIC if definition is None else definition.level
+        return Refusal(clean_name(metric), Reason(reason), points, level)
 
     def _take_warnings(self) -> list[str]:
         warnings = self._resolver.warnings[:MOST_METRICS_NAMED]

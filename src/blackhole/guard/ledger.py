@@ -123,6 +123,7 @@ class Ledger:
         in_rho = terms.mechanism == GAUSSIAN
         return self._write(
             LedgerKind.RELEASE,
+            due_ns=window.end_ns,
             metric=terms.metric,
             window=window,
             cost_rho=cost if in_rho else 0.0,
@@ -207,11 +208,11 @@ class Ledger:
         period = Span(self._period_start(now), end) if running else period_at(now, self._config, after_ns=end)
         if not self._config.differential_privacy:
             self.plan, self._off, self._end_ns, self.window = None, True, period.end_ns, None
-            self._write(LedgerKind.OFF, cost_epsilon=math.inf)
+            self._write(LedgerKind.OFF, due_ns=period.start_ns, cost_epsilon=math.inf)
             return
         new = plan(self._definitions(), self._config, period)
         self._take_plan(new)
-        self._write(LedgerKind.PERIOD, details=_encode(new))
+        self._write(LedgerKind.PERIOD, due_ns=period.start_ns, details=_encode(new))
         if running:
             self._spend(SWITCHED_OFF if was_off else why_spent)
         self._opened = (self._clocks.boot(), now)
@@ -251,11 +252,15 @@ class Ledger:
                 if not left:
                     self._exhausted.add(terms.metric)
 
-    def _write(self, kind: LedgerKind, *, details: bytes = b"{}", **more: Any) -> LedgerRow:
-        period = self._current_period()
-        row = make_row(
-            self._last, time_ns=self.now_ns(), kind=kind, period=period, details=details.decode(), **more
-        )
+    def _write(
+        self, kind: LedgerKind, *, due_ns: int | None = None, details: bytes = b"{}", **more: Any
+    ) -> LedgerRow:
+        """`due_ns`: when it was to be. The moment in which it is done may be that of somebody's request."""
+        period, time_ns = self._current_period(), self.now_ns()
+        if due_ns is not None:
+            time_ns = max(min(time_ns, due_ns), 0 if self._last is None else self._last.time_ns)
+        said = details.decode()
+        row = make_row(self._last, time_ns=time_ns, kind=kind, period=period, details=said, **more)
         self._last = row
         self._new.append(row)
         return row

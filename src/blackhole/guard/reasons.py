@@ -15,6 +15,7 @@ class Reason(IntEnum):
     MALFORMED_POINT = _core.MALFORMED_POINT
     NO_TEMPORALITY = _core.NO_TEMPORALITY
     EMPTY_METRIC = _core.EMPTY_METRIC
+    NO_FIXED_BUCKETS = _core.NO_FIXED_BUCKETS
     NOT_IN_CATALOGUE = 100
     TYPE_MISMATCH = 101
     NEXT_PERIOD = 102
@@ -48,6 +49,10 @@ _WORDS = {
         "send delta or cumulative temporality",
     ),
     Reason.EMPTY_METRIC: ("a metric has no name or no data", "send a name and data points"),
+    Reason.NO_FIXED_BUCKETS: (
+        "one event more may move others to other buckets, and this metric counts by event",
+        "send a histogram with explicit buckets, or name the keys of a privacy unit in the catalogue",
+    ),
     Reason.NOT_IN_CATALOGUE: (
         "not in the catalogue",
         "add an entry (`blackhole catalogue allow`, docs/catalogue.md), or stop sending it",

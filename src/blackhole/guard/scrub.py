@@ -14,7 +14,9 @@ LONGEST_NAME = 64
 LONGEST_BODY = 1000
 LARGEST_PLAIN_INTEGER = 10**9
 
-_PLAIN = re.compile(r"(?!.*[a-f]{16})[a-z][a-z_. -]{0,31}|(?!.*[A-F]{16})[A-Z][A-Z_]{0,31}|\d{1,5}")
+_PLAIN = re.compile(
+    r"(?!.*[a-f]{16})[a-z][a-z_. -]{0,31}|(?!.*[A-F]{16}|A[KS]IA[A-Z]{12})[A-Z][A-Z_]{0,31}|\d{1,5}"
+)
 _ZERO_WIDTH = re.compile("[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
 
 # `\b` in the patterns: to it an underscore would be a letter, and `peer_Qm…` a word of its own. What cannot

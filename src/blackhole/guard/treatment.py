@@ -2,7 +2,7 @@
 
 import secrets
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -15,6 +15,7 @@ from blackhole.guard.ledger import Ledger
 from blackhole.guard.reasons import Reason
 from blackhole.guard.release import Releases
 from blackhole.guard.scrub import clean_name, clean_text, names_somebody
+from blackhole.guard.terms import EVENT
 from blackhole.guard.units import same_unit
 from blackhole.guard.unknown import Unknown
 from blackhole.records import (
@@ -102,6 +103,12 @@ class Registry:
         self.new_streams.append(StreamRow(number, key, series))
         return number
 
+    def erase(self, gone: Collection[int]) -> None:
+        """Output series that exist no more; what comes of them again is a new one."""
+        self.series = {identity: number for identity, number in self.series.items() if number not in gone}
+        self.new_series = [row for row in self.new_series if row.id not in gone]
+        self.new_streams = [row for row in self.new_streams if row.series not in gone]
+
     def take_new(self, rows: Rows) -> tuple[tuple[SeriesRow, ...], tuple[StreamRow, ...]]:
         """What `rows` need to be known beside them.
 
@@ -149,6 +156,7 @@ class Resolver:
         self._numbers: dict[tuple[str, MetricType, str], int] = {}
         self._groups: dict[tuple[int, str], int] = {}
         self._group_attributes: list[str] = [""]
+        self._erased: Collection[int] = frozenset()
         self.metrics: list[Metric] = []
         self.warnings: list[str] = []
         self.releases = Releases(ledger, self._number_of, self._series_of)
@@ -159,6 +167,11 @@ class Resolver:
         self._catalogue = catalogue
         self.unknown.clear()
 
+    def erase(self, gone: Collection[int], named: Callable[[str], bool]) -> set[int]:
+        """Recalls nothing of these output series. Returns the rules of the metrics that are `named`."""
+        self._erased = gone
+        return {number for (name, _, _), number in self._numbers.items() if named(name)}
+
     def metric(self, name: str, unit: str, kind: int, description: str) -> _core.Rule | int:
         del description
         definition = self.releases.entry(name) or self._catalogue.match(name)
@@ -168,8 +181,8 @@ class Resolver:
         sent = TYPE_OF_KIND[kind]
         # A guarded metric has one window, whichever of the types that it may have it is sent as.
         stored = definition.type if definition.level.guarded else sent
-        metric = Metric(name, stored, _unit_kept(unit, definition), definition)
-        reason = self._why_refused(metric, sent) or self._why_unit_refused(name, unit)
+        metric = Metric(self._name_kept(name, definition), stored, _unit_kept(unit, definition), definition)
+        reason = self._why_refused(metric, sent) or self._why_unit_refused(metric, unit)
         if reason is not None:
             return reason
         if not same_unit(unit or definition.unit, definition.unit) and not definition.level.guarded:
@@ -188,33 +201,59 @@ class Resolver:
 
     def window_series(self, rule: int, group: int) -> int:
         """The output series of one group of a closed window."""
-        metric = self.metrics[rule]
+        return self._registry.series_for(self.metrics[rule], self._attributes_of(rule, group))
+
+    def window_name(self, value: _core.WindowValue) -> tuple[str, str]:
+        """The metric and the attributes of a closed window's value."""
+        return self.metrics[value.rule].name, self._attributes_of(value.rule, value.group)
+
+    def _attributes_of(self, rule: int, group: int) -> str:
         if group == OTHER_GROUP:
-            return self._registry.series_for(metric, canonical(self._reducer.other(metric.definition)))
-        return self._registry.series_for(metric, self._group_attributes[group])
+            return canonical(self._reducer.other(self.metrics[rule].definition))
+        return self._group_attributes[group]
 
     def _why_refused(self, metric: Metric, sent: MetricType) -> Reason | None:
         definition = metric.definition
         if sent not in _ACCEPTED[definition.type]:
             return Reason.TYPE_MISMATCH
+        # A level counts in every window that it lasts through, and an event only in its own.
+        if definition.level.guarded and definition.privacy_unit == EVENT and sent is MetricType.UPDOWNCOUNTER:
+            return Reason.TYPE_MISMATCH
         if self._is_released(definition) and self.releases.entry(metric.name) is None:
             return Reason.NEXT_PERIOD
-        if definition.is_pattern:
-            return self._why_name_refused(metric)
-        return None
+        return self._why_name_refused(metric) if definition.is_pattern else None
 
     def _why_name_refused(self, metric: Metric) -> Reason | None:
         if names_somebody(metric.name):
             return Reason.UNSUITABLE_NAME
-        names = self._names_of_pattern[metric.definition.name]
-        if metric.name not in names and len(names) >= self._config.max_values_per_key:
+        if not metric.definition.level.guarded and not self._takes(metric.name, metric.definition):
             return Reason.TOO_MANY_NAMES
-        names.add(metric.name)
         return None
 
-    def _why_unit_refused(self, name: str, unit: str) -> Reason | None:
-        """Each way to write the unit is remembered by the core, so there may not be many."""
-        units = self._units[name]
+    def _name_kept(self, name: str, definition: Definition) -> str:
+        """Of a guarded pattern the names beyond the cap count as one metric, that of the pattern.
+
+        A refusal would tell what others have sent.
+        """
+        is_private = definition.is_pattern and definition.level.guarded and not names_somebody(name)
+        return definition.name if is_private and not self._takes(name, definition) else name
+
+    def _takes(self, name: str, definition: Definition) -> bool:
+        """Whether the name is one of the first that the pattern has matched."""
+        names = self._names_of_pattern[definition.name]
+        if name not in names and len(names) >= self._config.max_values_per_key:
+            return False
+        names.add(name)
+        return True
+
+    def _why_unit_refused(self, metric: Metric, unit: str) -> Reason | None:
+        """Each way to write the unit is stored, so there may not be many; of guarded metrics none is.
+
+        What is said of those must not tell what others have sent.
+        """
+        if metric.definition.level.guarded:
+            return None
+        units = self._units[metric.name]
         if unit not in units and len(units) >= MOST_UNITS:
             return Reason.TOO_MANY_UNITS
         units.add(unit)
@@ -274,7 +313,7 @@ class Resolver:
             return _core.Treatment.window(group, _unit_of(metric.definition, new))
         series = self._registry.series_for(metric, canonical(attributes))
         state = states.get(new.key)
-        if state is None:
+        if state is None or state.series in self._erased:
             return _core.Treatment.open(series, self._registry.stream_for(new.key, series))
         stream = state.stream
         if state.series != series:  # the catalogue keeps other attributes now: a new stream, a known state

@@ -75,11 +75,16 @@ class Windows:
             taken.append(self._ready.popleft()[1])
         return taken
 
+    def take_all(self) -> list[GuardedBatch]:
+        """All that is closed, before its time."""
+        taken = [batch for _, batch in self._ready]
+        self._ready.clear()
+        return taken
+
     def stop(self) -> list[GuardedBatch]:
         """Closes both windows early, each under its own name. Returns all that is still to be committed."""
         sensitive = self.close_sensitive(early=True)
-        batches = [batch for _, batch in self._ready] + ([] if sensitive is None else [sensitive])
-        self._ready.clear()
+        batches = self.take_all() + ([] if sensitive is None else [sensitive])
         released = self._close_release(early=True)
         return [*batches, *([] if released is None else [released])]
 
@@ -87,10 +92,9 @@ class Windows:
         """Closes the window of sensitive metrics; its values carry its start. None when there are none."""
         started = self._start_ns
         self._start_ns = max(self._aligned(self._clock_ns()), started + self._window_ns)
-        values = [
-            (self._resolver.window_series(value.rule, value.group), started, value)
-            for value in self._table.close_window()
-        ]
+        # In the order of their names: that in which they came to be would tell who was first.
+        closed = sorted(self._table.close_window(), key=self._resolver.window_name)
+        values = [(self._resolver.window_series(value.rule, value.group), started, value) for value in closed]
         if not values:
             return None
         columns = self._table.window_columns(values)

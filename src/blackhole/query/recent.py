@@ -94,6 +94,10 @@ class Recent:
         self._short: tuple[int, dict[int, State]] = (0, {})
         self._long: tuple[int, dict[int, State]] = (0, {})
 
+    def forget(self) -> None:
+        with self._lock:
+            self._short = self._long = (0, {})
+
     def states(self) -> tuple[dict[int, State], dict[int, State]]:
         """(Of the last minute, of the last five minutes), by number of the series."""
         with self._lock:

@@ -18,6 +18,7 @@ from blackhole.query.health import Health
 from blackhole.query.inventory import inventory, last_heard
 from blackhole.query.language import Answer, Query, Request, SqlAnswer, Subject, check_keys, plan
 from blackhole.query.privacy import Privacy
+from blackhole.query.promql.engine import Engine
 from blackhole.query.recent import Recent
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
 from blackhole.query.times import SECOND
@@ -50,7 +51,7 @@ class Runner:
     """Synchronous and thread-safe; every answer comes from one snapshot.
 
     `windows`: seconds of the window of each guarded level. `now`: Unix seconds. `started`: since when the
-    service collects; None where nothing is collected.
+    service collects; None where nothing is collected. `promql` answers PromQL.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Runner:
         self._windows = _windows(windows)
         self._config = windows if isinstance(windows, Config) else Config()
         self._now = now
+        self.promql = Engine(database, self._windows, help_of=self._description)
         self._privacy = Privacy(database, lambda: self._catalogue, self._config, self._now_ns)
         self._started = started
         self._recent = Recent(database, self._now_ns)
@@ -79,6 +81,13 @@ class Runner:
         """Answers by another catalogue from here on."""
         self._catalogue = catalogue
         self._categories = {}  # after the catalogue, so that a thread that fills the new one knows it
+
+    def forget(self, named: Callable[[str], bool]) -> None:
+        """What is remembered of answers goes: values were erased, and of the metrics that are `named` all."""
+        self._asked.forget(named)
+        self._recent.forget()
+        with self._health_lock:
+            self._health = None
 
     def query(self, query: Query) -> Answer:
         """Values of one metric over time. Raises QueryError, UnknownMetricError."""
@@ -198,6 +207,10 @@ class Runner:
             lambda metric: self._category(metric) == category,
             now_ns=self._now_ns(),
         )
+
+    def _description(self, metric: str) -> str:
+        definition = self._catalogue.match(metric)
+        return "" if definition is None else definition.description
 
     def _category(self, metric: str) -> str | None:
         known = self._categories

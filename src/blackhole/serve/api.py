@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import anyio
+import anyio.to_thread
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from blackhole.catalogue.allow import Permission
 from blackhole.errors import QueryError, TooLargeError, UnauthenticatedError, UnsupportedError
 from blackhole.query.language import parse
 from blackhole.query.reports import MetricInfo
+from blackhole.records import Forget
 from blackhole.serve import exposition
 from blackhole.serve.access import COOKIE, SESSION_SECONDS, Tokens
 from blackhole.serve.boards import Board
@@ -34,6 +36,12 @@ S = TypeVar("S", bound=msgspec.Struct)
 class SqlQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sql: str
     max_rows: int = 1000
+
+
+class BackupQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An empty directory on this machine that belongs to the user of the service; its whole path."""
+
+    directory: str
 
 
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,13 +114,22 @@ class State(msgspec.Struct, frozen=True):
 class Api:
     """The handlers. Questions run in threads, at most two at once, since the store takes no more."""
 
-    def __init__(self, services: Services, tokens: Tokens, readers: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        services: Services,
+        tokens: Tokens,
+        readers: Callable[[], int],
+        forgotten: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`readers`: of the stream, how many; `forgotten` is called when values were erased."""
         self._services = services
         self._tokens = tokens
         self._readers = readers
+        self._forgotten = forgotten
         self._threads = Threads(running=2, waiting=16, around=services.free)
         # A statement may take 10 s: only one at a time, so that other questions have a place.
         self._one_statement = anyio.Semaphore(1)
+        self._one_backup = anyio.Semaphore(1)
         self._room = Room()
 
     async def query(self, request: Request) -> Response:
@@ -136,6 +153,20 @@ class Api:
     async def allow(self, request: Request) -> Response:
         """On the event loop, as everything that changes what is judged."""
         return _json(self._services.allow(await _read(request, Permission)))
+
+    async def forget(self, request: Request) -> Response:
+        """Not undone when the client goes away: then the file is rewritten all the same."""
+        what = await _read(request, Forget)
+        with anyio.CancelScope(shield=True):
+            answer = await self._services.forget(what)
+            self._forgotten()
+        return _json(answer)
+
+    async def backup(self, request: Request) -> Response:
+        question = await _read(request, BackupQuestion)
+        async with self._one_backup:
+            copied = await anyio.to_thread.run_sync(self._services.back_up, question.directory)
+        return _json(copied)
 
     async def status(self, _request: Request) -> Response:
         status = self._services.status()

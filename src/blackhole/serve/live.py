@@ -108,6 +108,11 @@ class Live:
         if self.readers >= self._max_readers:
             raise OverloadedError("too many readers of the stream: close one, try again", retry_after=5)
 
+    def forget(self) -> None:
+        """Keeps nothing of what was sent: values were erased."""
+        self._ring.clear()
+        self._last.clear()
+
     async def close(self) -> None:
         """Stops computing; readers are closed by their server."""
         if self._task is not None:

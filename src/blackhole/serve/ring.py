@@ -55,6 +55,12 @@ class Ring:
             self._bytes -= len(self._kept.popleft().text)
         return kept
 
+    def clear(self) -> None:
+        """Keeps nothing of what was sent; sequences go on."""
+        self._kept.clear()
+        self._newest.clear()
+        self._bytes = 0
+
     def next(self, sequence: int) -> Kept | None:
         """The oldest message here that is newer than `sequence`."""
         if sequence >= self.latest or not self._kept:

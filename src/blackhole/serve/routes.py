@@ -1,6 +1,6 @@
 """Puts the HTTP side together: one table of endpoints makes both the routes and their description."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from starlette.applications import Starlette
@@ -17,11 +17,13 @@ from blackhole.query.accounts import BudgetAnswer, LedgerPage
 from blackhole.query.language import Answer, Query, SqlAnswer
 from blackhole.query.privacy import MAX_ROWS
 from blackhole.query.reports import HealthReport
+from blackhole.records import BackupAnswer, Forget, Forgotten
 from blackhole.serve import exposition, openapi, problems
 from blackhole.serve.access import Place, Tokens
 from blackhole.serve.api import (
     AlertsAnswer,
     Api,
+    BackupQuestion,
     InsightsAnswer,
     Login,
     MetricsAnswer,
@@ -34,11 +36,13 @@ from blackhole.serve.door import Door
 from blackhole.serve.live import Live
 from blackhole.serve.openapi import Endpoint
 from blackhole.serve.page import Page
+from blackhole.serve.prometheus import Failure, Prometheus, Success
 from blackhole.serve.services import Services
 
 STREAM = "/analytics/stream"
 DESCRIPTION = "/openapi.json"
 _BASE = "/api/analytics"
+_PROMETHEUS = "/api/v1"
 _HANDLED: tuple[type[Exception], ...] = (BlackholeError, HTTPException, Exception)
 
 
@@ -47,7 +51,8 @@ def build(services: Services, live: Live | None = None, page: Page | None = None
     live = live or Live(services)
     page = page or Page()
     tokens = Tokens.read(services.config.api.token_file)
-    table = endpoints(Api(services, tokens, lambda: live.readers), page)
+    api = Api(services, tokens, lambda: live.readers, live.forget)
+    table = endpoints(api, Prometheus(services), page)
     version = services.status().version
     description = openapi.document(table, version=version, token_needed=tokens.asked_for)
     return Starlette(
@@ -57,7 +62,7 @@ def build(services: Services, live: Live | None = None, page: Page | None = None
     )
 
 
-def endpoints(api: Api, page: Page) -> tuple[Endpoint, ...]:
+def endpoints(api: Api, prometheus: Prometheus, page: Page) -> tuple[Endpoint, ...]:
     """Every operation, in the order in which the description lists them."""
     return (
         Endpoint("POST", f"{_BASE}/query", "Values of one metric over time", api.query, Query, Answer),
@@ -66,6 +71,8 @@ def endpoints(api: Api, page: Page) -> tuple[Endpoint, ...]:
         Endpoint(
             "POST", f"{_BASE}/catalogue/allow", "Collect metrics from here on", api.allow, Permission, Allowed
         ),
+        Endpoint("POST", f"{_BASE}/forget", "Erase what is stored", api.forget, Forget, Forgotten),
+        Endpoint("POST", f"{_BASE}/backup", "Copy the database", api.backup, BackupQuestion, BackupAnswer),
         Endpoint("GET", f"{_BASE}/health", "How each service is doing", api.health, None, HealthReport),
         Endpoint("GET", f"{_BASE}/status", "How this process is doing", api.status, None, StatusAnswer),
         Endpoint("GET", f"{_BASE}/insights", "What was found", api.insights, None, InsightsAnswer),
@@ -76,8 +83,36 @@ def endpoints(api: Api, page: Page) -> tuple[Endpoint, ...]:
         Endpoint("GET", "/healthz", "The process is alive", api.alive, None, State),
         Endpoint("GET", "/readyz", "Data is accepted", api.ready, None, State),
         Endpoint("GET", "/metrics", "Prometheus text", api.prometheus, None, exposition.CONTENT_TYPE),
+        *_of_prometheus(prometheus),
         Endpoint("GET", "/", "The dashboard", page.index, None, "text/html"),
     )
+
+
+def _of_prometheus(api: Prometheus) -> Iterator[Endpoint]:
+    """As Prometheus has them, for Grafana; what may be long may be asked with POST."""
+    known = ("match[]", "start", "end", "limit")
+    both = (
+        ("query", "PromQL at one time", api.query, ("query!", "time", "limit")),
+        (
+            "query_range",
+            "PromQL over a range",
+            api.query_range,
+            ("query!", "start!", "end!", "step!", "limit"),
+        ),
+        ("series", "Series that match", api.series, ("match[]!", *known[1:])),
+        ("labels", "Names of labels", api.labels, known),
+    )
+    reading = (
+        ("label/{name}/values", "Values of a label", api.label_values, known),
+        ("metadata", "Types and descriptions of metrics", api.metadata, ("metric", "limit")),
+        ("status/buildinfo", "What this server can answer", api.build_info, ()),
+    )
+    for method, paths in (("GET", both), ("POST", both), ("GET", reading)):
+        for path, summary, handler, parameters in paths:
+            full = f"{_PROMETHEUS}/{path}"
+            yield Endpoint(
+                method, full, summary, handler, None, Success, parameters=parameters, error=Failure
+            )
 
 
 def _privacy_endpoints(api: Api) -> tuple[Endpoint, ...]:

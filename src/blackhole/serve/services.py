@@ -1,7 +1,7 @@
 """Names what the HTTP side needs from the rest of the service, so that it can be built and tested alone."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,9 +14,23 @@ from blackhole.errors import UnavailableError
 from blackhole.guard.explain import Explanation
 from blackhole.query.accounts import BudgetAnswer, LedgerPage, PrivacyNews
 from blackhole.query.language import Query, SqlAnswer
+from blackhole.query.promql.discovery import Span
+from blackhole.query.promql.engine import Result
+from blackhole.query.promql.names import Labels
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
-from blackhole.records import StoredInsight
+from blackhole.records import BackupAnswer, Forget, Forgotten, StoredInsight
 from blackhole.serve.boards import Boards
+
+
+class PromQL(Protocol):
+    """Answers PromQL; times in milliseconds. Blocking, thread-safe. Raises BlackholeError."""
+
+    def instant(self, query: str, time: int, /) -> Result: ...
+    def range(self, query: str, start: int, end: int, step: int, /) -> Result: ...
+    def series(self, selectors: Sequence[str], span: Span | None, /) -> list[Labels]: ...
+    def label_names(self, selectors: Sequence[str], span: Span | None, /) -> list[str]: ...
+    def label_values(self, name: str, selectors: Sequence[str], span: Span | None, /) -> list[str]: ...
+    def metadata(self) -> dict[str, list[dict[str, str]]]: ...
 
 
 class Runner(Protocol):
@@ -25,6 +39,8 @@ class Runner(Protocol):
     A document is the answer as JSON, in pieces: what is large is sent without being put together.
     """
 
+    @property
+    def promql(self) -> PromQL: ...
     def query_document(self, query: Query, /) -> list[bytes]: ...
     def sql_document(self, text: str, max_rows: int = 1000) -> list[bytes]: ...
     def sql(self, text: str, max_rows: int = 1000) -> SqlAnswer: ...
@@ -76,12 +92,21 @@ def _find_nothing(known: int) -> tuple[int, Sequence[StoredInsight]]:
     return known, ()
 
 
+async def _forget_nothing(_: Forget) -> Forgotten:
+    raise UnavailableError("nothing can be forgotten here: ask the service that collects")
+
+
+def _back_up_nothing(_: str) -> BackupAnswer:
+    raise UnavailableError("nothing can be backed up here: ask the service that collects")
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """`statistics` is `pipeline.Statistics.snapshot`; `ready` says whether data is accepted.
 
-    `allow` adds to the catalogue, and is called on the event loop. `found` answers how many insights this
-    run has found, and those after the first `known`.
+    `allow` adds to the catalogue, and is called on the event loop; so is `forget`, which erases.
+    `back_up` copies the database into a directory; blocking. `found` answers how many insights this run has
+    found, and those after the first `known`.
 
     What a thread does inside `free()` is not charged to collecting.
     """
@@ -93,5 +118,7 @@ class Services:
     ready: Callable[[], bool] = field(default=lambda: True)
     free: Callable[[], AbstractContextManager[None]] = field(default=nullcontext)
     allow: Callable[[Permission], Allowed] = field(default=_allow_nothing)
+    forget: Callable[[Forget], Awaitable[Forgotten]] = field(default=_forget_nothing)
+    back_up: Callable[[str], BackupAnswer] = field(default=_back_up_nothing)
     boards: Boards = field(default_factory=lambda: Boards(None))
     found: Callable[[int], tuple[int, Sequence[StoredInsight]]] = field(default=_find_nothing)

@@ -252,7 +252,7 @@ class Writer:
         leading = taken[0].batch
         first, *others = [one.batch.rows for one in taken if one.rows] or [taken[0].batch.rows]
         merged = first.merge(others) if others else first
-        factor = self._factor()
+        factor = 1 if leading.created_us is not None else self._factor()  # closed windows are never thinned
         return _Group(
             created_us=self._next_created_us() if leading.created_us is None else leading.created_us,
             factor=factor,

@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 
 from blackhole.store.database import Database
 
@@ -37,6 +38,13 @@ class Asked:
     def times(self) -> dict[str, float]:
         with self._lock:
             return dict(self._times)
+
+    def forget(self, named: Callable[[str], bool]) -> None:
+        """In memory; the file's rows are erased with all else."""
+        with self._lock:
+            for metric in [metric for metric in self._times if named(metric)]:
+                del self._times[metric]
+                self._changed.discard(metric)
 
     def keep(self) -> None:
         """Writes what is new to the file. Raises StoreError; then it is new still."""

@@ -14,9 +14,10 @@ import duckdb
 
 from blackhole.errors import OverloadedError, QueryError, StoreError
 from blackhole.records import Head, LedgerRow, MetricType, Point, PrivacyLevel, SeriesRow, StreamState
-from blackhole.store import ledger, migrate, secret
+from blackhole.store import files, ledger, migrate, rewrite, secret
 from blackhole.store.reader import Reader, one_line, short_of_memory
 from blackhole.store.recall import find, recall
+from blackhole.store.rewrite import Rewriting, Rewritten
 from blackhole.store.watch import Watch
 
 MEMORY_LIMIT = 64 * 2**20
@@ -128,7 +129,7 @@ class Database:
 
     def size(self) -> int:
         """Bytes on disk: the file and its write-ahead log."""
-        return sum(_file_size(path) for path in (self.path, self.path.with_name(self.path.name + ".wal")))
+        return sum(_file_size(path) for path in (self.path, files.beside(self.path, files.WAL)))
 
     def now_ns(self) -> int:
         return self._clock()
@@ -184,11 +185,38 @@ class Database:
             finally:
                 cursor.close()
 
+    def rewrite(self, rewriting: Rewriting) -> Rewritten:
+        """Puts a fresh file in the place of this one, with all rows but those that are to be left out.
+
+        Commits wait meanwhile, questions only while the files are exchanged. Killed at any point, either the
+        old file is there, whole, or the new one. Raises StoreError; then nothing was changed.
+        """
+        with self._write_lock:
+            fresh = files.beside(self.path, files.FRESH)
+            files.remove(files.leftovers(self.path))
+            before = self.size()
+            try:
+                left_out = self._copy(fresh, rewriting)
+                rewriting.check(fresh)
+                self._reopen(lambda: self._exchange(fresh))
+            finally:
+                files.remove(files.leftovers(self.path))
+            self._read_created()
+            return Rewritten(left_out, before, self.size())
+
+    @contextmanager
+    def held_still(self) -> Iterator[None]:
+        """All that is committed is in the file, and nothing is written to it. Raises StoreError."""
+        with self._write_lock:
+            if not self.read_only:
+                self.checkpoint()
+            yield
+
     def used_bytes(self) -> int:
         """Bytes of the file that hold data; the rest is free for what comes next."""
         with self.reader() as reader:
             row = reader.rows("SELECT block_size, used_blocks FROM pragma_database_size()").rows[0]
-        return int(row[0]) * int(row[1]) + _file_size(self.path.with_name(self.path.name + ".wal"))
+        return int(row[0]) * int(row[1]) + _file_size(files.beside(self.path, files.WAL))
 
     def close(self) -> None:
         """Checkpoints and closes the file."""
@@ -198,12 +226,16 @@ class Database:
     def _close_file(self) -> None:
         with self._write_lock, self._handles:
             self._drop_writing_connection()
-            if self._root is not None:
-                if not (self.read_only or self._doubtful):
-                    with suppress(duckdb.Error):  # the log has it all
-                        self._root.execute("CHECKPOINT")
-                self._root.close()
-                self._root = None
+            self._close_root(checkpoint=not (self.read_only or self._doubtful))
+
+    def _close_root(self, *, checkpoint: bool) -> None:
+        root, self._root = self._root, None
+        if root is None:
+            return
+        if checkpoint:
+            with suppress(duckdb.Error):  # the log has it all
+                root.execute("CHECKPOINT")
+        root.close()
 
     def _undone(self, error: duckdb.Error, *, committing: bool) -> StoreError:
         ended = 0
@@ -267,10 +299,34 @@ class Database:
                 raise QueryError("the database is closed: ask again when it is open")
             return self._root.cursor()
 
-    def _reopen(self) -> None:
-        """From the file, with nothing of what is in memory. Raises StoreError while somebody still reads."""
-        log.warning("%s: opening the database anew", self.path)
-        self._doubtful = True
+    def _copy(self, fresh: Path, rewriting: Rewriting) -> dict[str, int]:
+        cursor = self._cursor()
+        try:
+            return rewrite.copy(cursor, fresh, rewriting)
+        except duckdb.Error as error:
+            raise rewrite.explained(self.path, error) from None
+        finally:
+            cursor.close()
+
+    def _exchange(self, fresh: Path) -> None:
+        """The closed file is whole, without a log, when the new one takes its place."""
+        if _file_size(files.beside(self.path, files.WAL)):
+            raise StoreError(f"{self.path}: not rewritten, nothing was changed: its log could not be emptied")
+        try:
+            fresh.replace(self.path)
+            files.sync(self.path.parent)
+        except OSError as error:
+            raise StoreError(f"{self.path}: not rewritten, nothing was changed: {error.strerror}") from None
+        files.remove([files.beside(self.path, files.TEMPORARY)])
+
+    def _reopen(self, exchange: Callable[[], None] | None = None) -> None:
+        """From the file, with nothing of what is in memory. Raises StoreError while somebody still reads.
+
+        `exchange` is called while the file is closed; then what is in memory goes to the file before.
+        """
+        if exchange is None:
+            log.warning("%s: opening the database anew", self.path)
+            self._doubtful = True
         self._drop_writing_connection()
         self._watch.end_questions()
         permits = [self._readers.acquire(timeout=READER_WAIT_S) for _ in range(MAX_READERS)]
@@ -278,10 +334,12 @@ class Database:
             if not all(permits):
                 raise StoreError(f"{self.path}: not opened anew while questions run: wait for them to end")
             with self._recalling, self._handles:
-                if self._root is not None:
-                    self._root.close()
-                self._root = None
-                self._root = self._connect()
+                self._close_root(checkpoint=exchange is not None)
+                try:
+                    if exchange is not None:
+                        exchange()
+                finally:
+                    self._root = self._connect()
             self._doubtful = False
         finally:
             for held in permits:
@@ -323,6 +381,7 @@ class Database:
             self._forget_streams()
             key = secret.create_key(self.path)
         self.key = key
+        files.remove(files.leftovers(self.path))
         self._read_created()
 
     def _forget_streams(self) -> None:
@@ -378,7 +437,7 @@ class Database:
             "memory_limit": f"{self._memory_limit}B",
             # Queries and commits run on their callers' threads: a pool beside them only costs memory and CPU.
             "threads": 1,
-            "temp_directory": str(self.path.with_name(self.path.name + ".tmp")),
+            "temp_directory": str(files.beside(self.path, files.TEMPORARY)),
             "max_temp_directory_size": MAX_TEMPORARY,
             "checkpoint_threshold": CHECKPOINT_THRESHOLD,
             "python_enable_replacements": False,

@@ -11,6 +11,7 @@ from blackhole.errors import QueryError
 from blackhole.store.watch import End, Question, Watch
 
 MAX_BYTES = 64 * 2**20
+_ENDLESS = 2**62
 _CHUNK_BYTES = 512 * 1024
 _MOST_ROWS = 1000
 # A list of DuckDB's becomes four times as large in Python.
@@ -68,6 +69,12 @@ class Reader:
             rows=rows[:max_rows],
             truncated=len(rows) > max_rows,
         )
+
+    def each(self, sql: str, params: dict[str, Any], *, timeout: float) -> Iterator[Row]:
+        """The rows one by one, for those who bound what they keep. Raises QueryError as `rows` does."""
+        with closing(self.chunks(sql, params, max_rows=_ENDLESS, timeout=timeout)) as chunks:
+            for chunk in chunks:
+                yield from chunk
 
     def chunks(
         self,

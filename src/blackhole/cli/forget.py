@@ -1,0 +1,90 @@
+"""`blackhole forget`: erases from the database what is named, through the service or in the file itself."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from blackhole.cli.options import Place, reading
+from blackhole.cli.render import number, size
+from blackhole.errors import UnavailableError, UsageError
+
+
+@click.command("forget")
+@click.option("--metric", "metrics", multiple=True, metavar="NAME", help="A metric, or `shop.*`; repeatable.")
+@click.option("--where", multiple=True, metavar="KEY=VALUE", help="What has this attribute; all of several.")
+@click.option("--all", "everything", is_flag=True, help="All that was ever collected, and old copies.")
+@reading
+def command(place: Place, metrics: tuple[str, ...], where: tuple[str, ...], everything: bool) -> None:
+    """Erase from recent, sealed and aggregated data, rewrite the file, and prove it by reading that.
+
+    The privacy ledger stays: what was spent was spent.
+    """
+    what = {"metric": list(metrics), "where": _pairs(where), "all": everything}
+    answer = _forgotten(place, what)
+    if place.as_json:
+        click.echo(json.dumps(answer))
+        return
+    click.echo("\n".join(words(answer)))
+
+
+def words(answer: Mapping[str, Any]) -> Iterator[str]:
+    """What was done, how it was shown, and where it still is."""
+    rows, proof = answer["rows"], answer["proof"]
+    told = ", ".join(f"{number(count)} of {table}" for table, count in rows.items())
+    yield f"erased:  {number(answer['series'])} series" + (f"; rows: {told}" if told else "")
+    yield f"file:    {size(answer['bytes_before'])} before, {size(answer['bytes_after'])} now, written anew"
+    yield (
+        f"proof:   the new file was read: {number(proof['rows'])} rows of {proof['tables']} tables hold"
+        f" nothing of it, and its {size(proof['bytes'])} none of {proof['marks']} marks"
+    )
+    for path in answer["removed"]:
+        yield f"removed: {path}"
+    for path in answer["copies"]:
+        yield f"BUT:     {path} is an older copy and still holds it: remove it, or keep it knowingly"
+    for note in answer["notes"]:
+        yield f"note:    {note}"
+
+
+def _pairs(where: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for pair in where:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise UsageError(f"--where {pair}: write it as KEY=VALUE")
+        found[key] = value
+    return found
+
+
+def _forgotten(place: Place, what: Mapping[str, Any]) -> Mapping[str, Any]:
+    from blackhole.cli.source import find_keeper  # noqa: PLC0415
+    from blackhole.config import database_path  # noqa: PLC0415
+
+    config = place.config()
+    service = find_keeper(place, config)
+    if service is not None:
+        answer: dict[str, Any] = json.loads(service.forget(what))
+        return answer
+    path = database_path(config, place.data_dir)
+    if not path.exists():
+        raise UnavailableError(
+            f"no service answers and {path} does not exist: nothing to forget, or name another --data-dir"
+        )
+    import msgspec  # noqa: PLC0415
+
+    from blackhole.records import Forget  # noqa: PLC0415
+    from blackhole.store import erase  # noqa: PLC0415
+    from blackhole.store.database import Database  # noqa: PLC0415
+
+    forget = msgspec.convert(what, Forget)
+    erase.check(forget)
+    database = Database.open(path)
+    try:
+        target = erase.find(database, forget)
+        forgotten = erase.erase(database, target, created_ns=time.time_ns())
+    finally:
+        database.close()
+    told: dict[str, Any] = msgspec.to_builtins(forgotten)
+    return told

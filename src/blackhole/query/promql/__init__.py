@@ -1,0 +1,1 @@
+"""PromQL expressions in, values over time out: syntax, selection of series, evaluation."""

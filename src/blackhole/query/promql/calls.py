@@ -1,0 +1,112 @@
+"""Turns vectors and scalars into vectors: the functions that need neither samples nor windows."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from blackhole.query.promql.maths import DATES, MATHS, clamped, to_nearest
+from blackhole.query.promql.values import Grid, Scalar, Series, Values, Vector, key_of, merged, nameless
+
+MAPPED: dict[str, Callable[[float], float]] = {**MATHS, **DATES}
+BOUNDED = ("clamp", "clamp_min", "clamp_max", "round")
+
+
+def mapped(vector: Vector, one: Callable[[float], float]) -> Vector:
+    return merged(
+        Series(nameless(series.labels), [None if value is None else one(value) for value in series.values])
+        for series in vector
+    )
+
+
+def bounded(name: str, vector: Vector, scalars: Sequence[Scalar], count: int) -> Vector:
+    """The functions that take a number beside each value: clamp, clamp_min, clamp_max and round."""
+    if name == "round":
+        nearest = scalars[0] if scalars else [1.0] * count
+        return _with_numbers(vector, lambda value, step: to_nearest(value, nearest[step]))
+    low = scalars[0] if name != "clamp_max" else [-math.inf] * count
+    high = scalars[-1] if name != "clamp_min" else [math.inf] * count
+    return _with_numbers(
+        vector,
+        lambda value, step: None if high[step] < low[step] else clamped(value, low[step], high[step]),
+    )
+
+
+def _with_numbers(vector: Vector, one: Callable[[float, int], float | None]) -> Vector:
+    return merged(
+        Series(
+            nameless(series.labels),
+            [None if value is None else one(value, step) for step, value in enumerate(series.values)],
+        )
+        for series in vector
+    )
+
+
+def only_value(vector: Vector, count: int) -> Scalar:
+    """scalar(): the value of the only series, NaN where there is none or more than one."""
+    answers: Scalar = []
+    for step in range(count):
+        values = [value for series in vector if (value := series.values[step]) is not None]
+        answers.append(values[0] if len(values) == 1 else math.nan)
+    return answers
+
+
+def missing(vector: Vector, count: int) -> Values:
+    """absent(): 1 at each step at which no series has a value."""
+    return [
+        None if any(series.values[step] is not None for series in vector) else 1.0 for step in range(count)
+    ]
+
+
+def stamped(vector: Vector, grid: Grid) -> Vector:
+    """The time of each step, in seconds, where there is a value."""
+    times = [time / 1000 for time in grid.times]
+    return merged(
+        Series(
+            nameless(series.labels),
+            [None if value is None else time for value, time in zip(series.values, times, strict=True)],
+        )
+        for series in vector
+    )
+
+
+def in_order(vector: Vector, *, descending: bool) -> Vector:
+    """sort() and sort_desc(), which mean something for one step only; NaN stands last."""
+
+    def place(series: Series) -> float:
+        value = series.values[-1]
+        if value is None or math.isnan(value):
+            return math.inf
+        return -value if descending else value
+
+    numbers = sorted((s for s in vector if not _is_nan(s)), key=place)
+    return [*numbers, *(series for series in vector if _is_nan(series))]
+
+
+def _is_nan(series: Series) -> bool:
+    value = series.values[-1]
+    return value is not None and math.isnan(value)
+
+
+def in_order_of_labels(vector: Vector, names: Sequence[str], *, descending: bool) -> Vector:
+    """sort_by_label(): digits in a value count as one number."""
+    return sorted(
+        vector,
+        key=lambda series: (
+            [_natural(series.labels.get(name, "")) for name in names],
+            key_of(series.labels),
+        ),
+        reverse=descending,
+    )
+
+
+def _natural(text: str) -> list[tuple[bool, int, str]]:
+    pieces: list[tuple[bool, int, str]] = []
+    digits = ""
+    for letter in f"{text}\0":
+        if letter.isascii() and letter.isdigit():
+            digits += letter
+            continue
+        if digits:
+            pieces.append((False, int(digits), ""))
+            digits = ""
+        pieces.append((True, 0, letter))
+    return pieces

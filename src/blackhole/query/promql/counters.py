@@ -1,0 +1,142 @@
+"""Turns windows of samples into how fast they change: rate, increase, delta, irate, deriv and their like."""
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+
+from blackhole.query.promql.values import Scalar, Values
+from blackhole.query.promql.windows import Span, Windows
+
+# A sample is expected this much later than the average distance, before the series is held to have ended.
+_PATIENCE = 1.1
+
+
+def extrapolated(windows: Windows, *, counter: bool, per_second: bool) -> Values:
+    """The change between the first and the last sample, out to the edges (Prometheus: extrapolatedRate)."""
+    values = windows.values
+    resets = _resets(values) if counter else []
+    found: Values = []
+    for (first, last), end in zip(windows.spans, windows.ends, strict=True):
+        if last - first < 2:  # noqa: PLR2004 - a change needs two samples
+            found.append(None)
+            continue
+        change = values[last - 1] - values[first]
+        if resets:
+            within = resets[bisect_right(resets, first) : bisect_left(resets, last)]
+            change += sum(values[place - 1] for place in within)
+        factor = _factor(windows, (first, last), end, change if counter else None)
+        found.append(change * (factor / (windows.length / 1000)) if per_second else change * factor)
+    return found
+
+
+def _resets(values: Sequence[float]) -> list[int]:
+    """The places of the samples that are lower than the one before."""
+    if not any(map(float.__gt__, values, values[1:])):
+        return []
+    return [place for place in range(1, len(values)) if values[place] < values[place - 1]]
+
+
+def _factor(windows: Windows, span: Span, end: int, change: float | None) -> float:
+    """By how much the samples of a window fall short of it. `change`: of a counter, which began at zero."""
+    first, last = span
+    earliest, latest = windows.times[first], windows.times[last - 1]
+    sampled = (latest - earliest) / 1000
+    average = sampled / (last - first - 1)
+    to_start = (earliest - (end - windows.length)) / 1000
+    to_end = (end - latest) / 1000
+    if to_start >= average * _PATIENCE:
+        to_start = average / 2
+    if change is not None and change > 0 and windows.values[first] >= 0:
+        to_start = min(to_start, sampled * (windows.values[first] / change))
+    if to_end >= average * _PATIENCE:
+        to_end = average / 2
+    return (sampled + to_start + to_end) / sampled
+
+
+def instant(windows: Windows, *, counter: bool) -> Values:
+    """The change between the last two samples; of counters a second."""
+    times, values = windows.times, windows.values
+    found: Values = []
+    for first, last in windows.spans:
+        if last - first < 2:  # noqa: PLR2004 - a change needs two samples
+            found.append(None)
+            continue
+        before, after = values[last - 2], values[last - 1]
+        change = after if counter and after < before else after - before
+        found.append(change / ((times[last - 1] - times[last - 2]) / 1000) if counter else change)
+    return found
+
+
+def counted(windows: Windows, differs: Callable[[float, float], bool]) -> Values:
+    """How many samples of a window differ so from the one before."""
+    values = windows.values
+    totals = [0]
+    for before, after in pairwise(values):
+        totals.append(totals[-1] + differs(before, after))
+    return [
+        None if last == first else float(totals[last - 1] - totals[first]) for first, last in windows.spans
+    ]
+
+
+def _is_reset(before: float, after: float) -> bool:
+    return after < before
+
+
+def _is_change(before: float, after: float) -> bool:
+    return after != before and not (math.isnan(after) and math.isnan(before))
+
+
+def regression(times: Sequence[int], values: Sequence[float], origin: int) -> tuple[float, float]:
+    """Slope a second and value at `origin` of the least-squares line."""
+    if all(value == values[0] for value in values):
+        return (math.nan, math.nan) if math.isinf(values[0]) else (0.0, values[0])
+    n = len(times)
+    xs = [(time - origin) / 1000 for time in times]
+    sum_x, sum_y = _sum(xs), _sum(values)
+    covariance = _sum([x * y for x, y in zip(xs, values, strict=True)]) - sum_x * sum_y / n
+    variance = _sum([x * x for x in xs]) - sum_x * sum_x / n
+    slope = covariance / variance
+    return slope, sum_y / n - slope * sum_x / n
+
+
+def _sum(values: Sequence[float]) -> float:
+    try:
+        return math.fsum(values)
+    except (OverflowError, ValueError):
+        return sum(values)
+
+
+def deriv(windows: Windows) -> Values:
+    times, values = windows.times, windows.values
+    return [
+        None
+        if last - first < 2  # noqa: PLR2004 - a slope needs two samples
+        else regression(times[first:last], values[first:last], times[first])[0]
+        for first, last in windows.spans
+    ]
+
+
+def predict_linear(windows: Windows, ahead: Scalar) -> Values:
+    times, values = windows.times, windows.values
+    found: Values = []
+    for (first, last), now, seconds in zip(windows.spans, windows.now, ahead, strict=True):
+        if last - first < 2:  # noqa: PLR2004 - a slope needs two samples
+            found.append(None)
+            continue
+        slope, level = regression(times[first:last], values[first:last], now)
+        found.append(slope * seconds + level)
+    return found
+
+
+PLAIN: dict[str, Callable[[Windows], Values]] = {
+    "rate": partial(extrapolated, counter=True, per_second=True),
+    "increase": partial(extrapolated, counter=True, per_second=False),
+    "delta": partial(extrapolated, counter=False, per_second=False),
+    "irate": partial(instant, counter=True),
+    "idelta": partial(instant, counter=False),
+    "resets": partial(counted, differs=_is_reset),
+    "changes": partial(counted, differs=_is_change),
+    "deriv": deriv,
+}

@@ -1,0 +1,218 @@
+"""Turns the tree of an expression into values at every step of a grid."""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import promql_parser as syntax
+
+from blackhole.errors import ExpressionError
+from blackhole.query.promql import aggregates, calls, counters, histograms, operators, overtime, relabel
+from blackhole.query.promql.ranges import Ranges
+from blackhole.query.promql.tree import grouping_of, is_scalar, matchers_in, matching_of, text_of, unsupported
+from blackhole.query.promql.values import Grid, Scalar, Series, Values, Vector, merged, nameless
+
+Args = Sequence[syntax.Expr]
+
+_OVER_RANGES = {**counters.PLAIN, **overtime.PLAIN}
+_WITH_NUMBER = {"quantile_over_time": 0, "predict_linear": 1}
+# Nanoseconds a sample, about, of the functions that look at every sample of every window.
+_COSTS = {
+    **dict.fromkeys(("sum_over_time", "avg_over_time", "min_over_time", "max_over_time"), 60),
+    **dict.fromkeys(("stddev_over_time", "stdvar_over_time", "quantile_over_time"), 300),
+    **dict.fromkeys(("mad_over_time", "ts_of_max_over_time", "ts_of_min_over_time"), 500),
+    **dict.fromkeys(("deriv", "predict_linear"), 500),
+}
+_SET_OPERATORS = ("and", "or", "unless")
+
+
+class Evaluator:
+    """Evaluates one question; `ranges` reads what the selectors name."""
+
+    def __init__(self, ranges: Ranges) -> None:
+        self.ranges = ranges
+
+    def vector(self, expr: syntax.Expr, grid: Grid) -> Vector:
+        """An instant vector at every step. Raises QueryError."""
+        match expr:
+            case syntax.ParenExpr():
+                return self.vector(expr.expr, grid)
+            case syntax.VectorSelector():
+                return self.ranges.instant(expr, grid)
+            case syntax.UnaryExpr():
+                return calls.mapped(self.vector(expr.expr, grid), lambda value: -value)
+            case syntax.BinaryExpr():
+                return self._binary(expr, grid)
+            case syntax.AggregateExpr():
+                with self.ranges.privacy.inside(str(expr.op)):
+                    return self._aggregate(expr, grid)
+            case syntax.Call():
+                with self.ranges.privacy.inside(expr.func.name):
+                    return self._call(expr, grid)
+        raise ExpressionError("the expression is no instant vector")
+
+    def scalar(self, expr: syntax.Expr, grid: Grid) -> Scalar:
+        """A number at every step. Raises QueryError."""
+        match expr:
+            case syntax.NumberLiteral():
+                return [expr.val] * grid.count
+            case syntax.ParenExpr():
+                return self.scalar(expr.expr, grid)
+            case syntax.UnaryExpr():
+                return [-value for value in self.scalar(expr.expr, grid)]
+            case syntax.BinaryExpr():
+                left, right = self.scalar(expr.lhs, grid), self.scalar(expr.rhs, grid)
+                return operators.scalars(str(expr.op), left, right)
+            case syntax.Call():
+                return self._scalar_call(expr, grid)
+        raise ExpressionError("the expression is no scalar")
+
+    def _scalar_call(self, call: syntax.Call, grid: Grid) -> Scalar:
+        match call.func.name:
+            case "time":
+                return [time / 1000 for time in grid.times]
+            case "pi":
+                return [math.pi] * grid.count
+            case "scalar":
+                return calls.only_value(self.vector(call.args[0], grid), grid.count)
+        raise unsupported(call.func.name)
+
+    def _binary(self, expr: syntax.BinaryExpr, grid: Grid) -> Vector:
+        operator, matching = str(expr.op), matching_of(expr.modifier)
+        if is_scalar(expr.lhs) or is_scalar(expr.rhs):
+            swapped = is_scalar(expr.lhs)
+            vector, scalar = (expr.rhs, expr.lhs) if swapped else (expr.lhs, expr.rhs)
+            return operators.with_scalar(
+                operator,
+                self.vector(vector, grid),
+                self.scalar(scalar, grid),
+                swapped=swapped,
+                returns_bool=matching.returns_bool,
+            )
+        left, right = self.vector(expr.lhs, grid), self.vector(expr.rhs, grid)
+        if operator in _SET_OPERATORS:
+            return operators.sets(operator, left, right, matching)
+        return operators.vectors(operator, left, right, matching)
+
+    def _aggregate(self, expr: syntax.AggregateExpr, grid: Grid) -> Vector:
+        name, grouping = str(expr.op), grouping_of(expr.modifier)
+        if name not in aggregates.KNOWN:
+            raise unsupported(name)
+        vector = self.vector(expr.expr, grid)
+        if name in aggregates.SIMPLE:
+            return aggregates.simple(vector, grouping, aggregates.SIMPLE[name])
+        if name == "count_values":
+            return aggregates.count_values(vector, grouping, text_of(expr.param))
+        number = self.scalar(_needed(expr.param), grid)
+        if name == "quantile":
+            return aggregates.quantiles(vector, grouping, number)
+        return aggregates.extremes(vector, grouping, number, largest=name == "topk")
+
+    def _call(self, call: syntax.Call, grid: Grid) -> Vector:
+        name, args = call.func.name, call.args
+        if name in _OVER_RANGES or name in _WITH_NUMBER:
+            return self._over_range(name, args, grid)
+        if name in calls.MAPPED:
+            vector = self.vector(args[0], grid) if args else [Series({}, [t / 1000 for t in grid.times])]
+            return calls.mapped(vector, calls.MAPPED[name])
+        if name in calls.BOUNDED:
+            numbers = [self.scalar(arg, grid) for arg in args[1:]]
+            return calls.bounded(name, self.vector(args[0], grid), numbers, grid.count)
+        if name not in _SPECIAL:
+            raise unsupported(name)
+        return _SPECIAL[name](self, args, grid)
+
+    def _over_range(self, name: str, args: Sequence[syntax.Expr], grid: Grid) -> Vector:
+        keeps_name = name in {"last_over_time", "first_over_time"}
+        number: Scalar | None = None
+        if name in _WITH_NUMBER:
+            number = self.scalar(args[_WITH_NUMBER[name]], grid)
+        place = 1 if name == "quantile_over_time" else 0
+        found = self.ranges.over(args[place], grid, self.vector)
+        answers: Vector = []
+        for run, windows in self.ranges.values(found, grid, _COSTS.get(name, 0)):
+            if number is None:
+                values = _OVER_RANGES[name](windows)
+            elif name == "predict_linear":
+                values = counters.predict_linear(windows, number)
+            else:
+                values = overtime.quantile_over_time(windows, number)
+            if any(value is not None for value in values):
+                answers.append(Series(run.labels if keeps_name else nameless(run.labels), values))
+        return merged(answers)
+
+
+def _needed(expr: syntax.Expr | None) -> syntax.Expr:
+    if expr is None:
+        raise ExpressionError("the aggregation needs a parameter")
+    return expr
+
+
+def _vector(evaluator: Evaluator, args: Args, grid: Grid) -> Vector:
+    return [Series({}, list(evaluator.scalar(args[0], grid)))]
+
+
+def _timestamp(evaluator: Evaluator, args: Args, grid: Grid) -> Vector:
+    """The times of samples where they are named directly, else those of the steps."""
+    if isinstance(args[0], syntax.VectorSelector):
+        vector = evaluator.ranges.instant(args[0], grid, stamps=True)
+        return merged(Series(nameless(series.labels), series.values) for series in vector)
+    return calls.stamped(evaluator.vector(args[0], grid), grid)
+
+
+def _absent(evaluator: Evaluator, args: Args, grid: Grid) -> Vector:
+    values = calls.missing(evaluator.vector(args[0], grid), grid.count)
+    return [Series(relabel.absent_labels(matchers_in(args[0])), values)]
+
+
+def _absent_over_time(evaluator: Evaluator, args: Args, grid: Grid) -> Vector:
+    found = evaluator.ranges.over(args[0], grid, evaluator.vector)
+    values: Values = [1.0] * grid.count
+    for _, windows in evaluator.ranges.values(found, grid, 0):
+        for step, (first, last) in enumerate(windows.spans):
+            if last > first:
+                values[step] = None
+    return [Series(relabel.absent_labels(matchers_in(args[0])), values)]
+
+
+def _histogram_quantile(evaluator: Evaluator, args: Args, grid: Grid) -> Vector:
+    return histograms.histogram_quantile(evaluator.scalar(args[0], grid), evaluator.vector(args[1], grid))
+
+
+def _histogram_fraction(evaluator: Evaluator, args: Args, grid: Grid) -> Vector:
+    lower, upper = evaluator.scalar(args[0], grid), evaluator.scalar(args[1], grid)
+    return histograms.histogram_fraction(lower, upper, evaluator.vector(args[2], grid))
+
+
+def _label_replace(evaluator: Evaluator, args: Args, grid: Grid) -> Vector:
+    texts = [text_of(arg) for arg in args[1:]]
+    return relabel.label_replace(evaluator.vector(args[0], grid), texts, evaluator.ranges.regexes)
+
+
+def _label_join(evaluator: Evaluator, args: Args, grid: Grid) -> Vector:
+    return relabel.label_join(evaluator.vector(args[0], grid), [text_of(arg) for arg in args[1:]])
+
+
+def _sort(evaluator: Evaluator, args: Args, grid: Grid, *, descending: bool = False) -> Vector:
+    return calls.in_order(evaluator.vector(args[0], grid), descending=descending)
+
+
+def _sort_by_label(evaluator: Evaluator, args: Args, grid: Grid, *, descending: bool = False) -> Vector:
+    names = [text_of(arg) for arg in args[1:]]
+    return calls.in_order_of_labels(evaluator.vector(args[0], grid), names, descending=descending)
+
+
+_SPECIAL: dict[str, Callable[[Evaluator, Args, Grid], Vector]] = {
+    "vector": _vector,
+    "timestamp": _timestamp,
+    "absent": _absent,
+    "absent_over_time": _absent_over_time,
+    "histogram_quantile": _histogram_quantile,
+    "histogram_fraction": _histogram_fraction,
+    "label_replace": _label_replace,
+    "label_join": _label_join,
+    "sort": _sort,
+    "sort_desc": partial(_sort, descending=True),
+    "sort_by_label": _sort_by_label,
+    "sort_by_label_desc": partial(_sort_by_label, descending=True),
+}

@@ -1,0 +1,139 @@
+"""Turns names, units and attributes of OpenTelemetry into the names and labels that Prometheus gives them.
+
+The rules are those of Prometheus' OTLP receiver (github.com/prometheus/otlptranslator).
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from blackhole.records import MetricType, PrivacyLevel
+
+NAME = "__name__"
+LE = "le"
+
+# The units of UCUM that have a word in Prometheus, and those that stand behind a "/".
+_UNITS = dict(
+    pair.split("=")
+    for pair in [
+        "d=days",
+        "h=hours",
+        "min=minutes",
+        "s=seconds",
+        "ms=milliseconds",
+        "us=microseconds",
+        "ns=nanoseconds",
+        "By=bytes",
+        "KiBy=kibibytes",
+        "MiBy=mebibytes",
+        "GiBy=gibibytes",
+        "TiBy=tibibytes",
+        "KBy=kilobytes",
+        "MBy=megabytes",
+        "GBy=gigabytes",
+        "TBy=terabytes",
+        "m=meters",
+        "V=volts",
+        "A=amperes",
+        "J=joules",
+        "W=watts",
+        "g=grams",
+        "Cel=celsius",
+        "Hz=hertz",
+        "1=",
+        "%=percent",
+    ]
+)
+_PER_UNITS = dict(
+    pair.split("=") for pair in ["s=second", "m=minute", "h=hour", "d=day", "w=week", "mo=month", "y=year"]
+)
+_NOT_IN_METRIC = re.compile(r"[^a-zA-Z0-9:]+")
+_NOT_IN_LABEL = re.compile(r"[^a-zA-Z0-9]+")
+_RESERVED = re.compile(r"__(.*)__", re.DOTALL)
+
+Labels = dict[str, str]
+
+
+def kind_of(kind: str, level: int) -> str:
+    """The type that Prometheus is told; what is guarded is a gauge, since noise may lower it."""
+    if kind in {MetricType.HISTOGRAM, MetricType.SUMMARY}:
+        return "gaugehistogram" if PrivacyLevel(level).guarded else "histogram"
+    return "counter" if kind == MetricType.COUNTER and not PrivacyLevel(level).guarded else "gauge"
+
+
+def metric_name(name: str, kind: str, unit: str, level: int) -> str:
+    """`http.requests` in `{request}` as `http_requests_total`; histograms without their suffixes."""
+    tokens = [token for token in _NOT_IN_METRIC.split(name) if token]
+    tokens += _unit_tokens(tokens, unit)
+    if kind_of(kind, level) == "counter":
+        tokens = _ending_in(tokens, "total")
+    elif unit == "1" and kind == MetricType.GAUGE:
+        tokens = _ending_in(tokens, "ratio")
+    joined = "_".join(tokens)
+    return f"_{joined}" if joined[:1].isdigit() else joined
+
+
+def _ending_in(words: list[str], last: str) -> list[str]:
+    return [*(word for word in words if word != last), last]
+
+
+def _unit_tokens(tokens: list[str], unit: str) -> list[str]:
+    main, _, per = (part.strip() for part in unit.partition("/"))
+    words = [
+        "" if "{" in main or "}" in main else _clean(_UNITS.get(main, main)),
+        "" if not per or "{" in per or "}" in per else _clean(f"per_{_PER_UNITS.get(per, per)}").rstrip("_"),
+    ]
+    return [word for word in words if word and word not in {*tokens, "per"}]
+
+
+def _clean(unit: str) -> str:
+    return re.sub("__+", "_", re.sub("[^a-zA-Z0-9:]", "_", unit)).removeprefix("_")
+
+
+def label_name(key: str) -> str:
+    """`service.name` as `service_name`."""
+    reserved = _RESERVED.fullmatch(key)
+    if reserved:
+        return f"__{_NOT_IN_LABEL.sub('_', reserved[1])}__"
+    name = _NOT_IN_LABEL.sub("_", key)
+    return f"key_{name}" if name[:1].isdigit() else name
+
+
+def labels_of(attributes: Mapping[str, Any]) -> Labels:
+    """The labels of a series without its name. `job` and `instance` are as for the resource of a service.
+
+    Keys that become the same label have their values joined, in the order of the keys.
+    """
+    labels: Labels = {}
+    for key in sorted(attributes):
+        name, value = label_name(key), _text(attributes[key])
+        if name.strip("_") and value:
+            labels[name] = f"{labels[name]};{value}" if name in labels else value
+    service, space = _text(attributes.get("service.name")), _text(attributes.get("service.namespace"))
+    if service:
+        labels.setdefault("job", f"{space}/{service}" if space else service)
+    if instance := _text(attributes.get("service.instance.id")):
+        labels.setdefault("instance", instance)
+    return labels
+
+
+def _text(value: object) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return msgspec.json.encode(value).decode()
+
+
+def bound_text(bound: float) -> str:
+    """The value of `le`, as Go's `%g` with the least digits that are exact."""
+    if bound in {float("inf"), float("-inf")}:
+        return "+Inf" if bound > 0 else "-Inf"
+    text = repr(float(bound))
+    digits, _, exponent = text.partition("e")
+    if exponent:
+        power = int(exponent)
+        return f"{digits.removesuffix('.0')}e{'-' if power < 0 else '+'}{abs(power):02}"
+    if abs(bound) >= 1e21:  # noqa: PLR2004 - never written without an exponent by either
+        return text
+    return text.removesuffix(".0")

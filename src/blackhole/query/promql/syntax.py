@@ -1,0 +1,64 @@
+"""Turns the text of an expression into its tree, and text of durations and times into milliseconds."""
+
+import re
+from datetime import timedelta
+
+import promql_parser as syntax
+
+from blackhole.errors import ExpressionError, QueryError
+from blackhole.query.times import parse_time
+
+MAX_LENGTH = 20_000
+# The parser recurses: some thousands of nested expressions would end the process.
+MAX_NESTING = 200
+_STRING = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`|#[^\n]*", re.DOTALL)
+_BRANCH = re.compile(r"[({\[+\-*/%^<>=!]|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
+_BEFORE_THE_EPOCH = re.compile(r"@\s*-")
+_DURATION = re.compile(r"(?:\d+(?:ms|[smhdwy]))+")
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def parse(text: str) -> syntax.Expr:
+    """Raises ExpressionError: not PromQL, or longer or deeper than anybody needs."""
+    if not text.strip():
+        raise ExpressionError("the query is empty")
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(f"the query is longer than {MAX_LENGTH:,} characters")
+    bare = _STRING.sub("", text)
+    if _BEFORE_THE_EPOCH.search(bare):
+        raise ExpressionError("`@` takes times after 1970 only")
+    if len(_BRANCH.findall(bare)) > MAX_NESTING:
+        raise ExpressionError(f"the query has more than {MAX_NESTING} operators, brackets and calls")
+    try:
+        return syntax.parse(text)
+    except ValueError as error:
+        raise ExpressionError(f"parse error: {error}") from None
+    except BaseException as error:
+        # A panic of the parser is no Exception; its text may hold a piece of the query.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ExpressionError("parse error: the expression is not understood") from None
+
+
+def milliseconds(duration: timedelta | None) -> int:
+    return 0 if duration is None else duration // _MILLISECOND
+
+
+def time_of(text: str, field: str) -> int:
+    """Milliseconds of an RFC 3339 time or of Unix seconds. Raises ExpressionError."""
+    try:
+        return parse_time(text, field) // 1_000_000
+    except QueryError as error:
+        raise ExpressionError(str(error)) from None
+
+
+def duration_of(text: str, field: str) -> int:
+    """Milliseconds of `15s`, `1h30m` or of seconds. Raises ExpressionError."""
+    try:
+        value = milliseconds(syntax.parse_duration(text)) if _DURATION.fullmatch(text) else float(text) * 1000
+        length = round(value)
+    except (ValueError, OverflowError):
+        raise ExpressionError(f"{field} is not a duration: write it like 15s, 5m or 1h") from None
+    if length <= 0:
+        raise ExpressionError(f"{field} must be greater than zero")
+    return length

@@ -1,0 +1,4 @@
+SELECT series, sum(value)
+FROM points
+WHERE series IN (SELECT unnest($ids::UINTEGER[])) AND time < make_timestamp_ns($until)
+GROUP BY series

@@ -1,0 +1,118 @@
+"""Names the files that stand beside the database, and puts them away or away for good."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import duckdb
+
+from blackhole.errors import StoreError
+
+WAL = ".wal"
+TEMPORARY = ".tmp"
+FRESH = ".rewriting"
+DAMAGED = ".damaged-"
+# How every log of DuckDB begins; one that does not is left out without a word.
+_WAL_START = b"\x64\x00\x62"
+_DAMAGE = (
+    "corrupt",
+    "checksum",
+    "could not read enough bytes",
+    "failure while replaying wal",
+    "serialization error",
+    "failed to deserialize",
+)
+_NEWER = "newer version"
+
+
+def beside(database: Path, suffix: str) -> Path:
+    return database.with_name(database.name + suffix)
+
+
+def copies(database: Path) -> list[Path]:
+    """What migrations and damage have left beside the database: it holds old data still."""
+    parent, name = database.parent, database.name
+    found = [*parent.glob(f"{_literal(name)}.schema-*.bak*"), *set_aside(database)]
+    return sorted({path for path in found if path.is_file()})
+
+
+def set_aside(database: Path) -> list[Path]:
+    """Damaged files that were set aside, oldest first."""
+    return sorted(database.parent.glob(f"{_literal(database.name)}{DAMAGED}*"))
+
+
+def leftovers(database: Path) -> list[Path]:
+    """What a rewriting that was cut off has left."""
+    fresh = beside(database, FRESH)
+    return [path for path in (fresh, beside(fresh, WAL)) if path.exists()]
+
+
+def remove(paths: Iterable[Path]) -> None:
+    """Raises StoreError."""
+    for path in paths:
+        try:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be removed: {error.strerror}: remove it by hand") from None
+
+
+def is_damage(error: duckdb.Error) -> bool:
+    """Whether DuckDB says that a file is broken: not missing, locked, unreadable, foreign or newer."""
+    text = str(error).lower()
+    return _NEWER not in text and any(words in text for words in _DAMAGE)
+
+
+def is_damaged_log(database: Path) -> bool:
+    """Whether the write-ahead log does not begin as one: DuckDB would pass over all that is in it."""
+    try:
+        with beside(database, WAL).open("rb") as log:
+            start = log.read(len(_WAL_START))
+    except OSError:
+        return False
+    return bool(start) and not _WAL_START.startswith(start) and start != _WAL_START
+
+
+def put_aside(database: Path, suffixes: Iterable[str]) -> list[Path]:
+    """Renames the database (suffix "") or its log, so that nothing writes to it. Returns the new paths."""
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    moved = []
+    for suffix in suffixes:
+        path = beside(database, suffix)
+        if not path.exists():
+            continue
+        aside = _unused(beside(database, f"{DAMAGED}{stamp}"), suffix)
+        try:
+            path.rename(aside)
+        except OSError as error:
+            raise StoreError(
+                f"{path}: is damaged and cannot be set aside: {error.strerror}: move it by hand"
+            ) from None
+        moved.append(aside)
+    return moved
+
+
+def _unused(aside: Path, suffix: str) -> Path:
+    number = 1
+    found = beside(aside, suffix)
+    while found.exists():
+        number += 1
+        found = beside(aside, f"-{number}{suffix}")
+    return found
+
+
+def sync(path: Path) -> None:
+    """Returns when a file or directory is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _literal(name: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)

@@ -1,0 +1,147 @@
+"""Turns rows that are to be erased into marks, and shows that a new file holds none of them."""
+
+import mmap
+import struct
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from blackhole.errors import StoreError
+from blackhole.records import Proof
+from blackhole.store.rewrite import CATALOG, Condition, quoted, tables
+
+# Shorter ones, and numbers with few different bytes, are found anywhere by chance.
+_LEAST_BYTES = 8
+_LEAST_DIFFERENT = 6
+_MOST_A_COLUMN = 32
+_MOST_MARKS = 256
+_SEARCHED_BYTES = 16 * 2**30
+_TEXTS = ("VARCHAR", "JSON")
+_CONFIG: dict[str, Any] = {"threads": 1, "memory_limit": "64MiB", "temp_directory": ""}
+_PACKED = {"DOUBLE": "<d", "UBIGINT": "<Q"}
+
+
+@dataclass(slots=True)
+class Marks:
+    """What only the erased rows have: texts, keys, and numbers that nobody else has by chance."""
+
+    texts: set[str] = field(default_factory=set, repr=False)
+    patterns: set[bytes] = field(default_factory=set, repr=False)
+    proof: Proof = field(default_factory=Proof)
+
+    def gather(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        conditions: Mapping[str, Condition],
+        *,
+        kept: Collection[str],
+    ) -> None:
+        """While both files are open. Raises StoreError where a table that nobody foresaw has a mark."""
+        source = str(connection.execute("SELECT current_database()").fetchall()[0][0])
+        for table, condition in conditions.items():
+            for name, kind in _columns(connection, source, table):
+                self._take(connection, (source, table, name, kind), condition)
+        if not (self.texts or self.patterns):
+            return
+        for table in tables(connection, CATALOG):
+            found = set(self._texts_in(connection, table))
+            if found and table not in conditions and table not in kept:
+                raise StoreError(
+                    f"the table {table} still names what is to be forgotten: nothing was changed, report it"
+                )
+            self.texts -= found
+        most = max(min(_MOST_MARKS, _SEARCHED_BYTES // max(_bytes(connection), 1)), 8)
+        ordered = sorted(self.patterns) + sorted(text.encode() for text in self.texts)
+        self.patterns = set(ordered[:: max(len(ordered) // most, 1)][:most])
+
+    def search(self, fresh: Path, conditions: Mapping[str, Condition]) -> None:
+        """Reads every row and every byte of the new file. Raises StoreError when anything is found."""
+        read = 0
+        with duckdb.connect(str(fresh), read_only=True, config=_CONFIG) as connection:
+            catalog = str(connection.execute("SELECT current_database()").fetchall()[0][0])
+            names = tables(connection, catalog)
+            for table in names:
+                if _left(connection, table, conditions.get(table)):
+                    raise _not_erased(fresh, f"rows of {table} are left")
+                read += _read_all(connection, table)
+        size = fresh.stat().st_size
+        with fresh.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            if any(content.find(pattern) >= 0 for pattern in self.patterns):
+                raise _not_erased(fresh, "bytes of it are left")
+        self.proof = Proof(tables=len(names), rows=read, bytes=size, marks=len(self.patterns))
+
+    def _take(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        column: tuple[str, str, str, str],
+        condition: Condition,
+    ) -> None:
+        catalog, table, name, kind = column
+        if kind not in (*_TEXTS, *_PACKED, "BLOB"):
+            return
+        sql = (
+            f"SELECT DISTINCT {quoted(name)} FROM (SELECT {quoted(name)}"
+            f" FROM {quoted(catalog)}.main.{quoted(table)} WHERE {condition.sql} LIMIT 100000)"
+            f" WHERE {quoted(name)} IS NOT NULL LIMIT {_MOST_A_COLUMN}"
+        )
+        values = [value for (value,) in connection.execute(sql, list(condition.params) or None).fetchall()]
+        if kind in _TEXTS:
+            self.texts.update(text for text in values if len(text.encode()) >= _LEAST_BYTES)
+            return
+        among = f"SELECT {quoted(name)} FROM {CATALOG}.main.{quoted(table)} WHERE {quoted(name)} IN"
+        kept = connection.execute(f"{among} (SELECT unnest($1::{kind}[]))", [values]).fetchall()
+        here = {value for (value,) in kept}
+        self.patterns.update(_patterns((value for value in values if value not in here), kind))
+
+    def _texts_in(self, connection: duckdb.DuckDBPyConnection, table: str) -> Iterator[str]:
+        """Those texts that rows of the new file have all the same: others said them, too."""
+        for name, kind in _columns(connection, CATALOG, table):
+            if kind in _TEXTS and self.texts:
+                rows = connection.execute(
+                    f"SELECT word FROM (SELECT unnest($1::VARCHAR[]) AS word) AS words WHERE EXISTS ("
+                    f"SELECT 1 FROM {CATALOG}.main.{quoted(table)} AS t"
+                    f" WHERE contains(CAST(t.{quoted(name)} AS VARCHAR), words.word))",
+                    [sorted(self.texts)],
+                ).fetchall()
+                yield from (str(word) for (word,) in rows)
+
+
+def _patterns(values: Iterator[object], kind: str) -> Iterator[bytes]:
+    for value in values:
+        pattern = value if isinstance(value, bytes) else struct.pack(_PACKED[kind], value)
+        if len(pattern) >= _LEAST_BYTES and len(set(pattern)) >= _LEAST_DIFFERENT:
+            yield pattern
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, catalog: str, table: str) -> list[tuple[str, str]]:
+    return connection.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = ? AND table_name = ?",
+        [catalog, table],
+    ).fetchall()
+
+
+def _bytes(connection: duckdb.DuckDBPyConnection) -> int:
+    rows = connection.execute(
+        "SELECT block_size * total_blocks FROM pragma_database_size() WHERE database_name = ?", [CATALOG]
+    ).fetchall()
+    return int(rows[0][0])
+
+
+def _left(connection: duckdb.DuckDBPyConnection, table: str, condition: Condition | None) -> bool:
+    if condition is None:
+        return False
+    sql = f"SELECT count(*) > 0 FROM main.{quoted(table)} WHERE {condition.sql}"
+    return bool(connection.execute(sql, list(condition.params) or None).fetchall()[0][0])
+
+
+def _read_all(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    """Every column of every row; the number of rows. A block that is not as it was written is an error."""
+    sql = f"SELECT count(*), bit_xor(hash(t)) FROM main.{quoted(table)} AS t"
+    return int(connection.execute(sql).fetchall()[0][0])
+
+
+def _not_erased(fresh: Path, words: str) -> StoreError:
+    return StoreError(f"{fresh}: the new file is not without it ({words}): nothing was changed, report it")

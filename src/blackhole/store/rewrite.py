@@ -1,0 +1,161 @@
+"""Copies a database into a fresh file, table by table, without the rows that are to be left out.
+
+A file that DuckDB has deleted from keeps the bytes; a new one has none but those that were copied.
+"""
+
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from blackhole.errors import StoreError
+from blackhole.store import files
+from blackhole.store.reader import one_line
+
+CATALOG = "blackhole_fresh"
+# A row group of DuckDB's; rows with lists may each hold a thousand values, so bytes count as well.
+_MOST_ROWS = 122_880
+_SLICE_BYTES = 8 * 2**20
+_CHECKPOINT_BYTES = 32 * 2**20
+_SAMPLE_ROWS = 2_048
+_TEXTS = ("VARCHAR", "JSON")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """The rows of a table for which `sql` is true; `params` are its $1, $2 and so on."""
+
+    sql: str
+    params: tuple[object, ...] = field(default=(), repr=False)
+
+
+Amend = Callable[[duckdb.DuckDBPyConnection], None]
+LeaveOut = Mapping[str, Condition]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """What is to be different in the new file.
+
+    `leave_out`: by table. `amend` is run when all is copied, and sees the new file as the catalog `CATALOG`;
+    `check` is given the closed new file, and raises when that must not take the old one's place.
+    `block_size`: bytes, None: as it was.
+    """
+
+    leave_out: LeaveOut = field(default_factory=dict)
+    amend: Amend = lambda _: None
+    check: Callable[[Path], None] = lambda _: None
+    block_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """By table the rows that were left out, and the bytes of the file before and after."""
+
+    left_out: dict[str, int]
+    bytes_before: int
+    bytes_after: int
+
+
+def copy(connection: duckdb.DuckDBPyConnection, fresh: Path, rewriting: Rewriting) -> dict[str, int]:
+    """Writes the new file and closes it; returns by table how many rows it lacks. Raises duckdb.Error.
+
+    Nobody may write meanwhile. `connection` is not within a transaction.
+    """
+    source = str(connection.execute("SELECT current_database()").fetchall()[0][0])
+    size = rewriting.block_size or _block_size(connection, source)
+    connection.execute(
+        f"ATTACH '{_text(fresh)}' AS {CATALOG} (BLOCK_SIZE {size:d}, RECOVERY_MODE no_wal_writes)"
+    )
+    try:
+        connection.execute(f"COPY FROM DATABASE {quoted(source)} TO {CATALOG} (SCHEMA)")
+        left_out = {}
+        for table in tables(connection, source):
+            condition = rewriting.leave_out.get(table)
+            left_out[table] = _copy_table(connection, source, table, condition)
+        rewriting.amend(connection)
+        connection.execute(f"CHECKPOINT {CATALOG}")
+    finally:
+        connection.execute(f"DETACH {CATALOG}")
+    fresh.chmod(stat.S_IRUSR | stat.S_IWUSR)
+    files.sync(fresh)
+    return left_out
+
+
+def tables(connection: duckdb.DuckDBPyConnection, catalog: str) -> list[str]:
+    """The names of all tables, whoever made them. Raises StoreError for what cannot be copied."""
+    rows = connection.execute(
+        "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = ? AND NOT temporary"
+        " ORDER BY table_oid",
+        [catalog],
+    ).fetchall()
+    foreign = [f"{schema}.{table}" for schema, table in rows if schema != "main"]
+    if foreign:
+        raise StoreError(f"{foreign[0]}: a table of another schema: drop it, the file is not rewritten")
+    return [str(table) for _, table in rows]
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def explained(path: Path, error: duckdb.Error) -> StoreError:
+    """Why the file was not rewritten."""
+    text = str(error).lower()
+    if "no space left" in text or "failed to write" in text or "could not write" in text:
+        return StoreError(f"{path}: not rewritten, nothing was changed: no room for the new file: make room")
+    return StoreError(f"{path}: not rewritten, nothing was changed: {one_line(error)}")
+
+
+def _copy_table(
+    connection: duckdb.DuckDBPyConnection, source: str, table: str, condition: Condition | None
+) -> int:
+    """Slice by slice, so that memory is bounded whatever the table holds. Returns how many rows it left."""
+    old, new = f"{quoted(source)}.main.{quoted(table)}", f"{CATALOG}.main.{quoted(table)}"
+    last = connection.execute(f"SELECT max(rowid), count(*) FROM {old}").fetchall()[0]
+    if last[0] is None:
+        return 0
+    size = _row_bytes(connection, source, table)
+    rows = max(min(_MOST_ROWS, _SLICE_BYTES // size), 1)
+    kept, params = "", list(condition.params) if condition is not None else []
+    if condition is not None:
+        kept = f" AND NOT coalesce(({condition.sql}), false)"
+    copied = written = 0
+    for first in range(0, int(last[0]) + 1, rows):
+        between = f"rowid BETWEEN {first:d} AND {first + rows - 1:d}"
+        sql = f"INSERT INTO {new} SELECT * FROM {old} WHERE {between}{kept}"
+        added = int(connection.execute(sql, params or None).fetchall()[0][0])
+        copied, written = copied + added, written + added * size
+        if written >= _CHECKPOINT_BYTES:
+            connection.execute(f"CHECKPOINT {CATALOG}")
+            written = 0
+    return int(last[1]) - copied
+
+
+def _row_bytes(connection: duckdb.DuckDBPyConnection, source: str, table: str) -> int:
+    """About what a row takes in memory: eight bytes a value, lists and texts by the table's first rows."""
+    columns = connection.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = ? AND table_name = ?",
+        [source, table],
+    ).fetchall()
+    longer = [f"coalesce(8 * len({quoted(name)}), 0)" for name, kind in columns if str(kind).endswith("[]")]
+    longer += [f"coalesce(strlen({quoted(name)}), 0)" for name, kind in columns if kind in _TEXTS]
+    size = 8 * len(columns)
+    if longer:
+        sample = f"SELECT * FROM {quoted(source)}.main.{quoted(table)} LIMIT {_SAMPLE_ROWS}"
+        rows = connection.execute(f"SELECT avg({' + '.join(longer)}) FROM ({sample})").fetchall()
+        size += int(rows[0][0] or 0)
+    return size
+
+
+def _block_size(connection: duckdb.DuckDBPyConnection, source: str) -> int:
+    rows = connection.execute(
+        "SELECT block_size FROM pragma_database_size() WHERE database_name = ?", [source]
+    ).fetchall()
+    return int(rows[0][0])
+
+
+def _text(path: Path) -> str:
+    return str(path).replace("'", "''")

@@ -1,0 +1,146 @@
+"""Asks Prometheus for its answers to the expressions of tests/golden/promql, and writes them there.
+
+`make promql-golden` builds Prometheus with Go (some minutes, once) and runs this.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench.processes import free_port
+from tests.promql.data import BASE, open_metrics
+
+# v0.313.5 of the Go module is Prometheus 3.13.5.
+MODULE = "github.com/prometheus/prometheus@v0.313.5"
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / ".build" / "prometheus"
+GOLDEN = ROOT / "tests" / "golden" / "promql"
+ANSWERS = GOLDEN / "answers.json"
+
+MOMENT = BASE + 2_411_777
+START, END, STEP = BASE + 310_500, BASE + 3_830_500, 352_000
+
+Api = str
+
+
+def expressions() -> list[str]:
+    lines = (GOLDEN / "expressions.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def questions(expression: str) -> dict[str, dict[str, str]]:
+    """The parameters of each way of asking, by the name of the endpoint."""
+    return {
+        "query": {"query": expression, "time": str(MOMENT / 1000)},
+        "query_range": {
+            "query": expression,
+            "start": str(START / 1000),
+            "end": str(END / 1000),
+            "step": str(STEP / 1000),
+        },
+    }
+
+
+def build() -> None:
+    """Makes promtool and prometheus, without service discovery, which is most of the work."""
+    if (BUILD / "prometheus").is_file():
+        return
+    if shutil.which("go") is None:
+        sys.exit("Go is not installed: Prometheus cannot be built")
+    BUILD.mkdir(parents=True, exist_ok=True)
+    found = subprocess.run(
+        ["go", "mod", "download", "-json", MODULE], cwd=BUILD, check=True, capture_output=True, text=True
+    )
+    sources = BUILD / "src"
+    shutil.rmtree(sources, ignore_errors=True)
+    # The module refuses `go install` because of its replacements, and the module cache cannot be written.
+    shutil.copytree(json.loads(found.stdout)["Dir"], sources)
+    subprocess.run(["chmod", "-R", "u+w", str(sources)], check=True)
+    for program in ("promtool", "prometheus"):
+        subprocess.run(
+            ["nice", "go", "build", "-tags", "remove_all_sd", "-o", str(BUILD / program), f"./cmd/{program}"],
+            cwd=sources,
+            env={**os.environ, "GOWORK": "off"},
+            check=True,
+        )
+
+
+@contextmanager
+def prometheus(*flags: str, lines: Iterator[str] | None = None) -> Iterator[Api]:
+    """A Prometheus on loopback with `lines` of OpenMetrics in its blocks. Gives the address of its API."""
+    with TemporaryDirectory() as temporary:
+        directory = Path(temporary)
+        (directory / "prometheus.yml").write_text("otlp: {}\n", encoding="utf-8")
+        if lines is not None:
+            (directory / "data.om").write_text("".join(lines), encoding="utf-8")
+            loading = ["tsdb", "create-blocks-from", "openmetrics", "data.om", "data"]
+            subprocess.run(
+                [str(BUILD / "promtool"), *loading], cwd=directory, check=True, capture_output=True
+            )
+        port = free_port()
+        command = [
+            str(BUILD / "prometheus"),
+            "--config.file=prometheus.yml",
+            "--storage.tsdb.path=data",
+            "--storage.tsdb.retention.time=100y",
+            f"--web.listen-address=127.0.0.1:{port}",
+            *flags,
+        ]
+        with (directory / "log").open("wb") as log:
+            process = subprocess.Popen(command, cwd=directory, stdout=log, stderr=log)
+        try:
+            _wait_until_ready(port, process)
+            yield f"http://127.0.0.1:{port}/api/v1"
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _wait_until_ready(port: int, process: "subprocess.Popen[bytes]") -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError("Prometheus does not start")
+
+
+def ask(api: Api, endpoint: str, parameters: dict[str, str]) -> Any:
+    """The `data` of an answer, or its error as text."""
+    url = f"{api}/{endpoint}?{urllib.parse.urlencode(parameters)}"
+    try:
+        with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310 - loopback
+            return json.load(response)["data"]
+    except urllib.error.HTTPError as error:
+        return json.load(error)["error"]
+
+
+def main() -> None:
+    build()
+    answers: dict[str, dict[str, Any]] = {}
+    with prometheus("--enable-feature=promql-experimental-functions", lines=open_metrics()) as api:
+        for expression in expressions():
+            answers[expression] = {
+                endpoint: ask(api, endpoint, parameters)
+                for endpoint, parameters in questions(expression).items()
+            }
+    lines = (f"{json.dumps(e)}: {json.dumps(a, separators=(',', ':'))}" for e, a in answers.items())
+    ANSWERS.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    print(f"{len(answers)} expressions answered: {ANSWERS.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
