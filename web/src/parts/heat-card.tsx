@@ -3,10 +3,19 @@
 import { useSignal } from "@preact/signals";
 import { useAsked } from "../ask";
 import { HeatMap } from "../chart/heat";
-import { askHeat } from "../chart/heat-data";
+import { askHeat, type Heat } from "../chart/heat-data";
+import { isLive, type Range } from "../range";
 import { address } from "../route";
 import { nameOf } from "../words";
 import { Loading, Nothing, Trouble } from "./state";
+
+const LEAST_SPAN = 120;
+
+/** From where there is something: a node that has just begun fills its picture too. */
+function spanOf({ times }: Heat, { start, end }: Range): Range {
+  if (!isLive.value) return { start, end };
+  return { start: Math.max(start, Math.min(times[0] ?? start, end - LEAST_SPAN)), end };
+}
 
 interface Props {
   metric: string;
@@ -47,7 +56,11 @@ export function HeatCard({ metric, title = nameOf(metric), by, values = [] }: Pr
       {data.value === null && trouble.value === "" && <Loading height={180} />}
       {data.value?.times.length === 0 && <Nothing>No data in this range.</Nothing>}
       {data.value !== null && data.value.times.length > 0 && range.value !== null && (
-        <HeatMap heat={data.value} span={range.value} label={`Heat map: ${title}`} />
+        <HeatMap
+          heat={data.value}
+          span={spanOf(data.value, range.value)}
+          label={`Heat map: ${title}`}
+        />
       )}
       <div class="tools">
         <a href={address("/explore", { metric })}>Explore</a>

@@ -65,7 +65,7 @@ export function graphOf(answers: readonly Answer[]): { places: Place[]; ties: Ti
       const region = text(attributes["region"]);
       if (type !== "") place(places, ties, "", `type ${type}`, type, "type", count);
       const from = type === "" ? "" : `type ${type}`;
-      if (region !== "")
+      if (region !== "" && region !== "other")
         place(places, ties, from, `${from} region ${region}`, region, "region", count);
     }
   return { places: [...places.values()], ties: [...ties.values()] };
