@@ -112,8 +112,8 @@ export const getAlerts = (): Promise<{ alerts: Finding[] }> => ask(`${BASE}/aler
 
 export const getBudget = (): Promise<Budget> => ask(`${BASE}/privacy/budget`);
 
-export const getLedger = (before?: number): Promise<LedgerPage> =>
-  ask(`${BASE}/privacy/ledger${before === undefined ? "" : `?before=${before}`}`);
+export const getLedger = (limit: number, before?: number): Promise<LedgerPage> =>
+  ask(`${BASE}/privacy/ledger?limit=${limit}${before === undefined ? "" : `&before=${before}`}`);
 
 export const explain = (metric: string): Promise<Explanation> =>
   ask(`${BASE}/privacy/explain/${encodeURIComponent(metric)}`);

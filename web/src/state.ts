@@ -206,7 +206,7 @@ function takePoint(
 
 function newMetric(point: SeriesPoint): Metric {
   const { metric: name, unit, privacy_level: level } = point;
-  const metric: Metric = {
+  return {
     name,
     unit,
     level,
@@ -215,8 +215,6 @@ function newMetric(point: SeriesPoint): Metric {
     told: signal(0),
     grown: signal(0),
   };
-  void loadHistory(metric, Object.keys(point.attributes));
-  return metric;
 }
 
 /** Protected metrics are kept as one value a window: nothing finer can be asked for. */
@@ -227,14 +225,20 @@ function historyInterval(level: PrivacyLevel): string {
   return `${windows?.sensitive_window ?? 60}s`;
 }
 
-async function loadHistory(metric: Metric, keys: string[]): Promise<void> {
+const begun = new WeakSet<Metric>();
+
+/** Once for each metric that is looked at: what is before the stream, as far as the live charts reach. */
+export async function loadHistory(metric: Metric): Promise<void> {
+  if (begun.has(metric)) return;
+  begun.add(metric);
+  const keys = new Set([...metric.series.values()].flatMap((one) => Object.keys(one.attributes)));
   const end = Date.now() / 1000 + ahead;
   try {
     const answer = await query({
       metric: metric.name,
       start_time: end - WINDOW,
       end_time: end,
-      group_by: keys,
+      group_by: [...keys],
       interval: historyInterval(metric.level),
     });
     for (const { attributes, points } of answer.series) {

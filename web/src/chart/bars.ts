@@ -23,7 +23,7 @@ export function drawErrorBars(
   lower.forEach((lows, line) => {
     ctx.strokeStyle = colour(`--chart-${(line % DASHES.length) + 1}`);
     ctx.lineWidth = (apart < DENSE ? Math.max(1, apart - 1) : 1.5) * ratio;
-    ctx.globalAlpha = apart < DENSE ? 0.2 : 0.65;
+    ctx.globalAlpha = apart < DENSE ? 0.2 : lower.length > 2 ? 0.3 : 0.65;
     ctx.beginPath();
     for (let at = 0; at < times.length; at += 1) {
       const low = lows[at];
@@ -36,7 +36,7 @@ export function drawErrorBars(
         x,
         plot.valToPos(low, "y", true),
         plot.valToPos(high, "y", true),
-        apart < DENSE ? 0 : CAP * ratio,
+        apart < DENSE || lower.length > 2 ? 0 : CAP * ratio,
       );
     }
     ctx.stroke();

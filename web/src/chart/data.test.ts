@@ -54,6 +54,7 @@ describe("the lines of an answer", () => {
     expect(drawn.lower?.[0]).toEqual([0, 0]);
     expect(drawn.upper?.[0]).toEqual([10, 23]);
     expect(yRange(0, 8, drawn)[1]).toBeGreaterThan(23);
+    expect(linesOfAnswer(namedSeries(noisy), noisy, true).columns[0]).toEqual([-5, 8]);
   });
 
   it("leave the least telling series out, and keep the order of names", () => {

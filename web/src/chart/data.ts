@@ -48,23 +48,29 @@ export function peak(points: readonly AnswerPoint[]): number {
   return points.reduce((top, { value }) => Math.max(top, value ?? top), Number.NEGATIVE_INFINITY);
 }
 
-export function linesOfAnswer(series: readonly Named[], answer: Answer): Lines {
+/** `exact`: as they are, for a table or a file; else as they are drawn. */
+export function linesOfAnswer(series: readonly Named[], answer: Answer, exact = false): Lines {
+  const level = exact ? "public" : answer.privacy_level;
   const step = secondsOf(answer.interval);
   const pick = (of: (point: AnswerPoint) => number | null) => {
     const [times, ...found] = columns(series.map(({ points }) => gapped(points, step, of)));
     return { times, found };
   };
   const { times, found } = pick((point) => point.value);
-  const values = found.map((column) => drawn(column, answer.privacy_level));
+  const values = found.map((column) => drawn(column, level));
   const randomised = series.some(({ points }) => points.some((point) => point.lower != null));
   if (!randomised) return { times, columns: values };
-  const level = answer.privacy_level;
   return {
     times,
     columns: values,
     lower: pick((point) => point.lower ?? point.value).found.map((column) => drawn(column, level)),
     upper: pick((point) => point.upper ?? point.value).found.map((column) => drawn(column, level)),
   };
+}
+
+/** What is shown of a value with noise: nothing is below zero. */
+export function shownValue(value: number | null, level: PrivacyLevel): number | null {
+  return value === null || level !== "highly_sensitive" ? value : Math.max(0, value);
 }
 
 /** Noise may go below zero; that is kept and exported as it is, and only the drawing stops at zero. */

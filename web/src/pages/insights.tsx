@@ -13,7 +13,7 @@ export function Insights() {
         id="alerts"
         title="Alerts"
         findings={alerts.value}
-        nothing="No alert was raised. Alerts are rules that you write under alerts: in the configuration."
+        nothing="No alert was raised: this version does not look at rules for alerts yet. Insights need none."
       />
       <List
         id="insights"

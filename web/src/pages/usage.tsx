@@ -59,7 +59,7 @@ function Group({ title, metrics }: { title: string; metrics: MetricInfo[] }) {
   return (
     <Section id={title} title={title} aside={rangeWords}>
       {stored.length > 0 && (
-        <ul class="cards charts">
+        <ul class="cards halves">
           {stored.map((one) => (
             <AskedCard
               key={one.metric}

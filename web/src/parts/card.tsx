@@ -35,6 +35,8 @@ interface Props {
   level?: PrivacyLevel;
   legend: Legend[];
   lines: () => Lines;
+  /** The same as they are, where the drawing stops at zero. */
+  exact?: () => Lines;
   span: () => Range;
   follow: () => void;
   grow?: { follow: () => void; tracks: readonly Tail[] };
@@ -63,7 +65,12 @@ export function ChartCard(props: Props) {
         <Newest only={legend[0]} pointed={pointed} unit={unit} bounds={props.bounds} />
       )}
       {asTable.value ? (
-        <DataTable lines={props.lines()} names={names} unit={unit} caption={title} />
+        <DataTable
+          lines={(props.exact ?? props.lines)()}
+          names={names}
+          unit={unit}
+          caption={title}
+        />
       ) : (
         <Chart
           lines={props.lines}
@@ -103,7 +110,10 @@ export function ChartCard(props: Props) {
         >
           Table
         </button>
-        <button type="button" onClick={() => download(`${title}.csv`, toCsv(props.lines(), names))}>
+        <button
+          type="button"
+          onClick={() => download(`${title}.csv`, toCsv((props.exact ?? props.lines)(), names))}
+        >
           CSV
         </button>
         {!asTable.value && (
@@ -139,8 +149,12 @@ function Head({ title, metric, level, samplingRate = 1 }: Props) {
   );
 }
 
+const NOISE =
+  "Each value has random noise; its bar holds the true sum 19 times in 20. What one person adds is cut to a limit first.";
+
 /** The service's notes in the words of this page. */
 function plainNote(note: string): string {
+  if (note.startsWith("every value has random noise")) return NOISE;
   return note.replace(
     "are withheld: their points are absent",
     "are not shown, to protect the people in them",

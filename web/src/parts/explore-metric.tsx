@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { useAnswer } from "../ask";
 import { MOST_LINES } from "../chart/colours";
-import { highestNamed, linesOfAnswer, type Named, namedSeries } from "../chart/data";
+import { highestNamed, linesOfAnswer, type Named, namedSeries, shownValue } from "../chart/data";
 import { infoOf, type Key, keysOf, known, storedMetrics } from "../known";
 import { rangeAt } from "../range";
 import { parameters, set } from "../route";
@@ -286,9 +286,10 @@ function ResultCard({ answer, all, shown, range, follow }: CardProps) {
       level={answer.privacy_level}
       legend={shown.map(({ attributes, latest }) => ({
         label: labelOf(attributes, all.length > 1 ? shared : new Set()),
-        latest: () => latest,
+        latest: () => shownValue(latest, answer.privacy_level),
       }))}
       lines={() => linesOfAnswer(shown, answer)}
+      exact={() => linesOfAnswer(shown, answer, true)}
       span={range}
       follow={follow}
       notes={answer.notes.filter((note) => !note.startsWith("sampled down"))}

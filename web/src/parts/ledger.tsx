@@ -10,6 +10,9 @@ import { nameOf } from "../words";
 import { Loading, Nothing, Trouble } from "./state";
 import { TableCard } from "./table-card";
 
+const FEW = 12;
+const MANY = 50;
+
 const KINDS: Record<string, string> = {
   start: "The service started",
   stop: "The service stopped",
@@ -26,7 +29,7 @@ export function Ledger() {
   const more = useSignal(false);
   const load = async (before?: number) => {
     try {
-      const page = await getLedger(before);
+      const page = await getLedger(before === undefined ? FEW : MANY, before);
       rows.value = before === undefined ? page.rows : [...(rows.value ?? []), ...page.rows];
       more.value = (page.rows.at(-1)?.sequence ?? 1) > 1;
       trouble.value = "";

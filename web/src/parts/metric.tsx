@@ -1,11 +1,11 @@
 /** One metric as a card: live from the stream where the range is the last minutes, else asked for. */
 
-import { useMemo } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { type Ask, useAnswer } from "../ask";
 import { MOST_LINES } from "../chart/colours";
-import { highestNamed, linesOfAnswer, linesOfTracks, namedSeries } from "../chart/data";
+import { highestNamed, linesOfAnswer, linesOfTracks, namedSeries, shownValue } from "../chart/data";
 import { isLive, rangeAt } from "../range";
-import { begin, edge, type Metric, now, type Series } from "../state";
+import { begin, edge, loadHistory, type Metric, now, type Series } from "../state";
 import type { Attributes, PrivacyLevel } from "../wire";
 import { labelOf, nameOf } from "../words";
 import { ChartCard } from "./card";
@@ -32,6 +32,7 @@ function keysOf(metric: Metric): string[] {
 }
 
 function StreamCard({ metric }: { metric: Metric }) {
+  useEffect(() => void loadHistory(metric), [metric]);
   metric.grown.value;
   const all = [...metric.series.values()];
   const shown = highest(all, MOST_LINES);
@@ -45,12 +46,18 @@ function StreamCard({ metric }: { metric: Metric }) {
       level={metric.level}
       legend={shown.map((series) => ({
         label: labelOf(series.attributes, all.length > 1 ? shared : new Set()),
-        latest: () => latestOf(metric, series),
+        latest: () => shownValue(latestOf(metric, series), metric.level),
       }))}
       lines={() =>
         linesOfTracks(
           shown.map(({ track }) => track),
           metric.level,
+        )
+      }
+      exact={() =>
+        linesOfTracks(
+          shown.map(({ track }) => track),
+          "public",
         )
       }
       span={LIVE_SPAN}
@@ -65,6 +72,8 @@ function StreamCard({ metric }: { metric: Metric }) {
     />
   );
 }
+
+const NONE = { times: [], columns: [] };
 
 interface AskedProps extends Ask {
   title?: string;
@@ -98,9 +107,10 @@ export function AskedCard({ title, height, nothing, most = MOST_LINES, ...ask }:
       {...(answer === null ? {} : { level: answer.privacy_level as PrivacyLevel })}
       legend={shown.map(({ attributes, latest }) => ({
         label: labelOf(attributes, all.length > 1 ? shared : new Set()),
-        latest: () => latest,
+        latest: () => shownValue(latest, answer?.privacy_level ?? "public"),
       }))}
-      lines={() => (answer === null ? { times: [], columns: [] } : linesOfAnswer(shown, answer))}
+      lines={() => (answer === null ? NONE : linesOfAnswer(shown, answer))}
+      exact={() => (answer === null ? NONE : linesOfAnswer(shown, answer, true))}
       span={() => (isLive.value ? LIVE_SPAN() : (range.value ?? rangeAt(now.peek())))}
       follow={() => {
         data.value;
