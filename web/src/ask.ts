@@ -25,7 +25,8 @@ export interface Ask {
 }
 
 const LIVE_PAUSE = 2000;
-const SLOW_PAUSE = 15_000;
+/** What is made of an hour, or of many answers, changes no faster. */
+export const SLOW_PAUSE = 15_000;
 
 /** Answers of `question` over the chosen range. */
 export function useAnswer(question: Ask): Asked<Answer> {
@@ -60,6 +61,7 @@ export function intervalFor({ start, end }: Range, points: number): string {
 export function useAsked<T>(
   key: string,
   fetch: (range: Range, signal: AbortSignal) => Promise<T>,
+  pause = LIVE_PAUSE,
 ): Asked<T> {
   const data = useSignal<T | null>(null);
   const trouble = useSignal("");
@@ -69,7 +71,7 @@ export function useAsked<T>(
   // The key stands for what is fetched.
   useEffect(() => {
     const abort = new AbortController();
-    void follow(abort.signal, async () => {
+    void follow(abort.signal, pause, async () => {
       const asked = rangeAt(now.peek());
       try {
         const answer = await fetch(asked, abort.signal);
@@ -89,13 +91,17 @@ export function useAsked<T>(
 }
 
 /** Once, and then again when the stream brought something; a fixed range is asked for once. */
-async function follow(signal: AbortSignal, turn: () => Promise<void>): Promise<void> {
+async function follow(
+  signal: AbortSignal,
+  pause: number,
+  turn: () => Promise<void>,
+): Promise<void> {
   await turn();
   let seen = news.peek();
   let asked = Date.now();
   while (chosen.peek() === null && !signal.aborted) {
-    await new Promise((resolve) => setTimeout(resolve, LIVE_PAUSE));
-    const old = Date.now() - asked > SLOW_PAUSE;
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    const old = Date.now() - asked >= SLOW_PAUSE;
     const due = isLive.peek() ? news.peek() !== seen || old : old;
     if (signal.aborted || document.hidden || !due) continue;
     seen = news.peek();

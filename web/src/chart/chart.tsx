@@ -35,6 +35,8 @@ interface Props {
 }
 
 const HEIGHT = 136;
+/** What is about to be scrolled to is drawn already. */
+const NEARLY = "250px";
 
 export function Chart(props: Props) {
   const place = useRef<HTMLDivElement>(null);
@@ -127,10 +129,13 @@ function mount(
     plot.current?.setSize({ width, height: fixed.height });
     drawAnew();
   });
-  const watched = new IntersectionObserver(([entry]) => {
-    seen = entry?.isIntersecting ?? true;
-    if (seen) drawAnew();
-  });
+  const watched = new IntersectionObserver(
+    ([entry]) => {
+      seen = entry?.isIntersecting ?? true;
+      if (seen) drawAnew();
+    },
+    { rootMargin: NEARLY },
+  );
   sized.observe(element);
   watched.observe(element);
   document.addEventListener("visibilitychange", drawAnew);

@@ -2,7 +2,7 @@
 
 import { useComputed } from "@preact/signals";
 import { query } from "../api";
-import { type Ask, toQuestion, useAsked } from "../ask";
+import { type Ask, SLOW_PAUSE, toQuestion, useAsked } from "../ask";
 import { type Change, changeOf } from "../changes";
 import { namedSeries } from "../chart/data";
 import { moment } from "../range";
@@ -114,7 +114,7 @@ async function findChanges(signal: AbortSignal): Promise<Sentence[]> {
 const MOST = 8;
 
 export function Changes() {
-  const { data } = useAsked("changes", (_, signal) => findChanges(signal));
+  const { data } = useAsked("changes", (_, signal) => findChanges(signal), SLOW_PAUSE);
   const found = useComputed(() => data.value?.slice(0, MOST) ?? null);
   return (
     <Section id="changes" title="What changed in the last hour">

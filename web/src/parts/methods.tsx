@@ -1,7 +1,7 @@
 /** The slowest methods and the kinds of error, over the chosen range. */
 
 import { query } from "../api";
-import { type Ask, toQuestion, useAsked } from "../ask";
+import { type Ask, SLOW_PAUSE, toQuestion, useAsked } from "../ask";
 import { type Change, changeOf } from "../changes";
 import { namedSeries } from "../chart/data";
 import { keysOf, known, storedMetrics } from "../known";
@@ -109,8 +109,10 @@ export function methodsOf(answers: readonly Answer[]): Method[] {
 
 export function SlowestMethods() {
   const ready = known.value !== null;
-  const { data, trouble } = useAsked(`methods ${ready}`, async (range, signal) =>
-    ready ? askMethods(range, signal) : null,
+  const { data, trouble } = useAsked(
+    `methods ${ready}`,
+    async (range, signal) => (ready ? askMethods(range, signal) : null),
+    SLOW_PAUSE / 3,
   );
   const methods = data.value;
   if (methods === null)
@@ -186,13 +188,17 @@ export function errorsOf(answers: readonly Answer[]): ErrorKind[] {
 
 export function ErrorKinds() {
   const ready = known.value !== null;
-  const { data, trouble } = useAsked(`errors ${ready}`, async (range, signal) => {
-    if (!ready) return null;
-    const metrics = storedMetrics()
-      .map(({ metric }) => metric)
-      .filter((name) => ERRORS.test(name));
-    return errorsOf(await askEach(metrics, () => true, { aggregation: "sum" }, range, signal));
-  });
+  const { data, trouble } = useAsked(
+    `errors ${ready}`,
+    async (range, signal) => {
+      if (!ready) return null;
+      const metrics = storedMetrics()
+        .map(({ metric }) => metric)
+        .filter((name) => ERRORS.test(name));
+      return errorsOf(await askEach(metrics, () => true, { aggregation: "sum" }, range, signal));
+    },
+    SLOW_PAUSE / 3,
+  );
   const errors = data.value;
   if (errors === null)
     return trouble.value === "" ? <Loading height={160} /> : <Trouble words={trouble.value} />;

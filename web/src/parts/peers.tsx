@@ -1,7 +1,7 @@
 /** The kinds of peer beside one another: how many, how fast, since when it is so. */
 
 import { query } from "../api";
-import { toQuestion, useAsked } from "../ask";
+import { SLOW_PAUSE, toQuestion, useAsked } from "../ask";
 import { type Change, changeOf } from "../changes";
 import { namedSeries } from "../chart/data";
 import { moment, type Range } from "../range";
@@ -142,7 +142,7 @@ export function verdict(peers: Peers, all: readonly Peers[]): { words: string; b
 }
 
 export function PeerTypes() {
-  const { data, trouble } = useAsked("peers", askPeers);
+  const { data, trouble } = useAsked("peers", askPeers, SLOW_PAUSE / 3);
   const peers = data.value;
   return (
     <Section

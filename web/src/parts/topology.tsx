@@ -11,7 +11,7 @@ import {
 } from "d3-force";
 import { useMemo } from "preact/hooks";
 import { query } from "../api";
-import { useAsked } from "../ask";
+import { SLOW_PAUSE, useAsked } from "../ask";
 import type { Answer } from "../wire";
 import { number } from "../words";
 import { Loading, Nothing, sentence } from "./state";
@@ -117,7 +117,7 @@ export function layOut(places: readonly Place[], ties: readonly Tie[]): Place[] 
 }
 
 export default function Topology() {
-  const { data, trouble } = useAsked("topology", askTopology);
+  const { data, trouble } = useAsked("topology", askTopology, SLOW_PAUSE / 3);
   const graph = data.value;
   const key = JSON.stringify(graph);
   // The key stands for the graph.
