@@ -11,7 +11,7 @@ Values = list[float | None]
 Scalar = list[float]
 Key = tuple[tuple[str, str], ...]
 
-MAX_CELLS = 4_000_000
+MAX_CELLS = 3_000_000
 TIMEOUT_S = 10.0
 
 
