@@ -12,9 +12,9 @@ from starlette.responses import Response
 from blackhole import errors
 from blackhole.errors import BlackholeError, ExpressionError, TooLargeError, UnsupportedError
 from blackhole.query.promql import syntax
-from blackhole.query.promql.aggregates import number_text
 from blackhole.query.promql.discovery import Span
 from blackhole.query.promql.engine import Result
+from blackhole.query.promql.names import number_text
 from blackhole.serve.problems import problem
 from blackhole.serve.services import Services
 from blackhole.serve.threads import Threads

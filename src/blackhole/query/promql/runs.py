@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import TypeVar
 
 from blackhole.query.promql.matching import Regexes, accepted
-from blackhole.query.promql.names import LE, Labels, bound_text
+from blackhole.query.promql.names import LE, Labels, number_text
 from blackhole.query.promql.selection import Selection, Source
 from blackhole.query.promql.values import Run
 from blackhole.query.samples import Block, Bounds, Column, History, Samples
@@ -107,7 +107,7 @@ class Runs:
         self, source: Source, edges: Sequence[float], selection: Selection
     ) -> list[tuple[int, Labels]]:
         """The places in `edges` that are asked for, with the labels of their series."""
-        labels = [{**source.labels, LE: bound_text(edge)} for edge in edges]
+        labels = [{**source.labels, LE: number_text(edge)} for edge in edges]
         fits = accepted(selection.bucket_matchers, labels, self._regexes)
         return [(place, labels[place]) for place, fit in enumerate(fits) if fit]
 

@@ -10,6 +10,7 @@ from blackhole.query.promql.stepped import OF_COUNTERS, OF_GAUGES, Strides
 from blackhole.query.promql.values import Allowance, Series, Vector
 from blackhole.query.samples import Before, Samples
 from blackhole.query.steps import Steps, Tiles, Tiling
+from blackhole.records import MetricType
 from blackhole.store.reader import Reader
 
 # Below this a step holds about as many samples as its sums are numbers.
@@ -116,8 +117,14 @@ class Summed:
 
 
 def _fits(name: str, source: Source) -> bool:
-    """Whether the function of such a series can be had from sums."""
+    """Whether the function of such a series can be had from sums.
+
+    Not of updowncounters: a change that comes late is stored a nanosecond after the newest level, and only
+    the last sample of a millisecond counts.
+    """
     known = OF_GAUGES if source.family.kind == "gauge" else OF_COUNTERS
+    if source.family.type == MetricType.UPDOWNCOUNTER:
+        return False
     return name in known and len(source.ids) == 1 and not source.family.level.guarded
 
 
