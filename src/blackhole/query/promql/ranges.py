@@ -58,7 +58,7 @@ class Ranges:
         answers: Vector = []
         for lookback, part in self._by_lookback(selection):
             for run in self._runs.read(part, min(ends[0], ends[-1]) - lookback, ends[-1]):
-                _ = self._allowance.left
+                self._allowance.breathe()
                 values = newest(run, ends, lookback, stamps=stamps)
                 if any(value is not None for value in values):
                     answers.append(Series(run.labels, values))

@@ -52,6 +52,7 @@ class Summed:
             if tiles is None:
                 left.append(source)
                 continue
+            self._allowance.breathe()
             function = OF_GAUGES[name] if source.family.kind == "gauge" else OF_COUNTERS[name]
             values = function(Strides(tiles, tiling, width))
             if any(value is not None for value in values):
