@@ -66,6 +66,7 @@ class FakeRunner:
     """Answers what it was given, and remembers what it was asked."""
 
     def __init__(self) -> None:
+        self.promql: PromQL = NothingKnown()
         self.asked: list[Any] = []
         self.computed = 0
         self.failure: Exception | None = None
@@ -86,10 +87,6 @@ class FakeRunner:
         self._note((text, max_rows))
         rows = self.findings if "insights" in text else [[1]]
         return SqlAnswer(["n"], ["INTEGER"], rows, truncated=False, elapsed_ms=0.1)
-
-    @property
-    def promql(self) -> PromQL:
-        return NothingKnown()
 
     def query_document(self, query: Query) -> list[bytes]:
         return [msgspec.json.encode(self.query(query))]

@@ -36,8 +36,9 @@ from blackhole.serve.door import Door
 from blackhole.serve.live import Live
 from blackhole.serve.openapi import Endpoint
 from blackhole.serve.page import Page
-from blackhole.serve.prometheus import Failure, Prometheus, Success
+from blackhole.serve.prometheus import Prometheus
 from blackhole.serve.services import Services
+from blackhole.serve.vectors import Failure, Success
 
 STREAM = "/analytics/stream"
 DESCRIPTION = "/openapi.json"
