@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,7 @@ from blackhole.governor.sampling import Sampler
 from blackhole.guard.engine import Guard
 from blackhole.guard.ledger import Stored
 from blackhole.guard.scrub import names_somebody
+from blackhole.insights.watch import Watch
 from blackhole.pipeline import Pipeline, Statistics
 from blackhole.query.run import Runner
 from blackhole.receive.access import Access
@@ -40,12 +41,14 @@ from blackhole.receive.grpc import GrpcReceiver
 from blackhole.receive.http import HttpReceiver
 from blackhole.records import Intake, Throttle
 from blackhole.selfmetrics import Reporter
+from blackhole.serve.boards import Boards
 from blackhole.serve.server import ApiServer
 from blackhole.serve.services import Services, Status
 from blackhole.store import files
 from blackhole.store.append import Writer
 from blackhole.store.backup import back_up
 from blackhole.store.database import Database
+from blackhole.store.findings import Findings
 from blackhole.store.keep import Keeper
 from blackhole.store.retention import Retention
 from blackhole.store.seal import Sealer
@@ -53,6 +56,7 @@ from blackhole.store.tidy import Tidier
 
 STOP_GRACE = 5.0
 EVICT_EVERY = 300.0
+INSIGHTS_EVERY = 15.0
 RETAIN_EVERY = 3600.0
 SEAL_EVERY = 600.0
 FORGET_EVERY = 60.0
@@ -164,6 +168,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         accepting = asyncio.Event()
         runner = Runner(database, catalogue, windows=config, now=time.time, started=time.time())
         stack.callback(_try, runner.keep_asked)
+        insights = Watch(runner, Findings(database))
         services = Services(
             runner,
             statistics.snapshot,
@@ -174,6 +179,8 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
             _allower((config, options.data_dir), guard, pipeline, (runner, retention)),
             Forgetting(database, pipeline, runner, meter.free).forget,
             lambda directory: back_up(database, Path(directory)),
+            Boards(options.data_dir / "boards"),
+            insights.found,
         )
         await _serve_people(stack, services, options, addresses)
         await _receive(stack, pipeline, (config, pace), options, addresses)
@@ -183,21 +190,27 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
             _status_reporter(database, writer, sampler, addresses),
             seconds=config.collection_interval,
         )
-        chores = (
-            pipeline.run_windows(),
-            reporter.run(),
-            _every(FORGET_EVERY, Keeper(database, config).apply, at_once=True),
-            _every(KEEP_ASKED_EVERY, runner.keep_asked),
-            _every(EVICT_EVERY, pipeline.forget_idle),
-            _every(SEAL_EVERY, tidier.apply, at_once=True),
-            _every(RETAIN_EVERY, retention.apply, at_once=True),
-            watch.run(),
-        )
+        repeated = _repeated(pipeline, runner, (Keeper(database, config), tidier, retention), insights)
+        chores = (pipeline.run_windows(), reporter.run(), watch.run(), *repeated)
         stack.push_async_callback(_cancel, [asyncio.create_task(chore) for chore in chores])
         accepting.set()
         pace.restart()
         stack.callback(accepting.clear)
         yield {**{key: addresses[key] for key in ("otlp_grpc", "otlp_http", "api")}, "pid": os.getpid()}
+
+
+def _repeated(
+    pipeline: Pipeline, runner: Runner, tending: tuple[Keeper, Tidier, Retention], insights: Watch
+) -> tuple[Coroutine[None, None, None], ...]:
+    keeper, tidier, retention = tending
+    return (
+        _every(FORGET_EVERY, keeper.apply, at_once=True),
+        _every(KEEP_ASKED_EVERY, runner.keep_asked),
+        _every(INSIGHTS_EVERY, insights.look),
+        _every(EVICT_EVERY, pipeline.forget_idle),
+        _every(SEAL_EVERY, tidier.apply, at_once=True),
+        _every(RETAIN_EVERY, retention.apply, at_once=True),
+    )
 
 
 def _refuse_unusable_files(config: Config) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 
 import msgspec
 
-from blackhole.query.promql.names import LE, bound_text, labels_of, metric_name
+from blackhole.query.promql.names import LE, labels_of, metric_name, number_text
 from blackhole.store.database import Database
 
 BASE = 1_750_000_000_000
 HOUR = 3_600_000
+# Of the data that the stored answers are about.
+SEED = 20261123
 BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 Attributes = dict[str, Any]
@@ -59,8 +61,8 @@ def times(rng: random.Random, every: int, *, first: int = 0, last: int = HOUR) -
     return [t + rng.randrange(-40, 40) for t in range(start, BASE + last, every)]
 
 
-def series() -> list[Numbers | Observations]:
-    rng = random.Random(20261123)
+def series(seed: int = SEED) -> list[Numbers | Observations]:
+    rng = random.Random(seed)
     return [*_requests(rng), *_restarting(rng), *_gauges(rng), *_observations(rng)]
 
 
@@ -130,10 +132,10 @@ def _observations(rng: random.Random) -> Iterator[Observations]:
         yield Observations("http.latency", "s", attributes, at, buckets, sums)
 
 
-def store(database: Database) -> None:
+def store(database: Database, seed: int = SEED) -> None:
     """Writes all of it as the service would have."""
     with database.write() as connection:
-        for number, entry in enumerate(series(), start=1):
+        for number, entry in enumerate(series(seed), start=1):
             kind = entry.type if isinstance(entry, Numbers) else "histogram"
             connection.execute(
                 "INSERT INTO series VALUES (?, ?, ?, ?, ?, 0, NULL, make_timestamp(0))",
@@ -162,9 +164,9 @@ def store(database: Database) -> None:
             )
 
 
-def open_metrics() -> Iterator[str]:
+def open_metrics(seed: int = SEED) -> Iterator[str]:
     """The lines of the same hour as cumulative samples, series by series."""
-    for entry in series():
+    for entry in series(seed):
         kind = entry.type if isinstance(entry, Numbers) else "histogram"
         name = metric_name(entry.metric, kind, entry.unit, 0)
         labels = labels_of(entry.attributes)
@@ -174,7 +176,7 @@ def open_metrics() -> Iterator[str]:
         below = [list(accumulate(buckets)) for buckets in entry.buckets]
         for place, bound in enumerate((*BOUNDS, math.inf)):
             column = accumulate(float(row[place]) for row in below)
-            yield from _lines(f"{name}_bucket", {**labels, LE: bound_text(bound)}, entry.times, column)
+            yield from _lines(f"{name}_bucket", {**labels, LE: number_text(bound)}, entry.times, column)
         yield from _lines(f"{name}_count", labels, entry.times, accumulate(float(row[-1]) for row in below))
         yield from _lines(f"{name}_sum", labels, entry.times, accumulate(entry.sums))
     yield "# EOF\n"

@@ -19,6 +19,7 @@ from typing import Any
 
 from bench.processes import free_port
 from tests.promql.data import BASE, open_metrics
+from tests.promql.naming import BOUNDS, CASES
 
 # v0.313.5 of the Go module is Prometheus 3.13.5.
 MODULE = "github.com/prometheus/prometheus@v0.313.5"
@@ -26,9 +27,13 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / ".build" / "prometheus"
 GOLDEN = ROOT / "tests" / "golden" / "promql"
 ANSWERS = GOLDEN / "answers.json"
+NAMES = GOLDEN / "names.json"
 
+EXPERIMENTAL = "--enable-feature=promql-experimental-functions"
 MOMENT = BASE + 2_411_777
 START, END, STEP = BASE + 310_500, BASE + 3_830_500, 352_000
+
+_KINDS = {str: "stringValue", bool: "boolValue", int: "intValue", float: "doubleValue"}
 
 Api = str
 
@@ -53,7 +58,7 @@ def questions(expression: str) -> dict[str, dict[str, str]]:
 
 def build() -> None:
     """Makes promtool and prometheus, without service discovery, which is most of the work."""
-    if (BUILD / "prometheus").is_file():
+    if is_built():
         return
     if shutil.which("go") is None:
         sys.exit("Go is not installed: Prometheus cannot be built")
@@ -106,6 +111,10 @@ def prometheus(*flags: str, lines: Iterator[str] | None = None) -> Iterator[Api]
             process.wait(30)
 
 
+def is_built() -> bool:
+    return (BUILD / "prometheus").is_file() and (BUILD / "promtool").is_file()
+
+
 def _wait_until_ready(port: int, process: "subprocess.Popen[bytes]") -> None:
     until = time.monotonic() + 60
     while time.monotonic() < until and process.poll() is None:
@@ -128,15 +137,60 @@ def ask(api: Api, endpoint: str, parameters: dict[str, str]) -> Any:
         return json.load(error)["error"]
 
 
+def answers_to(api: Api, expression: str) -> dict[str, Any]:
+    """By the name of the endpoint."""
+    return {
+        endpoint: ask(api, endpoint, parameters) for endpoint, parameters in questions(expression).items()
+    }
+
+
+def otlp() -> bytes:
+    """The metrics of `naming.CASES`, one point each, now, with the number of the case as an attribute."""
+    now = str(time.time_ns())
+    metrics = []
+    for number, (name, unit, kind, attributes) in enumerate(CASES):
+        pairs = [
+            {"key": key, "value": {_KINDS[type(value)]: value}}
+            for key, value in {**attributes, "case": str(number)}.items()
+        ]
+        point: dict[str, Any] = {"timeUnixNano": now, "startTimeUnixNano": now, "attributes": pairs}
+        totals = {"aggregationTemporality": 2, "isMonotonic": kind == "counter"}
+        if kind == "histogram":
+            counts = ["1"] + ["0"] * len(BOUNDS)
+            point |= {"count": "1", "sum": 1, "bucketCounts": counts, "explicitBounds": list(BOUNDS)}
+            data: dict[str, Any] = {"histogram": {"dataPoints": [point], "aggregationTemporality": 2}}
+        elif kind == "gauge":
+            data = {"gauge": {"dataPoints": [point | {"asDouble": 1}]}}
+        else:
+            data = {"sum": {"dataPoints": [point | {"asDouble": 1}], **totals}}
+        metrics.append({"name": name, "unit": unit, **data})
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "api"}}]}
+    request = {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": metrics}]}]}
+    return json.dumps(request).encode()
+
+
+def names(api: Api) -> dict[str, list[dict[str, str]]]:
+    """The labels of all series that Prometheus makes of each case."""
+    request = urllib.request.Request(  # noqa: S310 - loopback
+        f"{api}/otlp/v1/metrics", otlp(), {"Content-Type": "application/json"}
+    )
+    urllib.request.urlopen(request, timeout=30).close()  # noqa: S310 - loopback
+    found: dict[str, list[dict[str, str]]] = {str(number): [] for number in range(len(CASES))}
+    for labels in ask(api, "series", {"match[]": '{case!=""}'}):
+        found[labels.pop("case")].append(labels)
+    return {
+        number: sorted(series, key=lambda labels: sorted(labels.items())) for number, series in found.items()
+    }
+
+
 def main() -> None:
     build()
+    with prometheus("--web.enable-otlp-receiver") as api:
+        NAMES.write_text(json.dumps(names(api), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     answers: dict[str, dict[str, Any]] = {}
-    with prometheus("--enable-feature=promql-experimental-functions", lines=open_metrics()) as api:
+    with prometheus(EXPERIMENTAL, lines=open_metrics()) as api:
         for expression in expressions():
-            answers[expression] = {
-                endpoint: ask(api, endpoint, parameters)
-                for endpoint, parameters in questions(expression).items()
-            }
+            answers[expression] = answers_to(api, expression)
     lines = (f"{json.dumps(e)}: {json.dumps(a, separators=(',', ':'))}" for e, a in answers.items())
     ANSWERS.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     print(f"{len(answers)} expressions answered: {ANSWERS.relative_to(ROOT)}")

@@ -25,7 +25,8 @@ from blackhole.query.promql.discovery import Span
 from blackhole.query.promql.engine import Result
 from blackhole.query.promql.names import Labels
 from blackhole.query.reports import HealthReport, MetricInfo, Newest, SeriesReport, ServiceHealth
-from blackhole.records import BackupAnswer, BackupFile, Forget, Forgotten, Proof
+from blackhole.records import BackupAnswer, BackupFile, Forget, Forgotten, Proof, StoredInsight
+from blackhole.serve.boards import Boards
 from blackhole.serve.services import PromQL, Services, Status
 
 MOMENT = "2026-11-23T10:00:00Z"
@@ -65,6 +66,7 @@ class FakeRunner:
     """Answers what it was given, and remembers what it was asked."""
 
     def __init__(self) -> None:
+        self.promql: PromQL = NothingKnown()
         self.asked: list[Any] = []
         self.computed = 0
         self.failure: Exception | None = None
@@ -85,10 +87,6 @@ class FakeRunner:
         self._note((text, max_rows))
         rows = self.findings if "insights" in text else [[1]]
         return SqlAnswer(["n"], ["INTEGER"], rows, truncated=False, elapsed_ms=0.1)
-
-    @property
-    def promql(self) -> PromQL:
-        return NothingKnown()
 
     def query_document(self, query: Query) -> list[bytes]:
         return [msgspec.json.encode(self.query(query))]
@@ -190,6 +188,8 @@ class FakeService:
         self.commits = 1
         self.is_ready = True
         self.permissions: list[Permission] = []
+        self.boards = Boards(None)
+        self.insights: list[StoredInsight] = []
         self.refused: list[dict[str, Any]] = [
             {"metric": "odd.metric", "reason": "not in the catalogue", "remedy": "allow it", "count": 4},
             {"metric": "user.active", "reason": "waits for noise", "remedy": "wait", "count": None},
@@ -247,4 +247,6 @@ class FakeService:
             allow=self.allow,
             forget=self.forget,
             back_up=self.back_up,
+            boards=self.boards,
+            found=lambda known: (len(self.insights), self.insights[known:]),
         )

@@ -17,8 +17,8 @@ INSERT INTO series VALUES
     (3, 'shop.visits', 'gauge', '', '{"color":"red","a/b~c.d":"x"}', 2, NULL, '2025-01-01'),
     (4, 'shopping', 'gauge', '', '{}', 0, NULL, '2025-01-01');
 INSERT INTO streams SELECT i, encode('key-of-stream-' || i), i, '2025-01-01' FROM range(1, 5) AS t(i);
-INSERT INTO points SELECT i, i, '2025-01-01', i, i, '2025-01-01' FROM range(1, 5) AS t(i);
-INSERT INTO histogram_points SELECT i, i, '2025-01-01', 1, 1, 1, 1, [1], [1, 0], 1, 1, [1], [1, 0],
+INSERT INTO recent_points SELECT i, i, '2025-01-01', i, i, '2025-01-01' FROM range(1, 5) AS t(i);
+INSERT INTO recent_histogram_points SELECT i, i, '2025-01-01', 1, 1, 1, 1, [1], [1, 0], 1, 1, [1], [1, 0],
     '2025-01-01' FROM range(1, 5) AS t(i);
 INSERT INTO released_lists SELECT i, '2025-01-01', NULL, [1, 2], '2025-01-01' FROM range(1, 5) AS t(i);
 INSERT INTO kept_spans SELECT i, '2025-01-01', 1, 1, 1, 1, '2025-01-01' FROM range(1, 5) AS t(i);

@@ -1,7 +1,7 @@
 """Turns requests of Prometheus' HTTP API into questions of PromQL, and their answers into its JSON."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -12,16 +12,17 @@ from starlette.responses import Response
 from blackhole import errors
 from blackhole.errors import BlackholeError, ExpressionError, TooLargeError, UnsupportedError
 from blackhole.query.promql import syntax
-from blackhole.query.promql.aggregates import number_text
 from blackhole.query.promql.discovery import Span
-from blackhole.query.promql.engine import Result
+from blackhole.serve.document import Document, Room
 from blackhole.serve.problems import problem
 from blackhole.serve.services import Services
 from blackhole.serve.threads import Threads
+from blackhole.serve.vectors import Failure, Success, listed, pieces
 
 # The release of Prometheus whose semantics the answers have; Grafana decides by it what it may ask.
 VERSION = "3.0.0"
 MAX_BODY = 64 * 1024
+MOST_WAITING = 12 * 2**20
 FORM = "application/x-www-form-urlencoded"
 _NO_STORE = {"cache-control": "no-store"}
 _KINDS: tuple[tuple[type[BlackholeError], str], ...] = (
@@ -34,22 +35,6 @@ _KINDS: tuple[tuple[type[BlackholeError], str], ...] = (
 
 T = TypeVar("T")
 Handler = Callable[[Request], Awaitable[Response]]
-
-
-class Success(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`data` is as Prometheus has it for the operation."""
-
-    data: Any
-    status: str
-    warnings: list[str] = []
-
-
-class Failure(msgspec.Struct, frozen=True):
-    """`errorType`: bad_data, execution, timeout, unavailable or internal."""
-
-    status: str
-    errorType: str  # noqa: N815 - Prometheus' name
-    error: str
 
 
 class Parameters:
@@ -105,47 +90,53 @@ class Prometheus:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._threads = Threads(running=1, waiting=64, around=services.free)
+        self._room = Room(MOST_WAITING)
 
     async def query(self, request: Request) -> Response:
         """An expression at one time."""
 
-        async def answer(asked: Parameters) -> Success:
-            query, moment = asked.text("query"), asked.time("time", _now())
+        async def answer(asked: Parameters) -> Response:
+            query, moment, limit = asked.text("query"), asked.time("time", _now()), asked.limit
             _refuse_lookback(asked)
-            found = await self._ask(lambda: self._services.runner.promql.instant(query, moment))
-            return _limited(found, asked.limit, instant=True)
+            ask = self._services.runner.promql.instant
+            return self._sent(await self._ask(lambda: pieces(ask(query, moment), limit, instant=True)))
 
         return await _answered(request, answer)
 
     async def query_range(self, request: Request) -> Response:
         """An expression at every step of a range."""
 
-        async def answer(asked: Parameters) -> Success:
-            query, start, end = asked.text("query"), asked.time("start"), asked.time("end")
+        async def answer(asked: Parameters) -> Response:
+            query, limit = asked.text("query"), asked.limit
+            start, end = asked.time("start"), asked.time("end")
             step = syntax.duration_of(asked.text("step"), "step")
             _refuse_lookback(asked)
-            found = await self._ask(lambda: self._services.runner.promql.range(query, start, end, step))
-            return _limited(found, asked.limit, instant=False)
+            ask = self._services.runner.promql.range
+            return self._sent(
+                await self._ask(lambda: pieces(ask(query, start, end, step), limit, instant=False))
+            )
 
         return await _answered(request, answer)
 
     async def series(self, request: Request) -> Response:
         """The labels of all series that match."""
 
-        async def answer(asked: Parameters) -> Success:
+        async def answer(asked: Parameters) -> Response:
             asked.text("match[]")
             span = asked.span
             found = await self._ask(lambda: self._services.runner.promql.series(asked.all("match[]"), span))
-            return _cut(found, asked.limit)
+            return _listed(found, asked.limit)
 
         return await _answered(request, answer)
 
     async def labels(self, request: Request) -> Response:
         """The names of all labels."""
 
-        async def answer(asked: Parameters) -> Success:
+        async def answer(asked: Parameters) -> Response:
             span, promql = asked.span, self._services.runner.promql
-            return _cut(await self._ask(lambda: promql.label_names(asked.all("match[]"), span)), asked.limit)
+            return _listed(
+                await self._ask(lambda: promql.label_names(asked.all("match[]"), span)), asked.limit
+            )
 
         return await _answered(request, answer)
 
@@ -153,45 +144,55 @@ class Prometheus:
         """The values of one label."""
         name = str(request.path_params["name"])
 
-        async def answer(asked: Parameters) -> Success:
+        async def answer(asked: Parameters) -> Response:
             span, promql = asked.span, self._services.runner.promql
             found = await self._ask(lambda: promql.label_values(name, asked.all("match[]"), span))
-            return _cut(found, asked.limit)
+            return _listed(found, asked.limit)
 
         return await _answered(request, answer)
 
     async def metadata(self, request: Request) -> Response:
         """Type and description of every metric."""
 
-        async def answer(asked: Parameters) -> Success:
+        async def answer(asked: Parameters) -> Response:
             found = await self._ask(self._services.runner.promql.metadata)
             names = asked.all("metric") or sorted(found)
-            return Success({name: found[name] for name in names[: asked.limit] if name in found}, "success")
+            known = {name: found[name] for name in names[: asked.limit] if name in found}
+            return _json(Success(known, "success"))
 
         return await _answered(request, answer)
 
     async def build_info(self, request: Request) -> Response:
         """Tells Grafana what it may ask."""
 
-        async def answer(_: Parameters) -> Success:
+        async def answer(_: Parameters) -> Response:
             version = self._services.status().version
             names = {"version": VERSION, "revision": f"blackhole-{version}", "branch": "", "buildUser": ""}
-            return Success({**names, "buildDate": "", "goVersion": ""}, "success")
+            return _json(Success({**names, "buildDate": "", "goVersion": ""}, "success"))
 
         return await _answered(request, answer)
+
+    def _sent(self, document: list[bytes]) -> Response:
+        return Document(document, self._room, headers=_NO_STORE)
 
     async def _ask(self, question: Callable[[], T]) -> T:
         return await self._threads.call(question)
 
 
-async def _answered(request: Request, answer: Callable[[Parameters], Awaitable[Success]]) -> Response:
-    """The answer as JSON, or the error as Prometheus words it; the unexpected is left to the application."""
+async def _answered(request: Request, answer: Callable[[Parameters], Awaitable[Response]]) -> Response:
+    """The answer, or the error as Prometheus words it; the unexpected is left to the application."""
     try:
-        body: Success | Failure = await answer(await Parameters.of(request))
-        status = 200
+        return await answer(await Parameters.of(request))
     except BlackholeError as error:
         kind = next((word for known, word in _KINDS if isinstance(error, known)), "internal")
-        body, status = Failure("error", kind, str(error)), problem(error).status
+        return _json(Failure("error", kind, str(error)), problem(error).status)
+
+
+def _listed(found: list[Any], limit: int | None) -> Response:
+    return _json(listed(found, limit))
+
+
+def _json(body: Success | Failure, status: int = 200) -> Response:
     return Response(msgspec.json.encode(body), status, _NO_STORE, media_type="application/json")
 
 
@@ -214,29 +215,3 @@ def _now() -> int:
 def _refuse_lookback(asked: Parameters) -> None:
     if asked.all("lookback_delta"):
         raise ExpressionError("lookback_delta is not supported: it is 5m")
-
-
-def _limited(found: Result, limit: int | None, *, instant: bool) -> Success:
-    if found.kind in {"scalar", "string"}:
-        moment, value = found.series[0][1][0]
-        return _result(found.kind, [moment, found.text if found.kind == "string" else number_text(value)])
-    series: list[Mapping[str, Any]] = []
-    for labels, points in found.series[:limit]:
-        texts = [(moment, number_text(value)) for moment, value in points]
-        single = instant and found.kind == "vector"
-        series.append(
-            {"metric": labels, "value": texts[0]} if single else {"metric": labels, "values": texts}
-        )
-    return _result(found.kind, series, cut=len(series) < len(found.series))
-
-
-def _result(kind: str, result: object, *, cut: bool = False) -> Success:
-    return Success({"resultType": kind, "result": result}, "success", _warnings(cut))
-
-
-def _cut(found: list[Any], limit: int | None) -> Success:
-    return Success(found[:limit], "success", _warnings(limit is not None and len(found) > limit))
-
-
-def _warnings(cut: bool) -> list[str]:
-    return ["results truncated due to limit"] if cut else []

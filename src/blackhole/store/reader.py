@@ -121,6 +121,9 @@ def _row_size(row: Row) -> int:
 def _size(value: object) -> int:
     if isinstance(value, str | bytes):
         return 16 + len(value)
+    if isinstance(value, list) and value and isinstance(value[0], int | float):
+        # DuckDB's lists are of one kind, and samples come as long lists of numbers.
+        return 16 + 16 * len(value)
     if isinstance(value, list | tuple):
         return 16 + sum(_size(item) for item in value)
     if isinstance(value, dict):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from blackhole.errors import EvaluationError
-from blackhole.query.promql.names import NAME, Labels
+from blackhole.query.promql.names import NAME, Labels, number_text
 from blackhole.query.promql.overtime import deviation, greatest, least, mean, quantile, total, variance
 from blackhole.query.promql.values import Key, Scalar, Series, Values, Vector, key_of
 
@@ -129,17 +129,3 @@ def count_values(vector: Vector, grouping: Grouping, label: str) -> Vector:
                     counts[step] = (counts[step] or 0.0) + 1.0
         answers += [Series({**labels, label: text}, values) for text, values in found.items()]
     return answers
-
-
-def number_text(value: float) -> str:
-    """As Go's FormatFloat(value, 'f', -1, 64)."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    text = repr(value)
-    if "e" not in text:
-        return text.removesuffix(".0")
-    digits, _, exponent = text.partition("e")
-    places = max(0, len(digits.partition(".")[2]) - int(exponent))
-    return f"{value:.{places}f}"

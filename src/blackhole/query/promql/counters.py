@@ -7,7 +7,7 @@ from functools import partial
 from itertools import pairwise
 
 from blackhole.query.promql.values import Scalar, Values
-from blackhole.query.promql.windows import Span, Windows
+from blackhole.query.promql.windows import Windows
 
 # A sample is expected this much later than the average distance, before the series is held to have ended.
 _PATIENCE = 1.1
@@ -15,7 +15,7 @@ _PATIENCE = 1.1
 
 def extrapolated(windows: Windows, *, counter: bool, per_second: bool) -> Values:
     """The change between the first and the last sample, out to the edges (Prometheus: extrapolatedRate)."""
-    values = windows.values
+    times, values = windows.times, windows.values
     resets = _resets(values) if counter else []
     found: Values = []
     for (first, last), end in zip(windows.spans, windows.ends, strict=True):
@@ -26,7 +26,11 @@ def extrapolated(windows: Windows, *, counter: bool, per_second: bool) -> Values
         if resets:
             within = resets[bisect_right(resets, first) : bisect_left(resets, last)]
             change += sum(values[place - 1] for place in within)
-        factor = _factor(windows, (first, last), end, change if counter else None)
+        factor = extrapolation(
+            (times[first], times[last - 1], last - first),
+            (end - windows.length, end),
+            (change, values[first]) if counter else None,
+        )
         found.append(change * (factor / (windows.length / 1000)) if per_second else change * factor)
     return found
 
@@ -38,18 +42,24 @@ def _resets(values: Sequence[float]) -> list[int]:
     return [place for place in range(1, len(values)) if values[place] < values[place - 1]]
 
 
-def _factor(windows: Windows, span: Span, end: int, change: float | None) -> float:
-    """By how much the samples of a window fall short of it. `change`: of a counter, which began at zero."""
-    first, last = span
-    earliest, latest = windows.times[first], windows.times[last - 1]
+def extrapolation(
+    samples: tuple[int, int, int], window: tuple[int, int], counter: tuple[float, float] | None
+) -> float:
+    """By how much the samples of a window fall short of it.
+
+    `samples`: times of the first and the last, and how many there are; `window`: its start and end;
+    `counter`: the change and the first value of a series that began at zero.
+    """
+    earliest, latest, count = samples
+    start, end = window
     sampled = (latest - earliest) / 1000
-    average = sampled / (last - first - 1)
-    to_start = (earliest - (end - windows.length)) / 1000
+    average = sampled / (count - 1)
+    to_start = (earliest - start) / 1000
     to_end = (end - latest) / 1000
     if to_start >= average * _PATIENCE:
         to_start = average / 2
-    if change is not None and change > 0 and windows.values[first] >= 0:
-        to_start = min(to_start, sampled * (windows.values[first] / change))
+    if counter is not None and counter[0] > 0 and counter[1] >= 0:
+        to_start = min(to_start, sampled * (counter[1] / counter[0]))
     if to_end >= average * _PATIENCE:
         to_end = average / 2
     return (sampled + to_start + to_end) / sampled

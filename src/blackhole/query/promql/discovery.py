@@ -10,7 +10,7 @@ import promql_parser as tree
 from blackhole.errors import ExpressionError
 from blackhole.query.promql import syntax
 from blackhole.query.promql.matching import Matcher, Regexes, accepted, matchers_of
-from blackhole.query.promql.names import LE, NAME, Labels, bound_text, label_name, labels_of
+from blackhole.query.promql.names import LE, NAME, Labels, label_name, labels_of, number_text
 from blackhole.query.promql.selection import Source, families, select
 from blackhole.query.promql.tree import bare
 from blackhole.query.promql.values import Allowance, Key, key_of
@@ -68,7 +68,7 @@ class Discovery:
         elif name == NAME:
             found = {family.name for family in families(self._reader)}
         elif name == LE:
-            found = {bound_text(bound) for (bound,) in self._rows(_BOUNDS)} | {"+Inf"}
+            found = {number_text(bound) for (bound,) in self._rows(_BOUNDS)} | {"+Inf"}
         else:
             found = set(self._values(name))
         return sorted(found - {""})
@@ -109,7 +109,7 @@ class Discovery:
 
     def _buckets(self, source: Source, edges: set[float], matchers: Sequence[Matcher]) -> Iterator[Labels]:
         if edges:
-            every = [{**source.labels, LE: bound_text(edge)} for edge in sorted(edges | {float("inf")})]
+            every = [{**source.labels, LE: number_text(edge)} for edge in sorted(edges | {float("inf")})]
             fits = accepted(matchers, every, self._regexes)
             yield from (labels for labels, fit in zip(every, fits, strict=True) if fit)
 

@@ -26,6 +26,7 @@ from blackhole.store.database import Database
 from blackhole.store.reader import Reader
 
 MAX_POINTS = 11_000
+MAX_POINTS_IN_ALL = 500_000
 
 Point = tuple[float, float]
 Found = list[tuple[Labels, list[Point]]]
@@ -143,13 +144,20 @@ class Engine:
 
 
 def _points(vector: Vector, grid: Grid) -> Found:
+    """Gives up the values of `vector`, so that few are held twice. Raises EvaluationError for too many."""
     found: Found = []
+    times = [time / 1000 for time in grid.times]
+    total = 0
     for series in vector:
         points = [
-            (time / 1000, value)
-            for time, value in zip(grid.times, series.values, strict=True)
-            if value is not None
+            (time, value) for time, value in zip(times, series.values, strict=True) if value is not None
         ]
+        series.values = []
+        total += len(points)
+        if total > MAX_POINTS_IN_ALL:
+            raise EvaluationError(
+                f"more than {MAX_POINTS_IN_ALL:,} points in all: ask for a longer step or fewer series"
+            )
         if points:
             found.append((series.labels, points))
     return found

@@ -9,7 +9,16 @@ import promql_parser as syntax
 from blackhole.errors import ExpressionError
 from blackhole.query.promql import aggregates, calls, counters, histograms, operators, overtime, relabel
 from blackhole.query.promql.ranges import Ranges
-from blackhole.query.promql.tree import grouping_of, is_scalar, matchers_in, matching_of, text_of, unsupported
+from blackhole.query.promql.stepped import SUMMED
+from blackhole.query.promql.tree import (
+    bare,
+    grouping_of,
+    is_scalar,
+    matchers_in,
+    matching_of,
+    text_of,
+    unsupported,
+)
 from blackhole.query.promql.values import Grid, Scalar, Series, Values, Vector, merged, nameless
 
 Args = Sequence[syntax.Expr]
@@ -127,9 +136,13 @@ class Evaluator:
         number: Scalar | None = None
         if name in _WITH_NUMBER:
             number = self.scalar(args[_WITH_NUMBER[name]], grid)
-        place = 1 if name == "quantile_over_time" else 0
-        found = self.ranges.over(args[place], grid, self.vector)
+        expr = bare(args[1 if name == "quantile_over_time" else 0])
         answers: Vector = []
+        if name in SUMMED and isinstance(expr, syntax.MatrixSelector):
+            answers, found = self.ranges.summed(name, expr, grid)
+            answers = answers if keeps_name else [Series(nameless(s.labels), s.values) for s in answers]
+        else:
+            found = self.ranges.over(expr, grid, self.vector)
         for run, windows in self.ranges.values(found, grid, _COSTS.get(name, 0)):
             if number is None:
                 values = _OVER_RANGES[name](windows)

@@ -3,6 +3,7 @@
 The rules are those of Prometheus' OTLP receiver (github.com/prometheus/otlptranslator).
 """
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -50,7 +51,7 @@ _PER_UNITS = dict(
     pair.split("=") for pair in ["s=second", "m=minute", "h=hour", "d=day", "w=week", "mo=month", "y=year"]
 )
 _NOT_IN_METRIC = re.compile(r"[^a-zA-Z0-9:]+")
-_NOT_IN_LABEL = re.compile(r"[^a-zA-Z0-9]+")
+_NOT_IN_LABEL = re.compile(r"[^a-zA-Z0-9]")
 _RESERVED = re.compile(r"__(.*)__", re.DOTALL)
 
 Labels = dict[str, str]
@@ -93,12 +94,13 @@ def _clean(unit: str) -> str:
 
 
 def label_name(key: str) -> str:
-    """`service.name` as `service_name`."""
-    reserved = _RESERVED.fullmatch(key)
-    if reserved:
-        return f"__{_NOT_IN_LABEL.sub('_', reserved[1])}__"
+    """`service.name` as `service_name`; what Prometheus keeps for itself is not given away."""
+    if _RESERVED.fullmatch(key):
+        return f"__{_NOT_IN_LABEL.sub('_', key[2:-2])}__"
     name = _NOT_IN_LABEL.sub("_", key)
-    return f"key_{name}" if name[:1].isdigit() else name
+    if name[:1].isdigit():
+        return f"key_{name}"
+    return f"key{name}" if name[:1] == "_" and name[:2] != "__" else name
 
 
 def labels_of(attributes: Mapping[str, Any]) -> Labels:
@@ -125,15 +127,15 @@ def _text(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def bound_text(bound: float) -> str:
-    """The value of `le`, as Go's `%g` with the least digits that are exact."""
-    if bound in {float("inf"), float("-inf")}:
-        return "+Inf" if bound > 0 else "-Inf"
-    text = repr(float(bound))
+def number_text(value: float) -> str:
+    """As few digits as are exact, and no exponent: Go's FormatFloat(value, 'f', -1, 64)."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    text = repr(value)
+    if "e" not in text:
+        return text.removesuffix(".0")
     digits, _, exponent = text.partition("e")
-    if exponent:
-        power = int(exponent)
-        return f"{digits.removesuffix('.0')}e{'-' if power < 0 else '+'}{abs(power):02}"
-    if abs(bound) >= 1e21:  # noqa: PLR2004 - never written without an exponent by either
-        return text
-    return text.removesuffix(".0")
+    places = max(0, len(digits.partition(".")[2]) - int(exponent))
+    return f"{value:.{places}f}"

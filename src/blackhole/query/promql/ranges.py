@@ -11,6 +11,7 @@ from blackhole.query.promql.matching import Matcher, Regexes, matchers_of
 from blackhole.query.promql.privacy import Privacy
 from blackhole.query.promql.runs import Runs
 from blackhole.query.promql.selection import Selection, select
+from blackhole.query.promql.summed import Summed, tiling_of
 from blackhole.query.promql.syntax import milliseconds
 from blackhole.query.promql.values import Allowance, Grid, Run, Series, Vector, merged
 from blackhole.query.promql.windows import Windows, newest, windows_of
@@ -42,7 +43,9 @@ class Ranges:
         self.regexes = Regexes(reader, lambda: allowance.left)
         self._reader = reader
         self._allowance = allowance
-        self._runs = Runs(Samples(reader, lambda: allowance.left), self.regexes)
+        samples = Samples(reader, lambda: allowance.left)
+        self._runs = Runs(samples, self.regexes)
+        self._summed = Summed(reader, allowance, samples, self._runs)
         self._span = span
         self._selections: dict[tuple[Matcher, ...], Selection] = {}
 
@@ -55,11 +58,22 @@ class Ranges:
         answers: Vector = []
         for lookback, part in self._by_lookback(selection):
             for run in self._runs.read(part, min(ends[0], ends[-1]) - lookback, ends[-1]):
-                _ = self._allowance.left
+                self._allowance.breathe()
                 values = newest(run, ends, lookback, stamps=stamps)
                 if any(value is not None for value in values):
                     answers.append(Series(run.labels, values))
         return merged(answers)
+
+    def summed(self, name: str, expr: syntax.MatrixSelector, grid: Grid) -> tuple[Vector, Range]:
+        """What can be had of a range function without samples, and the rest as windows of samples."""
+        selector, length = expr.vector_selector, milliseconds(expr.range)
+        selection = self._checked(selector, grid, length)
+        ends = self._ends(selector, grid)
+        answers: Vector = []
+        tiling = None if isinstance(ends, list) else tiling_of(ends, grid.step, length)
+        if tiling is not None:
+            answers, selection = self._summed.evaluate(name, selection, *tiling)
+        return answers, Range(self._runs.read(selection, ends[0] - length, ends[-1]), ends, length)
 
     def over(self, expr: syntax.Expr, grid: Grid, inner: Inner) -> Range:
         """The windows of a range selector or a subquery; `inner` evaluates what a subquery is about."""
@@ -85,10 +99,14 @@ class Ranges:
 
     def _selected(self, expr: syntax.MatrixSelector, grid: Grid) -> Range:
         selector, length = expr.vector_selector, milliseconds(expr.range)
-        selection = self._select(selector)
-        self.privacy.check(selection, [_step(grid), length])
+        selection = self._checked(selector, grid, length)
         ends = self._ends(selector, grid)
         return Range(self._runs.read(selection, ends[0] - length, ends[-1]), ends, length)
+
+    def _checked(self, selector: syntax.VectorSelector, grid: Grid, length: int) -> Selection:
+        selection = self._select(selector)
+        self.privacy.check(selection, [_step(grid), length])
+        return selection
 
     def _subquery(self, expr: syntax.SubqueryExpr, grid: Grid, inner: Inner) -> Range:
         length = milliseconds(expr.range)

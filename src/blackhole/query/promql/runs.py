@@ -10,11 +10,11 @@ from itertools import accumulate
 from typing import TypeVar
 
 from blackhole.query.promql.matching import Regexes, accepted
-from blackhole.query.promql.names import LE, Labels, bound_text
+from blackhole.query.promql.names import LE, Labels, number_text
 from blackhole.query.promql.selection import Selection, Source
 from blackhole.query.promql.values import Run
-from blackhole.query.samples import Bounds, Column, History, Interval, Samples
-from blackhole.records import MetricType, PrivacyLevel
+from blackhole.query.samples import Block, Bounds, Column, History, Samples
+from blackhole.records import PrivacyLevel
 
 T = TypeVar("T")
 
@@ -48,9 +48,11 @@ class Runs:
         released = [source for source in sources if source.family.level is PrivacyLevel.HIGHLY_SENSITIVE]
         for history in self._samples.releases(_ids(released), after, until):
             means = [
-                (interval.time, interval.buckets[0] / interval.buckets[1])
-                for interval in history.intervals
-                if not interval.bounds and len(interval.buckets) == 2 and interval.buckets[1] > 0  # noqa: PLR2004 - sum, count
+                (time, block.cells[2 * place] / block.cells[2 * place + 1])
+                for block in history.blocks
+                if not block.bounds and len(block.cells) == 2 * len(block.times)
+                for place, time in enumerate(block.times)
+                if block.cells[2 * place + 1] > 0
             ]
             if means:
                 times, values = zip(*means, strict=True)
@@ -68,76 +70,77 @@ class Runs:
         yield from self._samples.histograms(_ids(by_level[None]), after, until)
 
     def _parts(self, source: Source, histories: list[History], selection: Selection) -> Iterator[Run]:
-        intervals = _by_time(interval for history in histories for interval in history.intervals)
-        before = [interval for history in histories for interval in history.before]
-        times = array("q", (interval.time for interval in intervals))
         running = not source.family.level.guarded
         if source.family.part == "bucket":
-            yield from self._buckets(source, times, intervals, before if running else None, selection)
+            yield from self._buckets(source, histories, selection, running=running)
             return
-        pick = _count if source.family.part == "count" else _sum
-        values = [pick(interval) for interval in intervals]
-        known = [(time, value) for time, value in zip(times, values, strict=True) if value is not None]
-        if known:
-            start = sum(pick(interval) or 0.0 for interval in before)
-            numbers = [value for _, value in known]
-            yield Run(
-                source.labels,
-                array("q", (time for time, _ in known)),
-                array("d", _sums(numbers, start) if running else numbers),
-            )
+        part = source.family.part
+        samples = [
+            (time, value)
+            for history in histories
+            for block in history.blocks
+            for time, value in zip(block.times, block.counts if part == "count" else block.sums, strict=True)
+            if value is not None
+        ]
+        if not samples:
+            return
+        samples.sort(key=_time_of)
+        before = (
+            old.count if part == "count" else old.sum for history in histories for old in history.before
+        )
+        values = [value for _, value in samples]
+        times = array("q", (time for time, _ in samples))
+        yield Run(source.labels, times, _sums(values, sum(before)) if running else array("d", values))
 
     def _buckets(
-        self,
-        source: Source,
-        times: "array[int]",
-        intervals: list[Interval],
-        before: list[Interval] | None,
-        selection: Selection,
+        self, source: Source, histories: list[History], selection: Selection, *, running: bool
     ) -> Iterator[Run]:
-        if source.family.type == MetricType.SUMMARY:
-            return
-        everything = [*(before or ()), *intervals]
-        edges = [
-            *sorted({bound for bounds in {i.bounds for i in everything} for bound in bounds}),
-            float("inf"),
-        ]
-        labels = [{**source.labels, LE: bound_text(edge)} for edge in edges]
-        wanted = accepted(selection.bucket_matchers, labels, self._regexes)
-        places = [place for place, fits in enumerate(wanted) if fits]
-        below = _Below(edges)
-        start = [sum(column) for column in zip(*map(below, before or ()), strict=True)] or [0.0] * len(edges)
-        columns = list(zip(*map(below, intervals), strict=True))
-        for place in places:
-            values = columns[place]
-            yield Run(
-                labels[place], times, array("d", values if before is None else _sums(values, start[place]))
-            )
+        blocks = [block for history in histories for block in history.blocks]
+        before = [old for history in histories for old in history.before]
+        edges = edges_of([*(block.bounds for block in blocks), *(old.bounds for old in before)])
+        for place, labels in self.wanted_edges(source, edges, selection):
+            times, values = _counted(blocks, edges[place])
+            start = sum(sum(old.cells[: cells_below(old.bounds, edges[place])]) for old in before)
+            yield Run(labels, times, _sums(values, start) if running else array("d", values))
+
+    def wanted_edges(
+        self, source: Source, edges: Sequence[float], selection: Selection
+    ) -> list[tuple[int, Labels]]:
+        """The places in `edges` that are asked for, with the labels of their series."""
+        labels = [{**source.labels, LE: number_text(edge)} for edge in edges]
+        fits = accepted(selection.bucket_matchers, labels, self._regexes)
+        return [(place, labels[place]) for place, fit in enumerate(fits) if fit]
 
 
-class _Below:
-    """How many observations of an interval lie at or below each of `edges`."""
-
-    def __init__(self, edges: list[float]) -> None:
-        self._edges = edges
-        self._places: dict[Bounds, list[int]] = {}
-
-    def __call__(self, interval: Interval) -> list[float]:
-        places = self._places.get(interval.bounds)
-        if places is None:
-            places = [bisect_right(interval.bounds, edge) for edge in self._edges[:-1]]
-            places.append(len(interval.bounds) + 1)
-            self._places[interval.bounds] = places
-        sums = list(accumulate(interval.buckets, initial=0.0))
-        return [sums[place] for place in places]
+def edges_of(bounds: Iterable[Bounds]) -> list[float]:
+    """All bounds that occur, and infinity."""
+    return [*sorted({bound for known in bounds for bound in known}), float("inf")]
 
 
-def _count(interval: Interval) -> float | None:
-    return interval.count
+def cells_below(bounds: Bounds, edge: float) -> int:
+    """How many buckets, counted from the first, lie at or below `edge`."""
+    return len(bounds) + 1 if edge == float("inf") else bisect_right(bounds, edge)
 
 
-def _sum(interval: Interval) -> float | None:
-    return interval.sum
+def _counted(blocks: Sequence[Block], edge: float) -> "tuple[array[int], Iterable[float]]":
+    """The times of all intervals, in order, and how many observations of each lie at or below `edge`."""
+    if len(blocks) == 1:
+        return blocks[0].times, _below(blocks[0], edge)
+    samples = [sample for block in blocks for sample in zip(block.times, _below(block, edge), strict=True)]
+    samples.sort(key=_time_of)
+    return array("q", (time for time, _ in samples)), [value for _, value in samples]
+
+
+def _below(block: Block, edge: float) -> Iterable[float]:
+    size = len(block.bounds) + 1
+    columns = [block.cells[place::size] for place in range(cells_below(block.bounds, edge))]
+    if len(columns) > 1:
+        return map(sum, zip(*columns, strict=True))
+    return columns[0] if columns else [0.0] * len(block.times)
+
+
+def _time_of(sample: tuple[int, float]) -> int:
+    return sample[0]
 
 
 def _ids(sources: Iterable[Source]) -> list[int]:
@@ -187,10 +190,6 @@ def _interleaved(columns: list[Column]) -> "tuple[array[int], array[float]]":
 
 def _sums(values: Iterable[float], start: float) -> "array[float]":
     return array("d", list(accumulate(values, initial=start))[1:])
-
-
-def _by_time(intervals: Iterable[Interval]) -> list[Interval]:
-    return sorted(intervals, key=lambda interval: interval.time)
 
 
 def _last_of_each(run: Run) -> Run:

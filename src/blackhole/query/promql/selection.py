@@ -113,7 +113,7 @@ def _sources(reader: Reader, chosen: Iterable[Family]) -> Iterator[Source]:
     known: dict[tuple[str, Any], Source] = {}
     for number, metric, kind, unit, level, attributes in rows:
         for family in by_stored.get((metric, kind, unit, level), ()):
-            labels = {NAME: family.name, **_labels(attributes)}
+            labels = {**_labels(attributes), NAME: family.name}
             source = known.setdefault((family.kind, key_of(labels)), Source(family, labels))
             source.ids.append(number)
     yield from known.values()

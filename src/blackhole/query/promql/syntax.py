@@ -47,7 +47,7 @@ def milliseconds(duration: timedelta | None) -> int:
 def time_of(text: str, field: str) -> int:
     """Milliseconds of an RFC 3339 time or of Unix seconds. Raises ExpressionError."""
     try:
-        return parse_time(text, field) // 1_000_000
+        return (parse_time(text, field) + 500_000) // 1_000_000
     except QueryError as error:
         raise ExpressionError(str(error)) from None
 

@@ -1,6 +1,12 @@
-SELECT series, epoch_ns(time) // 1000000, count::DOUBLE, sum, bounds, buckets::DOUBLE[]
+SELECT
+    series,
+    bounds,
+    list(epoch_ns(time) // 1000000),
+    list(count::DOUBLE),
+    list(sum),
+    flatten(list(buckets))
 FROM histogram_points
 WHERE series IN (SELECT unnest($ids::UINTEGER[]))
     AND time >= make_timestamp_ns($from)
     AND time < make_timestamp_ns($until)
-ORDER BY series, time
+GROUP BY series, bounds

@@ -1,6 +1,6 @@
-SELECT series, epoch_ns(time) // 1000000, bounds, noisy
+SELECT series, bounds, list(epoch_ns(time) // 1000000 ORDER BY time), list(noisy ORDER BY time)
 FROM released_lists
 WHERE series IN (SELECT unnest($ids::UINTEGER[]))
     AND time >= make_timestamp_ns($from)
     AND time < make_timestamp_ns($until)
-ORDER BY series, time
+GROUP BY series, bounds
