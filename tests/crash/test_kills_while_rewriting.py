@@ -23,8 +23,8 @@ def fill(directory: Path) -> None:
         )
         for number, rows in ((1, GONE), (2, KEPT)):
             connection.execute(
-                "INSERT INTO recent_points SELECT ?, 0, make_timestamp_ns(i * 1000), i + 0.5, NULL, now()::TIMESTAMP"
-                " FROM range(?) AS t(i)",
+                "INSERT INTO recent_points SELECT ?, 0, make_timestamp_ns(i * 1000), i + 0.5, NULL,"
+                " now()::TIMESTAMP FROM range(?) AS t(i)",
                 [number, rows],
             )
     database.close()

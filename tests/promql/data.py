@@ -144,8 +144,8 @@ def store(database: Database, seed: int = SEED) -> None:
             at = [t * 1_000_000 for t in entry.times]
             if isinstance(entry, Numbers):
                 connection.execute(
-                    "INSERT INTO recent_points SELECT $id, $id, make_timestamp_ns(unnest($at)), unnest($values),"
-                    " NULL, make_timestamp(0)",
+                    "INSERT INTO recent_points SELECT $id, $id, make_timestamp_ns(unnest($at)),"
+                    " unnest($values), NULL, make_timestamp(0)",
                     {"id": number, "at": at, "values": entry.stored()},
                 )
                 continue

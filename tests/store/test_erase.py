@@ -23,8 +23,11 @@ INSERT INTO recent_histogram_points SELECT i, i, '2025-01-01', 1, 1, 1, 1, [1], 
 INSERT INTO released_lists SELECT i, '2025-01-01', NULL, [1, 2], '2025-01-01' FROM range(1, 5) AS t(i);
 INSERT INTO kept_spans SELECT i, '2025-01-01', 1, 1, 1, 1, '2025-01-01' FROM range(1, 5) AS t(i);
 INSERT INTO kept_logs SELECT i, '2025-01-01', 'a body of ' || i, '2025-01-01' FROM range(1, 5) AS t(i);
-CREATE TABLE chunks (series UINTEGER, values DOUBLE[]);
-INSERT INTO chunks SELECT i, [1.5, 2.5] FROM range(1, 5) AS t(i);
+INSERT INTO chunks SELECT i, i, '2025-01-01', '2025-01-01', 0, 1, NULL, 0, 0, 0, NULL, NULL, NULL, [1.5],
+    NULL, NULL, '2025-01-01' FROM range(1, 5) AS t(i);
+INSERT INTO histogram_chunks SELECT i, i, '2025-01-01', '2025-01-01', 0, 1, NULL, [1], 2, [1], [1],
+    NULL, NULL, [1, 0], NULL, NULL, NULL, NULL, NULL, '2025-01-01' FROM range(1, 5) AS t(i);
+INSERT INTO rollups SELECT i, 0, 1, 1 FROM range(1, 5) AS t(i);
 INSERT INTO metric_aggregates VALUES
     (1, '2025-01-01', 'shop.sales', 'sum', 1, 1, '{"color":"red"}', '2025-01-01'),
     (2, '2025-01-01', 'shop.sales', 'sum', 1, 1, '{"color":"blue"}', '2025-01-01'),
@@ -41,7 +44,10 @@ INSERT INTO releases SELECT 1, 'shop.visits', '2025-01-01', '2025-01-02', 'user'
     NULL, '{}', false, '2025-01-01';
 """
 BOTH = ["shop.sales", "shopping"]
-OF_SERIES = ("points", "histogram_points", "released_lists", "kept_spans", "kept_logs", "chunks", "streams")
+OF_SERIES = (
+    *("recent_points", "recent_histogram_points", "released_lists", "kept_spans", "kept_logs"),
+    *("chunks", "histogram_chunks", "rollups", "streams"),
+)
 
 
 @pytest.fixture
@@ -133,7 +139,7 @@ def test_the_proof_finds_what_a_rewriting_left(filled: Database, monkeypatch: py
     monkeypatch.setattr(hidden, lambda *_: iter(()))
     with pytest.raises(StoreError, match=r"bytes of it are left.*nothing was changed"):
         erase.erase(filled, target, created_ns=1)
-    assert column(filled, "SELECT count(*) FROM points") == [4]
+    assert column(filled, "SELECT count(*) FROM recent_points") == [4]
 
 
 def test_a_table_that_nobody_foresaw_is_not_passed_over(filled: Database) -> None:

@@ -9,23 +9,23 @@ from blackhole.store import files
 from blackhole.store.database import Database
 from blackhole.store.rewrite import Condition, Rewriting
 
-CHUNKS = """
-CREATE TABLE chunks (
+OTHERS = """
+CREATE TABLE others (
     series UINTEGER NOT NULL, times BIGINT[], small SMALLINT[], start TIMESTAMP_NS, note VARCHAR
 );
-CREATE INDEX chunk_series ON chunks (series);
-CREATE VIEW unpacked AS SELECT series, unnest(small) AS value FROM chunks;
-INSERT INTO chunks SELECT i % 100, range(i, i + 500), [j::SMALLINT FOR j IN range(500)],
+CREATE INDEX chunk_series ON others (series);
+CREATE VIEW unpacked AS SELECT series, unnest(small) AS value FROM others;
+INSERT INTO others SELECT i % 100, range(i, i + 500), [j::SMALLINT FOR j IN range(500)],
     make_timestamp_ns(i), repeat('x', 20) FROM range(5000) AS t(i);
 """
 
 
 def fill(database: Database) -> None:
     with database.write() as connection:
-        connection.execute(CHUNKS)
+        connection.execute(OTHERS)
         connection.execute(
-            "INSERT INTO recent_points SELECT i % 100, i, make_timestamp_ns(i), i / 7, NULL, make_timestamp(i)"
-            " FROM range(300000) AS t(i)"
+            "INSERT INTO recent_points SELECT i % 100, i, make_timestamp_ns(i), i / 7, NULL,"
+            " make_timestamp(i) FROM range(300000) AS t(i)"
         )
 
 
@@ -36,7 +36,7 @@ def counted(database: Database, sql: str) -> object:
 
 def test_tables_that_others_made_are_copied_with_their_views_and_indexes(database: Database) -> None:
     fill(database)
-    sums = "SELECT count(*), sum(len(times)), sum(list_sum(small)), bit_xor(hash(c)) FROM chunks AS c"
+    sums = "SELECT count(*), sum(len(times)), sum(list_sum(small)), bit_xor(hash(c)) FROM others AS c"
     before = counted(database, sums)
     points = counted(database, "SELECT count(*), bit_xor(hash(p)) FROM points AS p")
     told = database.rewrite(Rewriting())
@@ -52,19 +52,19 @@ def test_rows_are_left_out_and_their_room_is_given_back(database: Database) -> N
     fill(database)
     database.checkpoint()
     told = database.rewrite(
-        Rewriting({"points": Condition("series < $1", (90,)), "chunks": Condition("series < $1", (90,))})
+        Rewriting(dict.fromkeys(("recent_points", "others"), Condition("series < $1", (90,))))
     )
-    assert (told.left_out["points"], told.left_out["chunks"]) == (270_000, 4500)
+    assert (told.left_out["recent_points"], told.left_out["others"]) == (270_000, 4500)
     assert told.bytes_after < told.bytes_before / 3
     assert counted(database, "SELECT count(*), min(series) FROM points") == (30_000, 90)
 
 
 def test_the_order_of_rows_stays(database: Database) -> None:
     with database.write() as connection:
-        connection.execute(CHUNKS)
-    database.rewrite(Rewriting({"chunks": Condition("series = 3")}))
+        connection.execute(OTHERS)
+    database.rewrite(Rewriting({"others": Condition("series = 3")}))
     with database.reader() as reader:
-        rows = [row for (row,) in reader.rows("SELECT epoch_ns(start) FROM chunks").rows]
+        rows = [row for (row,) in reader.rows("SELECT epoch_ns(start) FROM others").rows]
     assert rows == [number for number in range(5000) if number % 100 != 3]
 
 
@@ -100,7 +100,7 @@ def test_a_check_that_fails_changes_nothing(database: Database) -> None:
         raise StoreError("no")
 
     with pytest.raises(StoreError, match="no"):
-        database.rewrite(Rewriting({"points": Condition("true")}, check=refuse))
+        database.rewrite(Rewriting({"recent_points": Condition("true")}, check=refuse))
     assert counted(database, "SELECT count(*) FROM points") == before
     assert files.leftovers(database.path) == []
 

@@ -125,7 +125,7 @@ def test_both_may_be_damaged(path: Path) -> None:
 
 
 def test_garbage_in_the_middle_is_an_error_of_one_line_for_who_reads_it(path: Path) -> None:
-    for place in range(12288, path.stat().st_size, 262144):
+    for place in range(12288, path.stat().st_size, 65536):
         overwrite(path, place + 1000, noise(16))
     with pytest.raises(StoreError) as refused:
         count(Database.open(path))

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import duckdb
 
-from blackhole.store.seal import SECOND
+from blackhole.store.seal import DAY_NS, SECOND
 
 HOUR_NS = 3600 * SECOND
-DAY_NS = 24 * HOUR_NS
 
 log = logging.getLogger(__name__)
 

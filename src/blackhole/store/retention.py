@@ -10,7 +10,7 @@ from blackhole.catalogue.definition import Definition
 from blackhole.config import Config
 from blackhole.store.aggregate import Strategy, aggregate
 from blackhole.store.database import Database
-from blackhole.store.seal import BLOCK_NS, SECOND, block_of
+from blackhole.store.seal import BLOCK_NS, DAY_NS, SECOND, block_of
 
 DAY_S = 86400
 # One transaction deletes what this much time holds, so that commits of new data never wait long.
@@ -20,7 +20,7 @@ _FILL = 0.9
 _ROUNDS = 20
 _KEEP_STREAMS_S = 60 * DAY_S
 _SLACK_S = 3600
-# The column with the time, and whether it is that of a whole block: such rows go when all of it is old.
+# The column with the time, and whether rows are sealed: these go when all of their day is old.
 _TABLES = {
     "recent_points": ("time", False),
     "recent_histogram_points": ("time", False),
@@ -134,18 +134,17 @@ class Retention:
             log.warning(text)
 
     def _sum_up_before(self, until_ns: int, ids: list[int], strategy: Strategy) -> int:
-        """Whole buckets only: what is in the same one stays until all of it is old."""
-        width = max(strategy.width_ns, BLOCK_NS)
-        until_ns = until_ns // width * width
+        """Whole days only: what is of the same one stays until all of it is old."""
+        until_ns = until_ns // DAY_NS * DAY_NS
         deleted = 0
         while (oldest := self._oldest_of_all(until_ns, ids)) is not None:
-            first = oldest // width * width
+            first = oldest // DAY_NS * DAY_NS
             with self._database.write() as connection:
-                span = first, first + width
+                span = first, first + DAY_NS
                 now_us = self._database.now_ns() // 1000
                 aggregate(connection, ids, span=span, width=strategy.width_ns, now_us=now_us)
                 for table in _TABLES:
-                    sql, bound = _bind(_DELETE, table, first + width, ids)
+                    sql, bound = _bind(_DELETE, table, first + DAY_NS, ids)
                     deleted += int(connection.execute(sql, bound).fetchall()[0][0])
         return deleted
 
@@ -155,8 +154,8 @@ class Retention:
 
     def _delete_before(self, until_ns: int, ids: Sequence[int] | None = None) -> int:
         deleted = 0
-        for table, (_, blocks) in _TABLES.items():
-            last = block_of(until_ns) if blocks else until_ns
+        for table, (_, sealed) in _TABLES.items():
+            last = until_ns // DAY_NS * DAY_NS if sealed else until_ns
             while (oldest := self._oldest(table, last, ids)) is not None:
                 deleted += self._delete(table, min(block_of(oldest) + SLICE_NS, last), ids)
         return deleted
@@ -201,10 +200,10 @@ class Retention:
         return deleted
 
     def _whole(self, until_ns: int) -> int:
-        """At least one block more where there is nothing else left to delete."""
+        """At least one day more where there is nothing else left to delete."""
         with self._database.reader() as reader:
             sealed = reader.rows("SELECT epoch_ns(min(start)) FROM chunks").rows[0][0]
-        return until_ns if sealed is None else max(until_ns, block_of(int(sealed)) + BLOCK_NS)
+        return until_ns if sealed is None else max(until_ns, int(sealed) // DAY_NS * DAY_NS + DAY_NS)
 
 
 def _before(now_ns: int, seconds: float) -> dict[str, int]:

@@ -10,6 +10,8 @@ from blackhole.store.database import Database
 
 SECOND = 10**9
 BLOCK_NS = 2 * 3600 * SECOND
+# What is found of a day that is over, after a restart or sent late, makes fewer and longer lists.
+DAY_NS = 86400 * SECOND
 # Later than this after the end of its block a point gets a chunk of its own.
 MARGIN_NS = 900 * SECOND
 # What this run has committed lately may come in company, or be asked for by a commit that is tried again.
@@ -33,11 +35,12 @@ _OLDEST = """
 SELECT epoch_ns(min(time)) FROM {table}
 WHERE time < make_timestamp_ns($until) AND stream > 0 AND created_at < make_timestamp($settled)
 """
+# Metrics in the order of their first series: numbers that rise one by one take no room.
 _SIZES = """
 SELECT p.series, count(*) FROM {table} AS p JOIN series AS s ON s.id = p.series
 WHERE p.time >= make_timestamp_ns($from) AND p.time < make_timestamp_ns($until) AND p.stream > 0
     AND p.created_at < make_timestamp($settled)
-GROUP BY s.metric, p.series ORDER BY s.metric, p.series
+GROUP BY s.metric, p.series ORDER BY min(p.series) OVER (PARTITION BY s.metric), p.series
 """
 _DELETE = """
 DELETE FROM {table}
@@ -74,23 +77,21 @@ class Sealer:
         settled = max(self._started_us, now_ns // 1000 - SETTLED_US)
         sealed = 0
         for (table, _, statements), most in zip(_KINDS, self._slices, strict=True):
-            for block, ids in self._work(table, {"until": until, "settled": settled}, most):
-                bound = {"from": block, "until": block + BLOCK_NS, "settled": settled, "ids": ids}
+            for bound in self._work(table, {"until": until, "settled": settled}, most):
                 sealed += self._seal(table, statements, bound)
                 time.sleep(self._pause)
         if sealed:
             log.info("%d rows were sealed", sealed)
         return sealed
 
-    def _work(self, table: str, limits: dict[str, int], most: int) -> Iterator[tuple[int, list[int]]]:
+    def _work(self, table: str, limits: dict[str, int], most: int) -> Iterator[dict[str, object]]:
         """Blocks, oldest first, with series that together have at most about `most` rows."""
         while True:
             with self._database.reader() as reader:
                 oldest = reader.rows(_OLDEST.format(table=table), limits).rows[0][0]
             if oldest is None or self._doubtful():
                 return
-            block = block_of(int(oldest))
-            bound = {"from": block, "until": block + BLOCK_NS, "settled": limits["settled"]}
+            bound = _block(int(oldest), limits["until"]) | {"settled": limits["settled"]}
             with self._database.reader() as reader:
                 sizes = reader.rows(_SIZES.format(table=table), bound).rows
             if not sizes:
@@ -98,7 +99,7 @@ class Sealer:
             for ids in _slices(sizes, most):
                 if self._doubtful():
                     return
-                yield block, ids
+                yield {**bound, "ids": ids}
 
     def _seal(self, table: str, statements: tuple[str, ...], bound: dict[str, object]) -> int:
         with self._database.write() as connection:
@@ -111,6 +112,14 @@ class Sealer:
 def block_of(time_ns: int) -> int:
     """The beginning of the block that a time is in."""
     return time_ns // BLOCK_NS * BLOCK_NS
+
+
+def _block(oldest: int, until: int) -> dict[str, int]:
+    """The day of a time when that is over, else the two hours."""
+    day = oldest // DAY_NS * DAY_NS
+    if day + DAY_NS <= until:
+        return {"from": day, "until": day + DAY_NS}
+    return {"from": block_of(oldest), "until": block_of(oldest) + BLOCK_NS}
 
 
 @cache

@@ -43,10 +43,8 @@ class Tidier:
         """
         if self._clock() < self._not_before:
             return False
+        self._database.checkpoint()  # what was deleted is free from here on
         free, share = self._database.free_share()
-        if share > FREE_SHARE and free > FREE_BYTES:
-            self._database.checkpoint()
-            free, share = self._database.free_share()
         if share <= FREE_SHARE or free <= FREE_BYTES:
             return False
         began = time.perf_counter()

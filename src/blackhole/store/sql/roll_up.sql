@@ -9,4 +9,4 @@ FROM (
         AND p.created_at < make_timestamp($settled) AND p.series IN (SELECT unnest($ids::UINTEGER[]))
     GROUP BY ALL
 )
-ORDER BY hour, metric, series
+ORDER BY hour, min(series) OVER (PARTITION BY metric), series

@@ -34,4 +34,4 @@ SELECT series, stream, make_timestamp_ns(start), make_timestamp_ns(last), step, 
     state.cumulative_count, state.cumulative_sum, state.cumulative_bounds, state.cumulative_buckets,
     sampling_rate, created_at
 FROM grouped
-ORDER BY metric, series, stream, start
+ORDER BY min(series) OVER (PARTITION BY metric), series, stream, start

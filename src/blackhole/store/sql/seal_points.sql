@@ -80,4 +80,4 @@ FROM (
         FROM grouped
     )
 )
-ORDER BY metric, series, stream, start
+ORDER BY min(series) OVER (PARTITION BY metric), series, stream, start

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+from tests.store.store_fakes import SECOND
+
+from blackhole.store import tidy
+from blackhole.store.database import Database
+from blackhole.store.seal import BLOCK_NS, Sealer, block_of
+from blackhole.store.tidy import Tidier
+
+NOW = block_of(1_750_000_000 * SECOND) + 3600 * SECOND
+
+
+def fill(database: Database, rows: int = 400_000) -> None:
+    with database.write() as connection:
+        connection.execute(
+            "INSERT INTO series SELECT i, 'a.b', 'counter', '', '{}', 0, NULL, make_timestamp(1) FROM range(400) t(i)"
+        )
+        connection.execute(
+            "INSERT INTO recent_points SELECT i % 400, i % 400 + 1,"
+            " make_timestamp_ns($1 + i // 400 * 6000000000), i % 97, NULL, make_timestamp(1)"
+            " FROM range($2) t(i)",
+            [NOW - 2 * BLOCK_NS, rows],
+        )
+
+
+def summed(database: Database) -> list[tuple[object, ...]]:
+    with database.reader() as reader:
+        return reader.rows("SELECT series, count(*), sum(value) FROM points GROUP BY ALL ORDER BY 1").rows
+
+
+def test_sealed_points_take_a_fraction_of_their_room_and_the_disk_gets_the_rest(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "a.duckdb", clock=lambda: NOW)
+    fill(database)
+    database.checkpoint()
+    before, told = database.size(), summed(database)
+    assert Tidier(database, Sealer(database, pause=0)).apply() == 400_000
+    assert summed(database) == told
+    database.close()
+    assert database.size() < before / 2
+    assert database.size() < 2.1 * 400_000
+
+
+def test_a_file_is_not_rewritten_again_and_again(tmp_path: Path) -> None:
+    now = [0.0]
+    database = Database.open(tmp_path / "a.duckdb", clock=lambda: NOW)
+    tidier = Tidier(database, Sealer(database, pause=0), clock=lambda: now[0])
+    assert not tidier.compact()
+    for expected in (True, False):
+        fill(database)
+        with database.write() as connection:
+            connection.execute("DELETE FROM recent_points")
+        assert tidier.compact() is expected
+    now[0] = tidy.AGAIN_SMALL_S
+    assert tidier.compact()
+    database.close()
+
+
+@pytest.mark.parametrize("rows", [0, 10])
+def test_a_small_file_is_left_alone(tmp_path: Path, rows: int) -> None:
+    database = Database.open(tmp_path / "a.duckdb", clock=lambda: NOW)
+    fill(database, rows)
+    assert Tidier(database, Sealer(database, pause=0)).apply() == rows
+    assert not Tidier(database, Sealer(database, pause=0)).compact()
+    database.close()
