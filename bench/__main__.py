@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import governor, guarded, ingest, open_loop, page, process_costs, readers, rotel, spans
+from bench import governor, guarded, ingest, open_loop, page, process_costs, readers, rotel, sealed, spans
 from bench.open_loop import Steady
 
 RESULT = Path(".build/bench.json")
@@ -25,6 +25,7 @@ PARTS = (
     "readers",
     "governor",
     "page",
+    "sealed",
     "idle",
 )
 
@@ -47,7 +48,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="blackhole-bench-") as scratch:
         for part in options.only or PARTS:
             try:
-                for line in _measure(part, Path(scratch), quick=options.quick):
+                for line in _measure(part, Path(scratch), options):
                     lines.append(line)
                     print(_row(line), flush=True)
             except RuntimeError as error:
@@ -60,12 +61,13 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, and seconds instead of minutes")
+    parser.add_argument("--samples", type=float, default=1e8, help="of the part `sealed`; quick: a tenth")
     parser.add_argument("--only", nargs="+", choices=PARTS)
     return parser.parse_args()
 
 
-def _measure(part: str, scratch: Path, *, quick: bool) -> Iterator[Line]:
-    place = scratch / part
+def _measure(part: str, scratch: Path, options: argparse.Namespace) -> Iterator[Line]:
+    place, quick = scratch / part, bool(options.quick)
     if part == "core":
         yield from _core()
     elif part == "startup":
@@ -84,6 +86,8 @@ def _measure(part: str, scratch: Path, *, quick: bool) -> Iterator[Line]:
         yield from _memory(open_loop.memory(place, 20 if quick else 300))
     elif part == "ingest":
         yield from _ingest(place, 3 if quick else 5)
+    elif part == "sealed":
+        yield from _sealed(place, int(options.samples / (10 if quick else 1)))
     else:
         yield from _measure_beside(part, place, quick=quick)
 
@@ -96,6 +100,21 @@ def _measure_beside(part: str, place: Path, *, quick: bool) -> Iterator[Line]:
         yield from _governor(governor.measure(place, 15 if quick else 60))
     else:
         yield from _page(page.measure(place, quick=quick))
+
+
+def _sealed(place: Path, samples: int) -> Iterator[Line]:
+    small = sealed.measure(place / "small", sealed.SERIES * sealed.A_DAY)
+    yield Line(
+        "2,000 series of 1,440 points, sealed and compacted", small.bytes_a_sample, "bytes/sample", 1.2
+    )
+    large = sealed.measure(place / "large", samples)
+    of = f"{large.samples / 1e6:.0f} M samples"
+    yield Line(f"{of}: size", large.bytes_a_sample, "bytes/sample")
+    yield Line(f"{of}: 20 series over 24 h by 5 min, p95", large.dashboard_p95 * 1e3, "ms", 60)
+    yield Line(f"{of}: 2,000 series over 30 days by hours, in 20 groups", large.month * 1e3, "ms", 200)
+    yield Line(f"{of}: from opening the cold file to the first answer", large.cold * 1e3, "ms", 1000)
+    yield Line("sealing a million samples", large.sealing_a_million, "s")
+    yield Line(f"{of}: commits wait for compaction", large.compacting, "s")
 
 
 def _core() -> Iterator[Line]:

@@ -14,7 +14,8 @@ NOW = block_of(1_750_000_000 * SECOND) + 3600 * SECOND
 def fill(database: Database, rows: int = 400_000) -> None:
     with database.write() as connection:
         connection.execute(
-            "INSERT INTO series SELECT i, 'a.b', 'counter', '', '{}', 0, NULL, make_timestamp(1) FROM range(400) t(i)"
+            "INSERT INTO series SELECT i, 'a.b', 'counter', '', '{}', 0, NULL,"
+            " make_timestamp(1) FROM range(400) t(i)"
         )
         connection.execute(
             "INSERT INTO recent_points SELECT i % 400, i % 400 + 1,"
