@@ -235,15 +235,6 @@ class Database:
                 for (name,) in names
             )
 
-    def free_share(self) -> tuple[int, float]:
-        """Bytes of the file that hold nothing, and the share of it that they are. Raises QueryError."""
-        with self.reader() as reader:
-            row = reader.rows(
-                "SELECT block_size, free_blocks, total_blocks FROM pragma_database_size()"
-                " WHERE database_name = current_database()"
-            ).rows[0]
-        return int(row[0]) * int(row[1]), int(row[1]) / max(int(row[2]), 1)
-
     def close(self) -> None:
         """Checkpoints and closes the file."""
         self._watch.close()

@@ -17,11 +17,11 @@ MARGIN_NS = 900 * SECOND
 # What this run has committed lately may come in company, or be asked for by a commit that is tried again.
 SETTLED_US = 600 * 10**6
 # Sorting a row takes some 150 bytes, of a fifth of `max_memory_usage` at most; a commit waits for one slice.
-SLICE_ROWS = 60_000
+SLICE_ROWS = 30_000
 # A histogram's row is as long as its buckets.
 SLICE_HISTOGRAMS = 4_000
 # Between two slices, so that commits and questions have their turn.
-PAUSE_S = 0.02
+PAUSE_S = 0.01
 
 SQL = Path(__file__).parent / "sql"
 _KINDS = (

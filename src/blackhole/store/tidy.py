@@ -16,6 +16,11 @@ SMALL_BYTES = 64 * 2**20
 AGAIN_SMALL_S = 3600.0
 AGAIN_LARGE_S = 86400.0
 
+_FREE = """
+SELECT block_size * free_blocks, free_blocks / greatest(total_blocks, 1) FROM pragma_database_size()
+WHERE database_name = current_database()
+"""
+
 log = logging.getLogger(__name__)
 
 
@@ -44,7 +49,8 @@ class Tidier:
         if self._clock() < self._not_before:
             return False
         self._database.checkpoint()  # what was deleted is free from here on
-        free, share = self._database.free_share()
+        with self._database.reader() as reader:
+            free, share = reader.rows(_FREE).rows[0]
         if share <= FREE_SHARE or free <= FREE_BYTES:
             return False
         began = time.perf_counter()
