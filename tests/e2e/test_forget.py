@@ -77,7 +77,7 @@ def test_a_forgotten_metric_is_gone_from_every_byte_and_comes_back_from_a_baseli
         send(service, 5.0, start, OTHER, "get")
         answer = forget(home, "--metric", NAME)
         assert answer["series"] == 1
-        assert answer["rows"]["points"] == 1  # type: ignore[index]
+        assert answer["rows"]["recent_points"] == 1  # type: ignore[index]
         assert answer["proof"]["marks"] > 0  # type: ignore[index]
         # The running total that it continues with tells nothing of what was before.
         send(service, VALUE + 3, start)
