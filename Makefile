@@ -32,14 +32,21 @@ demo: build-demo ## run the service with a real libp2p network beside it
 serve: build ## run the service (ARGS="--data-dir DIR")
 	@exec $(BIN)/blackhole serve $(ARGS)
 
-.PHONY: test test-rust test-web test-python
-test: build-tests wheel test-rust test-web test-python ## build everything and run every test
+.PHONY: test test-rust test-web test-browser test-python
+test: build-tests wheel test-rust test-web test-browser test-python ## build everything and run every test
 
 test-rust: build
 	cargo test --manifest-path rust/Cargo.toml --locked --no-default-features
 
 test-web: build
 	npm --prefix web run test
+
+test-browser: build-demo
+	npm --prefix web run test:browser
+
+.PHONY: browser
+browser: ## install Debian's Chromium, where this may install, for the tests of the page
+	@$(PYTHON) -m tools.browser
 
 test-python: build-tests wheel
 	BLACKHOLE_WHEEL=$$(ls -t dist/*.whl | head -1) $(BIN)/pytest -n auto --dist loadgroup $(ARGS)

@@ -10,11 +10,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import governor, guarded, ingest, open_loop, process_costs, readers, rotel, spans
+from bench import governor, guarded, ingest, open_loop, page, process_costs, readers, rotel, spans
 from bench.open_loop import Steady
 
 RESULT = Path(".build/bench.json")
-PARTS = ("core", "startup", "ingest", "guarded", "spans", "latency", "memory", "readers", "governor", "idle")
+PARTS = (
+    "core",
+    "startup",
+    "ingest",
+    "guarded",
+    "spans",
+    "latency",
+    "memory",
+    "readers",
+    "governor",
+    "page",
+    "idle",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +82,20 @@ def _measure(part: str, scratch: Path, *, quick: bool) -> Iterator[Line]:
         yield from _latency(open_loop.latency(place, 15 if quick else 60))
     elif part == "memory":
         yield from _memory(open_loop.memory(place, 20 if quick else 300))
-    elif part == "readers":
+    elif part == "ingest":
+        yield from _ingest(place, 3 if quick else 5)
+    else:
+        yield from _measure_beside(part, place, quick=quick)
+
+
+def _measure_beside(part: str, place: Path, *, quick: bool) -> Iterator[Line]:
+    """What others do to the service, or it to others."""
+    if part == "readers":
         yield from _readers(readers.measure(place, 15 if quick else 60))
     elif part == "governor":
         yield from _governor(governor.measure(place, 15 if quick else 60))
     else:
-        yield from _ingest(place, 3 if quick else 5)
+        yield from _page(page.measure(place, quick=quick))
 
 
 def _core() -> Iterator[Line]:
@@ -172,6 +192,16 @@ def _governor(held: governor.Held) -> Iterator[Line]:
     yield Line(f"{what}: CPU", held.cpu_percent, "% of a core", None, asdict(held))
     yield Line(f"{what}: off the limit", abs(held.cpu_percent - governor.LIMIT), "points", 1)
     yield Line(f"{what}: totals off", abs(held.off_percent), "%", 1)
+
+
+def _page(measured: page.Page) -> Iterator[Line]:
+    yield Line("page: until it can be used, median", measured.interactive, "ms", 1000, asdict(measured))
+    yield Line("page: request sent to value on the screen, p95", measured.latency_p95, "ms", 500)
+    what = "page: 24 charts of 4 series, 10 messages a second"
+    yield Line(f"{what}: main thread", measured.main_thread, "%", 20)
+    yield Line(f"{what}: behind their rate", max(0.0, 10 - measured.rate), "drawings/s", 1)
+    hours = f"page: heap grown in {measured.minutes:g} minutes of messages"
+    yield Line(hours, measured.grown / 1e6, "MB", 10 * measured.minutes / 60)
 
 
 def _row(line: Line) -> str:

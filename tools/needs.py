@@ -37,8 +37,8 @@ def require(*, demo: bool, clients: bool = False) -> None:
         )
     tools = needed(demo=demo, clients=clients)
     lacking = [tool for tool in tools if tool.problem()]
-    if lacking and _may_install():
-        _install([tool.package for tool in lacking])
+    if lacking and may_install():
+        install([tool.package for tool in lacking])
         lacking = [tool for tool in tools if tool.problem()]
     if lacking:
         lines = [f"  {tool.name}: {tool.problem()}: {tool.remedy}" for tool in lacking]
@@ -107,11 +107,11 @@ def _no_gmp() -> str:
     return "" if tried.returncode == 0 else "not found"
 
 
-def _may_install() -> bool:
+def may_install() -> bool:
     return os.name == "posix" and os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 
-def _install(packages: list[str]) -> None:
+def install(packages: list[str]) -> None:
     print(f"Installing {' '.join(packages)} with apt-get", flush=True)
     for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
         subprocess.run(

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,8 @@ import blackhole
 from blackhole import config as configuration
 from blackhole import listen, logs, process
 from blackhole.catalogue.allow import Allowed, Permission, add, decide
-from blackhole.catalogue.load import OWNER_FILE, Catalogue, files, load
+from blackhole.catalogue.load import OWNER_FILE, Catalogue, load
+from blackhole.catalogue.load import files as catalogue_files
 from blackhole.config import Config
 from blackhole.decode import Decoder
 from blackhole.errors import BlackholeError
@@ -31,6 +32,7 @@ from blackhole.governor.sampling import Sampler
 from blackhole.guard.engine import Guard
 from blackhole.guard.ledger import Stored
 from blackhole.guard.scrub import names_somebody
+from blackhole.insights.watch import Watch
 from blackhole.pipeline import Pipeline, Statistics
 from blackhole.query.run import Runner
 from blackhole.receive.access import Access
@@ -39,16 +41,20 @@ from blackhole.receive.grpc import GrpcReceiver
 from blackhole.receive.http import HttpReceiver
 from blackhole.records import Intake, Throttle
 from blackhole.selfmetrics import Reporter
+from blackhole.serve.boards import Boards
 from blackhole.serve.server import ApiServer
 from blackhole.serve.services import Services, Status
+from blackhole.store import files
 from blackhole.store.append import Writer
 from blackhole.store.backup import back_up
 from blackhole.store.database import Database
+from blackhole.store.findings import Findings
 from blackhole.store.keep import Keeper
 from blackhole.store.retention import Retention
 
 STOP_GRACE = 5.0
 EVICT_EVERY = 300.0
+INSIGHTS_EVERY = 15.0
 RETAIN_EVERY = 3600.0
 FORGET_EVERY = 60.0
 KEEP_ASKED_EVERY = 60.0
@@ -135,9 +141,11 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
     """Starts consumers before receivers, and stops them in the other order."""
     async with contextlib.AsyncExitStack() as stack:
         _refuse_unusable_files(config)
-        catalogue = load(files(config, options.data_dir))
+        catalogue = load(catalogue_files(config, options.data_dir))
         database = Database.open(
-            configuration.database_path(config, options.data_dir), memory_limit=_database_memory(config)
+            configuration.database_path(config, options.data_dir),
+            memory_limit=_database_memory(config),
+            set_aside=True,
         )
         stack.callback(database.close)
         statistics = Statistics()
@@ -156,6 +164,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         accepting = asyncio.Event()
         runner = Runner(database, catalogue, windows=config, now=time.time, started=time.time())
         stack.callback(_try, runner.keep_asked)
+        insights = Watch(runner, Findings(database))
         services = Services(
             runner,
             statistics.snapshot,
@@ -166,6 +175,8 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
             _allower((config, options.data_dir), guard, pipeline, (runner, retention)),
             Forgetting(database, pipeline, runner, meter.free).forget,
             lambda directory: back_up(database, Path(directory)),
+            Boards(options.data_dir / "boards"),
+            insights.found,
         )
         await _serve_people(stack, services, options, addresses)
         await _receive(stack, pipeline, (config, pace), options, addresses)
@@ -175,20 +186,26 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
             _status_reporter(database, writer, sampler, addresses),
             seconds=config.collection_interval,
         )
-        chores = (
-            pipeline.run_windows(),
-            reporter.run(),
-            _every(FORGET_EVERY, Keeper(database, config).apply, at_once=True),
-            _every(KEEP_ASKED_EVERY, runner.keep_asked),
-            _every(EVICT_EVERY, pipeline.forget_idle),
-            _every(RETAIN_EVERY, retention.apply, at_once=True),
-            watch.run(),
-        )
+        repeated = _repeated(pipeline, runner, (Keeper(database, config), retention), insights)
+        chores = (pipeline.run_windows(), reporter.run(), watch.run(), *repeated)
         stack.push_async_callback(_cancel, [asyncio.create_task(chore) for chore in chores])
         accepting.set()
         pace.restart()
         stack.callback(accepting.clear)
         yield {**{key: addresses[key] for key in ("otlp_grpc", "otlp_http", "api")}, "pid": os.getpid()}
+
+
+def _repeated(
+    pipeline: Pipeline, runner: Runner, deleting: tuple[Keeper, Retention], insights: Watch
+) -> tuple[Coroutine[None, None, None], ...]:
+    keeper, retention = deleting
+    return (
+        _every(FORGET_EVERY, keeper.apply, at_once=True),
+        _every(KEEP_ASKED_EVERY, runner.keep_asked),
+        _every(INSIGHTS_EVERY, insights.look),
+        _every(EVICT_EVERY, pipeline.forget_idle),
+        _every(RETAIN_EVERY, retention.apply, at_once=True),
+    )
 
 
 def _refuse_unusable_files(config: Config) -> None:
@@ -278,7 +295,7 @@ def _allower(
 
         def renew() -> Catalogue:
             add(data_dir / OWNER_FILE, decision.new)
-            return load(files(config, data_dir))
+            return load(catalogue_files(config, data_dir))
 
         if decision.new:
             pipeline.recatalogue(renew)
@@ -337,6 +354,7 @@ def _status_reporter(
             database_bytes=database.size(),
             pending_rows=writer.pending_rows,
             sampling_rate=sampler.shown,
+            set_aside=[str(path) for path in files.set_aside(database.path)],
             endpoints=addresses,  # the same dict: the first status is asked before all of them are known
         )
 

@@ -17,7 +17,7 @@ from blackhole.audit.subjects import Subject
 from blackhole.catalogue.definition import Definition, PrivacyUnit
 from blackhole.guard import plan, treatment
 from blackhole.guard.ledger import Ledger
-from blackhole.guard.terms import Terms, terms_of
+from blackhole.guard.terms import GAUSSIAN, Terms, terms_of
 
 Windows = Sequence[Sequence[Line]]
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -53,7 +53,15 @@ def _no_unit_is_remembered(patch: pytest.MonkeyPatch) -> None:
 
 
 _HALF = other_terms(lambda terms: {"scale": terms.scale / 2})
-_ONE_WINDOW = other_terms(lambda terms: {"scale": terms.scale / math.sqrt(terms.charged_windows)})
+
+
+def _scale_of_one_window(terms: Terms) -> dict[str, Any]:
+    """Costs of Laplace noise add up, those of Gaussian noise as squares of its scale."""
+    windows = terms.charged_windows
+    return {"scale": terms.scale / (math.sqrt(windows) if terms.mechanism == GAUSSIAN else windows)}
+
+
+_ONE_WINDOW = other_terms(_scale_of_one_window)
 
 # The metric, whether the unit asks for more than it may, and what is planted.
 INSIDE: Mapping[str, tuple[str, bool, Plant]] = {

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from tests.canary import search
 from tests.canary.identities import Canaries
 from tests.e2e.service import BLACKHOLE, Service
 from websockets.exceptions import InvalidStatus
@@ -17,7 +19,13 @@ from websockets.sync.client import connect
 
 from blackhole.query.sandbox import TABLES
 
-_BESIDE = ("/openapi.json", "/nothing", "/assets/nothing.js")
+_ALL = "%7B__name__%3D~%22.%2B%22%7D"  # {__name__=~".+"}
+_BESIDE = (
+    *("/openapi.json", "/nothing", "/assets/nothing.js"),
+    *(f"/api/v1/query?query={query}" for query in (_ALL, f"count%28{_ALL}%29by%28kept%29", "app_count")),
+    f"/api/v1/series?match%5B%5D={_ALL}",
+    *(f"/api/v1/label/{label}/values" for label in ("__name__", "kept", "service_name", "op_name")),
+)
 _AGGREGATIONS = ("avg", "sum", "count", "last", "p95")
 
 Answer = tuple[str, str]
@@ -69,6 +77,7 @@ def nosy(service: Service, canaries: Canaries) -> None:
         f"SELECT CAST('{name}' AS INT)",
     ):
         ask(service, "/api/analytics/sql", {"sql": statement})
+        ask(service, f"/api/v1/query?query={quote(statement)}")
     for question in (
         {"metric": name},
         {"metric": "app.count", "filters": {name: name}},
@@ -78,11 +87,31 @@ def nosy(service: Service, canaries: Canaries) -> None:
     ):
         ask(service, "/api/analytics/query", question)
     ask(service, "/login", {"token": name})
+    ask(service, "/api/analytics/forget", {"metrics": [name], "where": {"kept": name}})
+    ask(service, "/api/analytics/backup", {"directory": f"/nowhere/{name}"})
     ask(service, "/api/analytics/catalogue/allow", {"names": [name], "privacy": name})
     ask(service, f"/api/analytics/privacy/explain/{name}")
     ask(service, f"/api/analytics/privacy/ledger?before={name}")
     with pytest.raises(InvalidStatus):
         connect(service.ready["api"].replace("http", "ws") + f"/analytics/stream?since={name}")
+
+
+def written(service: Service, directory: Path) -> Iterator[tuple[str, str | bytes]]:
+    """What the owner may carry away: exports in every format, and a backup with all of its columns."""
+    for form in ("csv", "json", "parquet"):
+        place = directory / form
+        what = [word for name in ("app.*", "traces.*", "log.*") for word in ("--metric", name)]
+        where = ["--data-dir", str(service.data_dir), "--format", form, "--to", str(place)]
+        run = [str(BLACKHOLE), "export", *what, *where]
+        done = subprocess.run(run, capture_output=True, text=True, check=True, timeout=60)
+        yield f"export as {form}", done.stdout + done.stderr
+        yield from search.files(place)
+    backup = directory / "backup"
+    backup.mkdir(mode=0o700)
+    assert ask(service, "/api/analytics/backup", {"directory": str(backup)}).startswith("200")
+    yield from search.files(backup)
+    [database] = backup.glob("*.duckdb")
+    yield from search.tables(database, directory / "copy")
 
 
 def stream(service: Service, seconds: float) -> str:

@@ -41,6 +41,7 @@ SURFACES = {
     "what the API says": 150,
     "what the stream sends": 1,
     "what the command prints": 8,
+    "what is exported": 80,
     "files while it runs": 10,
     "files after SIGTERM": 3,
     "files after SIGKILL": 3,
@@ -88,6 +89,7 @@ def first_run(directory: Path, canaries: Canaries, read: Read) -> None:
         read["what the stream sends"].append(("stream", readers.stream(service, 2.5)))
         read["what the API says"] += readers.everything(service)
         read["what the command prints"] += readers.commands(service.data_dir, running=True)
+        read["what is exported"] += readers.written(service, directory)
         readers.nosy(service, canaries)
         service.stop()
     read["files after SIGTERM"] += search.files(service.data_dir)

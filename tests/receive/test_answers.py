@@ -3,8 +3,10 @@
 import logging
 import math
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import msgspec
 import pytest
 from google.protobuf import any_pb2
@@ -27,6 +29,7 @@ from blackhole.receive.answers import (
     success,
 )
 from blackhole.records import Encoding, Signal, Verdict
+from blackhole.store.trouble import DamagedError
 
 RETRYABLE = {429, 502, 503, 504}
 RESPONSES: dict[Signal, tuple[Any, str]] = {
@@ -45,6 +48,8 @@ def an(kind: type[BaseException]) -> BaseException:
         return errors.OverloadedError("busy", retry_after=0.2)
     if issubclass(kind, NotHereError):
         return NotHereError("elsewhere", HTTPStatus(404), Code.NOT_FOUND)
+    if issubclass(kind, DamagedError):
+        return DamagedError(Path("analytics.duckdb"), duckdb.Error("words"))
     return kind("words")
 
 

@@ -10,7 +10,7 @@ import msgspec
 from blackhole.catalogue.allow import Allowed, Permission
 from blackhole.catalogue.load import load
 from blackhole.config import ApiConfig, Config, Duration
-from blackhole.errors import PrivacyError, QueryError, UnknownMetricError
+from blackhole.errors import PrivacyError, QueryError, UnknownMetricError, UsageError
 from blackhole.guard.explain import Explanation, explain
 from blackhole.query.accounts import (
     BudgetAnswer,
@@ -25,6 +25,8 @@ from blackhole.query.promql.discovery import Span
 from blackhole.query.promql.engine import Result
 from blackhole.query.promql.names import Labels
 from blackhole.query.reports import HealthReport, MetricInfo, Newest, SeriesReport, ServiceHealth
+from blackhole.records import BackupAnswer, BackupFile, Forget, Forgotten, Proof, StoredInsight
+from blackhole.serve.boards import Boards
 from blackhole.serve.services import PromQL, Services, Status
 
 MOMENT = "2026-11-23T10:00:00Z"
@@ -186,6 +188,8 @@ class FakeService:
         self.commits = 1
         self.is_ready = True
         self.permissions: list[Permission] = []
+        self.boards = Boards(None)
+        self.insights: list[StoredInsight] = []
         self.refused: list[dict[str, Any]] = [
             {"metric": "odd.metric", "reason": "not in the catalogue", "remedy": "allow it", "count": 4},
             {"metric": "user.active", "reason": "waits for noise", "remedy": "wait", "count": None},
@@ -203,6 +207,16 @@ class FakeService:
             "commit_durations": {"bounds": [0.01, 0.1], "buckets": [3, 1, 0], "sum": 0.25},
             "request_durations": {"bounds": [0.01, 0.1], "buckets": [0, 6, 1], "sum": 0.9},
         }
+
+    async def forget(self, what: Forget) -> Forgotten:
+        if not (what.metric or what.where or what.all):
+            raise UsageError("nothing to forget: name a metric, an attribute (where), or all")
+        return Forgotten(
+            series=1, rows={"points": 2}, bytes_before=2, bytes_after=1, proof=Proof(15, 9, 1, 3)
+        )
+
+    def back_up(self, directory: str) -> BackupAnswer:
+        return BackupAnswer([BackupFile(f"{directory}/analytics.duckdb", 12)])
 
     def allow(self, permission: Permission) -> Allowed:
         self.permissions.append(permission)
@@ -224,4 +238,15 @@ class FakeService:
 
     def services(self) -> Services:
         ready: Callable[[], bool] = lambda: self.is_ready  # noqa: E731
-        return Services(self.runner, self.statistics, self.status, self.config, ready, allow=self.allow)
+        return Services(
+            self.runner,
+            self.statistics,
+            self.status,
+            self.config,
+            ready,
+            allow=self.allow,
+            forget=self.forget,
+            back_up=self.back_up,
+            boards=self.boards,
+            found=lambda known: (len(self.insights), self.insights[known:]),
+        )

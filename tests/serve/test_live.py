@@ -7,17 +7,19 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import msgspec
 import pytest
 import websockets
 from starlette.websockets import WebSocket
-from tests.serve.serve_fakes import VERSION, FakeService, newest
+from tests.serve.serve_fakes import MOMENT, VERSION, FakeService, newest
 from websockets.asyncio.client import ClientConnection, connect
 
 from blackhole.asgi import AsgiServer
 from blackhole.config import ApiConfig
 from blackhole.query.accounts import PrivacyNews
+from blackhole.records import StoredInsight
 from blackhole.serve.live import Live, Pace
 from blackhole.serve.ring import Ring
 from blackhole.serve.routes import build
@@ -322,3 +324,21 @@ async def test_stopping_ends_open_streams_soon(service: FakeService) -> None:
             await server.stop(2)
         with pytest.raises(websockets.ConnectionClosed):
             await take(socket, 100)
+
+
+async def test_a_finding_is_told_once_when_it_is_new(service: FakeService) -> None:
+    old = StoredInsight(1, "service_silent", "old is silent", "", "warning", (), MOMENT, MOMENT)
+    new = StoredInsight(2, "service_silent", "node is silent", "", "warning", ("a.b",), MOMENT, MOMENT)
+    service.insights.append(old)
+    live = Live(service.services(), pace=Pace(push=0.01, governor=60))
+    with live._reading():
+        messages = live._messages(None)
+        await anext(messages)
+        service.insights.append(new)
+        told = []
+        with anyio.move_on_after(0.5):
+            async for text in messages:
+                message = json.loads(text)
+                told += [message["data"]["title"]] if message["type"] == "insight" else []
+    await live.close()
+    assert told == ["node is silent"]

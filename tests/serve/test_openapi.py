@@ -1,12 +1,15 @@
 """The description is true to the routes, and the answers to the description."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from starlette.routing import Route
+from tests.serve.conftest import client_of
 from tests.serve.serve_fakes import FakeService
 
+from blackhole.serve.boards import Board, Boards
 from blackhole.serve.routes import DESCRIPTION, build
 
 pytestmark = pytest.mark.anyio
@@ -15,8 +18,9 @@ BODIES = {
     "/api/analytics/query": {"metric": "a.b"},
     "/api/analytics/sql": {"sql": "SELECT 1"},
     "/api/analytics/catalogue/allow": {"names": ["a.b"]},
+    "/api/analytics/boards/{name}": {"title": "Mine"},
     "/api/analytics/forget": {"metric": "a.b"},
-    "/api/analytics/backup": {"directory": "/nowhere"},
+    "/api/analytics/backup": {"directory": "/srv/copy"},
     "/login": {"token": "anything"},
 }
 
@@ -39,11 +43,14 @@ async def test_every_route_is_described_and_nothing_else(description: Any) -> No
     assert described == served
 
 
-async def test_every_answer_is_as_described(client: httpx.AsyncClient, description: Any) -> None:
+async def test_every_answer_is_as_described(service: FakeService, description: Any, tmp_path: Path) -> None:
+    service.boards = Boards(tmp_path)
+    service.boards.put("mine", Board("Mine"))
     for path, methods in description["paths"].items():
         for method, operation in methods.items():
-            body = None if method != "post" or path.startswith("/api/v1/") else BODIES[path]
-            answer = await client.request(method, path, json=body)
+            body = None if path.startswith("/api/v1/") else BODIES.get(path)
+            async with client_of(service) as client:
+                answer = await client.request(method, path.replace("{name}", "mine"), json=body)
             responses = operation["responses"]
             described = responses["default" if answer.is_error else str(answer.status_code)]
             content = described.get("content", {})

@@ -45,3 +45,12 @@ def test_newest_is_one_of_each_kind_in_order() -> None:
     for kind in "abac":
         ring.append(kind, "t", DATA)
     assert [(kept.kind, kept.sequence) for kept in ring.newest()] == [("b", 2), ("a", 3), ("c", 4)]
+
+
+def test_a_cleared_ring_keeps_no_message_and_counts_on() -> None:
+    ring = Ring()
+    ring.append("a", "t", msgspec.Raw(b"1"))
+    ring.clear()
+    assert (ring.newest(), ring.next(0), ring.first, ring.latest) == ([], None, 2, 1)
+    assert ring.append("a", "t", msgspec.Raw(b"2")).sequence == 2
+    assert ring.next(0) is not None

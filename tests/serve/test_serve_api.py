@@ -251,3 +251,15 @@ async def test_a_metric_is_explained_also_one_with_slashes(
     } <= set(answer)
     assert answer["metric"] == "go/heap.bytes"
     assert (await client.get("/api/analytics/privacy/explain/nothing.known")).status_code == 404
+
+
+async def test_what_was_forgotten_is_told_and_nothing_is_no_question(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/analytics/forget", json={"metric": ["a.b"], "where": {"k": "v"}})
+    assert (answer.status_code, answer.json()["rows"]) == (200, {"points": 2})
+    assert (await client.post("/api/analytics/forget", json={})).status_code == 400
+    assert (await client.post("/api/analytics/forget", json={"metrics": "a"})).status_code == 400
+
+
+async def test_a_backup_says_where_it_is(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/analytics/backup", json={"directory": "/srv/copy"})
+    assert answer.json() == {"files": [{"path": "/srv/copy/analytics.duckdb", "bytes": 12}]}

@@ -122,7 +122,7 @@ def test_missing_tools_are_all_named_with_their_remedy(monkeypatch: pytest.Monke
     monkeypatch.setattr(
         needs, "needed", lambda *, demo, **_: [lacking("gmp.h"), lacking("npm")] if demo else []
     )
-    monkeypatch.setattr(needs, "_may_install", lambda: False)
+    monkeypatch.setattr(needs, "may_install", lambda: False)
     with pytest.raises(MissingError) as caught:
         needs.require(demo=True)
     message = str(caught.value)
@@ -136,8 +136,8 @@ def test_what_may_be_installed_is_installed(monkeypatch: pytest.MonkeyPatch) -> 
     installed: list[str] = []
     tool = Tool("npm", lambda: "" if installed else "not found", "npm", "install npm")
     monkeypatch.setattr(needs, "needed", lambda *, demo, **_: [tool] if demo else [])
-    monkeypatch.setattr(needs, "_may_install", lambda: True)
-    monkeypatch.setattr(needs, "_install", installed.extend)
+    monkeypatch.setattr(needs, "may_install", lambda: True)
+    monkeypatch.setattr(needs, "install", installed.extend)
     needs.require(demo=True)
     assert installed == ["npm"]
 

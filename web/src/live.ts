@@ -8,6 +8,8 @@ export interface LiveOptions {
   url: string;
   onMessage: (message: Message) => void;
   onConnection: (connection: Connection) => void;
+  /** Called when an attempt failed before it was open: perhaps a token is no longer good. */
+  onRefused?: () => void;
   /** Longest and first pause between attempts, in milliseconds. */
   firstPause?: number;
   longestPause?: number;
@@ -23,7 +25,13 @@ export class Live {
   private stopped = false;
 
   constructor(options: LiveOptions) {
-    this.options = { firstPause: 500, longestPause: 15_000, random: Math.random, ...options };
+    this.options = {
+      firstPause: 500,
+      longestPause: 15_000,
+      random: Math.random,
+      onRefused: () => undefined,
+      ...options,
+    };
   }
 
   start(): void {
@@ -50,13 +58,17 @@ export class Live {
     const since = this.sequence === null ? "" : `?since=${this.sequence}`;
     const socket = new WebSocket(`${this.options.url}${since}`);
     this.socket = socket;
+    let opened = false;
     socket.onopen = () => {
+      opened = true;
       this.failures = 0;
       this.options.onConnection("live");
     };
     socket.onmessage = (event: MessageEvent<string>) => this.take(event.data);
     socket.onclose = () => {
-      if (this.socket === socket) this.pause();
+      if (this.socket !== socket) return;
+      if (!opened) this.options.onRefused();
+      this.pause();
     };
   }
 

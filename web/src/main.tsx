@@ -1,24 +1,12 @@
-/** Puts the page together and connects it to the service. */
+/** Starts the page and connects it to the service. */
 
 import { render } from "preact";
+import { App } from "./app";
+import { listenToKeys } from "./keys";
 import { Live, streamUrl } from "./live";
-import {
-  connection,
-  lockedOut,
-  network,
-  performance,
-  refreshStatus,
-  run,
-  services,
-  take,
-} from "./state";
+import { connection, refreshFindings, refreshStatus, run, take } from "./state";
 import "./style.css";
-import { Network, Performance } from "./views/boards";
-import { Empty } from "./views/empty";
-import { Header } from "./views/header";
-import { Health } from "./views/health";
-import { Login } from "./views/login";
-import { RefusedPanel } from "./views/refused";
+import { applyTheme, watchSystem } from "./theme";
 
 const live = new Live({
   url: streamUrl(location),
@@ -26,43 +14,21 @@ const live = new Live({
   onConnection: (state) => {
     connection.value = state;
   },
+  onRefused: () => void refreshStatus(),
 });
 
-function App() {
-  const empty =
-    services.value?.length === 0 && network.value.size === 0 && performance.value.size === 0;
-  const enter = () => {
-    void refreshStatus();
-    live.hurry();
-  };
-  return (
-    <>
-      <Header />
-      <main>
-        {lockedOut.value ? (
-          <Login onEnter={enter} />
-        ) : (
-          <>
-            {empty && <Empty />}
-            <Health />
-            <Network />
-            <Performance />
-            <RefusedPanel />
-          </>
-        )}
-      </main>
-      <footer class="quiet">
-        <a href="/openapi.json">API</a> · <a href="/api/analytics/metrics">what may be collected</a>{" "}
-        · <a href="/metrics">Prometheus</a>
-      </footer>
-    </>
-  );
+function enter(): void {
+  void refreshStatus().then(refreshFindings);
+  live.hurry();
 }
 
+applyTheme();
+watchSystem();
 const root = document.getElementById("app");
-if (root !== null) render(<App />, root);
+if (root !== null) render(<App onEnter={enter} />, root);
 run();
 live.start();
+listenToKeys();
 addEventListener("online", () => live.hurry());
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) live.hurry();

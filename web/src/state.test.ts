@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { network, services, sparks, take } from "./state";
+import { loadHistory, type Metric, network, services, sparks, take } from "./state";
 import type { SeriesPoint } from "./wire";
 
 const NOW = Date.parse("2026-01-01T12:00:00Z");
@@ -42,12 +42,17 @@ function push(...series: SeriesPoint[]): void {
   take({ type: "p2p_metrics", sequence: 1, timestamp: point().timestamp, data: { series } });
 }
 
+const newest = (name: string) => network.value.get(name) as Metric;
+
 function onlyTrack() {
   return [...(network.value.get("p2p.discovery.latency")?.series.values() ?? [])][0]?.track;
 }
 
 it("begins a new metric with its history, then moves with the stream", async () => {
   push(point());
+  expect(asked).toHaveLength(0);
+  void loadHistory(newest("p2p.discovery.latency"));
+  void loadHistory(newest("p2p.discovery.latency"));
   await vi.waitFor(() => expect(onlyTrack()?.values).toEqual([590, null, 300, null, 10, 12]));
   expect(asked[0]?.url).toBe("/api/analytics/query");
   expect(asked[0]?.body).toMatchObject({
@@ -62,6 +67,7 @@ it("begins a new metric with its history, then moves with the stream", async () 
 
 it("asks for protected metrics by whole windows", () => {
   push(point({ metric: "p2p.peer.connections", privacy_level: "sensitive" }));
+  void loadHistory(newest("p2p.peer.connections"));
   expect(asked[0]?.body).toMatchObject({ interval: "60s" });
 });
 

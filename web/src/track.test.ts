@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { lonely } from "./chart";
+import { lonely } from "./chart/options";
 import { columns, Track, WINDOW } from "./track";
 
 function track(...points: [number, number | null][]): Track {

@@ -1,6 +1,7 @@
 /** The shapes of what the service sends, and their parsing; unknown message types are left out. */
 
 export type PrivacyLevel = "public" | "internal" | "sensitive" | "highly_sensitive";
+export type Attributes = Record<string, string>;
 
 export interface Hello {
   version: string;
@@ -25,7 +26,7 @@ export interface SeriesPoint {
   metric: string;
   unit: string;
   privacy_level: PrivacyLevel;
-  attributes: Record<string, string>;
+  attributes: Attributes;
   value: number | null;
   lower: number | null;
   upper: number | null;
@@ -39,11 +40,22 @@ export interface Governor {
   database_bytes: number;
 }
 
-/** `remaining` is ε of the running budget period; `released`: the end of the newest released window. */
+/** `remaining` as ε; `released`: the end of the newest window that was released. */
 export interface PrivacyNews {
   remaining: number;
   period_ends: string;
   released: string | null;
+}
+
+export interface Finding {
+  id: number;
+  insight_type: string;
+  title: string;
+  description: string | null;
+  severity: string | null;
+  metrics: unknown;
+  generated_at: string;
+  expires_at: string | null;
 }
 
 interface Envelope<Type extends string, Data> {
@@ -59,7 +71,9 @@ export type Message =
   | Envelope<"p2p_metrics", { series: SeriesPoint[] }>
   | Envelope<"performance", { series: SeriesPoint[] }>
   | Envelope<"governor", Governor>
-  | Envelope<"privacy", PrivacyNews>;
+  | Envelope<"privacy", PrivacyNews>
+  | Envelope<"insight", Finding>
+  | Envelope<"alert", Finding>;
 
 const KNOWN: ReadonlySet<string> = new Set<Message["type"]>([
   "hello",
@@ -68,6 +82,8 @@ const KNOWN: ReadonlySet<string> = new Set<Message["type"]>([
   "performance",
   "governor",
   "privacy",
+  "insight",
+  "alert",
 ]);
 
 /** The message in `text`, or null when it is of a type that this page does not know. */
@@ -77,6 +93,7 @@ export function parseMessage(text: string): Message | null {
   return KNOWN.has(String(message.type)) ? (message as Message) : null;
 }
 
+/** `count` is null where the metric is guarded. */
 export interface Refused {
   metric: string;
   reason: string;
@@ -105,23 +122,129 @@ export interface Status {
   };
 }
 
+export interface MetricInfo {
+  metric: string;
+  type: string;
+  unit: string;
+  privacy: PrivacyLevel;
+  category: string;
+  description: string;
+  purpose: string;
+  in_catalogue: boolean;
+  stored: boolean;
+  series: number | null;
+  last_seen: string | null;
+}
+
 export interface Question {
   metric: string;
   start_time: number;
   end_time: number;
-  interval: string;
-  group_by: string[];
+  aggregation?: string;
+  interval?: string;
+  filters?: Attributes;
+  group_by?: string[];
+}
+
+export interface AnswerPoint {
+  timestamp: string;
+  value: number | null;
+  lower?: number | null;
+  upper?: number | null;
 }
 
 export interface Answer {
   metric: string;
   type: string;
   unit: string;
+  privacy_level: PrivacyLevel;
   aggregation: string;
-  series: {
-    attributes: Record<string, string>;
-    points: { timestamp: string; value: number | null }[];
-  }[];
+  interval: string;
+  series: { attributes: Attributes; points: AnswerPoint[] }[];
+  sampling_rate: number;
+  notes: string[];
+}
+
+export interface SqlAnswer {
+  columns: string[];
+  types: string[];
+  rows: unknown[][];
+  truncated: boolean;
+  elapsed_ms: number;
+}
+
+/** What one person or peer was charged in the running budget period, as ε. */
+export interface Budget {
+  epsilon: number;
+  delta: number;
+  spent: number | null;
+  remaining: number;
+  period_begins?: string;
+  period_ends: string;
+  state?: "open" | "spent" | "off";
+  metrics: { metric: string; share: number; spent: number }[];
+}
+
+export interface LedgerEntry {
+  sequence: number;
+  time: string;
+  kind: string;
+  metric: string | null;
+  window_start: string | null;
+  window_end: string | null;
+  epsilon: number | null;
+  rho: number | null;
+}
+
+export interface LedgerPage {
+  rows: LedgerEntry[];
+  newest: number;
+}
+
+export interface Explanation {
+  metric: string;
+  privacy: PrivacyLevel;
+  keep: string[];
+  mechanism: string | null;
+  epsilon: number | null;
+  delta: number | null;
+  rho: number | null;
+  scale: number | null;
+  window: string | null;
+  expected_error_95: number | null;
+  expected_error_95_period?: number | null;
+  cost?: number | null;
+  share?: number | null;
+  assumptions: string[];
+  words: string;
+}
+
+export interface Permission {
+  names: string[];
+  privacy: "public" | "internal";
+  purpose: string;
+}
+
+/** A saved page of charts: names, questions and ranges, never values. */
+export interface Board {
+  title: string;
+  range: string;
+  panels: Panel[];
+}
+
+export interface Panel {
+  title: string;
+  metric: string;
+  aggregation: string;
+  group_by: string[];
+  filters: Attributes;
+  sql: string;
+}
+
+export interface BoardSummary {
+  name: string;
+  title: string;
+  panels: number;
 }
 
 /** RFC 9457. */

@@ -48,8 +48,13 @@ export function nameOf(metric: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
+/** The metrics of the service itself: what it watches matters more. */
+const OWN = "blackhole.";
+
 /** Known metrics in the order of importance, then the others by name. */
 export function byImportance(a: string, b: string): number {
+  const [own, other] = [a.startsWith(OWN), b.startsWith(OWN)];
+  if (own !== other) return own ? 1 : -1;
   const [x, y] = [ORDER.indexOf(a), ORDER.indexOf(b)];
   if (x >= 0 || y >= 0) return (x < 0 ? ORDER.length : x) - (y < 0 ? ORDER.length : y);
   return a.localeCompare(b);

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +17,9 @@ from blackhole.cli.options import Place, reading
 from blackhole.cli.render import size
 from blackhole.config import Config, database_path, find
 from blackhole.errors import BlackholeError
+
+if TYPE_CHECKING:
+    from blackhole.cli.source import Source
 
 PORTS = {
     "OTLP over gRPC": ("--otlp-grpc", 4317),
@@ -66,10 +70,24 @@ def examine(place: Place) -> Iterator[Finding]:
     yield _try("data directory", lambda: _directory(place.data_dir))
     running: list[str] = []
     yield _try("service", lambda: _service(place, config, running))
+    from blackhole.cli import doctor_files  # noqa: PLC0415
+
+    path = database_path(config, place.data_dir)
+    for check, look in doctor_files.checks(path, running=bool(running)):
+        yield _try(check, look)
+    if running or path.exists():
+        yield _try("privacy ledger", lambda: _with_source(place, doctor_files.ledger))
+        yield _try("clock", lambda: _with_source(place, doctor_files.clock))
     if not running:
-        yield _try("database", lambda: _database(database_path(config, place.data_dir)))
         for name, (flag, port) in PORTS.items():
             yield _try(f"port {port}", partial(_port, flag, port, name))
+
+
+def _with_source(place: Place, look: Callable[["Source"], str]) -> str:
+    from blackhole.cli.source import opened  # noqa: PLC0415
+
+    with opened(place) as source:
+        return look(source)
 
 
 def _try(check: str, look: Callable[[], str]) -> Finding:
@@ -119,18 +137,6 @@ def _service(place: Place, config: Config, running: list[str]) -> str:
     service.status()
     running.append(service.name)
     return f"answers at {service.name}"
-
-
-def _database(path: Path) -> str:
-    if not path.exists():
-        return f"{path}: not there yet, `blackhole serve` creates it"
-    from blackhole.store.database import Database  # noqa: PLC0415
-
-    database = Database.open(path, read_only=True)
-    try:
-        return f"{path}, {size(database.size())}"
-    finally:
-        database.close()
 
 
 def _port(flag: str, port: int, name: str) -> str:

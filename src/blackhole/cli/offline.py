@@ -13,6 +13,7 @@ from blackhole.errors import UsageError
 from blackhole.query.language import Query
 from blackhole.query.run import Runner
 from blackhole.store.database import Database
+from blackhole.store.files import set_aside
 
 # Guarded metrics stand in no count.
 _COUNTS = """
@@ -54,6 +55,7 @@ class File:
                 "database_bytes": self._database.size(),
                 "points": points,
                 "metrics": metrics,
+                "set_aside": [str(path) for path in set_aside(self._path)],
             }
         )
 

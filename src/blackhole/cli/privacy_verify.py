@@ -11,6 +11,7 @@ from blackhole.cli.render import number
 
 if TYPE_CHECKING:
     from blackhole.cli.source import Source
+    from blackhole.guard.verify import Replay
     from blackhole.records import LedgerRow
 
 _PAGE = 1000
@@ -24,14 +25,9 @@ def command(place: Place) -> int:
     import msgspec  # noqa: PLC0415
 
     from blackhole.cli.source import opened  # noqa: PLC0415
-    from blackhole.guard.verify import verify  # noqa: PLC0415
-    from blackhole.query.accounts import LedgerPage, to_row  # noqa: PLC0415
 
     with opened(place) as source:
-        newest = msgspec.json.decode(source.privacy_ledger(None, 1), type=LedgerPage)
-        pending = [] if newest.head is None else [to_row(entry) for entry in newest.head.pending]
-        head = None if newest.head is None else (newest.head.sequence, newest.head.hash)
-        found = verify(chain(_rows(source, newest.newest), pending), head)
+        found, pending = replay(source)
     if place.as_json:
         answer = {"ok": not found.faults, **msgspec.to_builtins(found)}
         click.echo(msgspec.json.encode(answer).decode())
@@ -44,7 +40,7 @@ def command(place: Place) -> int:
     else:
         if pending:
             click.echo(
-                f"{len(pending)} rows are in the head file only, since the service was killed before the"
+                f"{pending} rows are in the head file only, since the service was killed before the"
                 " database had them: they count, and its next start enters them."
             )
         click.echo(
@@ -53,6 +49,19 @@ def command(place: Place) -> int:
             "This shows that the rows agree with each other and the head file, not who wrote them."
         )
     return 1 if found.faults else 0
+
+
+def replay(source: "Source") -> tuple["Replay", int]:
+    """What a replay of the whole ledger finds, and how many of its rows are in the head file only."""
+    import msgspec  # noqa: PLC0415
+
+    from blackhole.guard.verify import verify  # noqa: PLC0415
+    from blackhole.query.accounts import LedgerPage, to_row  # noqa: PLC0415
+
+    newest = msgspec.json.decode(source.privacy_ledger(None, 1), type=LedgerPage)
+    pending = [] if newest.head is None else [to_row(entry) for entry in newest.head.pending]
+    head = None if newest.head is None else (newest.head.sequence, newest.head.hash)
+    return verify(chain(_rows(source, newest.newest), pending), head), len(pending)
 
 
 def _rows(source: "Source", newest: int) -> Iterator["LedgerRow"]:

@@ -57,6 +57,7 @@ def running(status: Mapping[str, Any], *, utc: bool) -> Iterator[tuple[str, str]
     yield "memory", size(status["memory_bytes"])
     yield "processor", f"{status['cpu_percent']:.1f} % of one core"
     yield "database", size(status["database_bytes"])
+    yield from _set_aside(status)
 
 
 def stopped(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -64,6 +65,12 @@ def stopped(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "stopped", "no service answers: start one with `blackhole serve`"
     yield "database", f"{status['database']}, {size(status['database_bytes'])}"
     yield "stored", f"{number(status['points'])} points of {number(status['metrics'])} metrics"
+    yield from _set_aside(status)
+
+
+def _set_aside(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for path in status.get("set_aside", ()):
+        yield "set aside", f"{path} was damaged: put a backup in its place, or remove it"
 
 
 def refusals(refused: list[Mapping[str, Any]]) -> str:

@@ -11,7 +11,7 @@ _TEXTS = """
 lower upper length len strlen substring substr left right trim ltrim rtrim contains starts_with ends_with
 prefix suffix position strpos instr split_part string_split str_split regexp_matches regexp_full_match
 regexp_extract like_escape not_like_escape ilike_escape not_ilike_escape reverse md5 hash concat concat_ws
-hex unhex to_hex ascii ord levenshtein jaccard
+hex unhex to_hex ascii ord jaccard
 """
 _TIMES = """
 now current_timestamp current_date get_current_timestamp today date_trunc datetrunc date_part datepart
@@ -43,7 +43,10 @@ row_number rank dense_rank rank_dense percent_rank cume_dist ntile lag lead firs
 nth_value
 """
 
-_GROWING = "|| concat concat_ws string_agg group_concat listagg list array_agg histogram"
+_GATHERING = "string_agg group_concat listagg list array_agg histogram"
+_GROWING = (
+    "|| concat concat_ws hex to_hex list_value row struct_pack map string_split str_split " + _GATHERING
+)
 
 OPERATORS = frozenset(_SIGNS.split())
 SCALARS = frozenset((_NUMBERS + _TEXTS + _TIMES + _VALUES + _AGGREGATES + _WINDOWS).split())
@@ -51,3 +54,6 @@ TABLES = frozenset(("unnest", "generate_series", "range"))
 # Each can double what it is given, and DuckDB does not count that towards its memory limit.
 GROWING = frozenset(_GROWING.split())
 MAX_GROWING = 8
+# What gathers rows has megabytes to begin with.
+GATHERING = frozenset(_GATHERING.split())
+MAX_GROWING_OF_MUCH = 4

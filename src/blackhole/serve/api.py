@@ -1,6 +1,6 @@
 """Turns HTTP requests into calls of the query layer, and its answers into JSON."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import anyio
@@ -17,6 +17,7 @@ from blackhole.query.reports import MetricInfo
 from blackhole.records import Forget
 from blackhole.serve import exposition
 from blackhole.serve.access import COOKIE, SESSION_SECONDS, Tokens
+from blackhole.serve.boards import Board
 from blackhole.serve.document import Document, Room
 from blackhole.serve.services import Services, Status
 from blackhole.serve.threads import Threads
@@ -209,6 +210,27 @@ class Api:
         metric = str(request.path_params["metric"])
         return _json(await self._threads.call(lambda: self._services.runner.explain(metric)))
 
+    async def boards(self, _request: Request) -> Response:
+        return _json(await self._threads.call(self._services.boards.list))
+
+    async def board(self, request: Request) -> Response:
+        name = str(request.path_params["name"])
+        found = await self._threads.call(lambda: self._services.boards.get(name))
+        if found is None:
+            raise _no_board()
+        return _json(found)
+
+    async def save_board(self, request: Request) -> Response:
+        name, board = str(request.path_params["name"]), await _read(request, Board)
+        await self._threads.call(lambda: self._services.boards.put(name, board))
+        return Response(status_code=204, headers=_NO_STORE)
+
+    async def delete_board(self, request: Request) -> Response:
+        name = str(request.path_params["name"])
+        if not await self._threads.call(lambda: self._services.boards.delete(name)):
+            raise _no_board()
+        return Response(status_code=204, headers=_NO_STORE)
+
     async def alive(self, _request: Request) -> Response:
         return _json(State("alive"))
 
@@ -250,7 +272,18 @@ class Api:
     async def _findings(self, alerts: str) -> list[Finding]:
         sql = _FINDINGS.format(alerts=alerts)
         answer = await self._threads.call(lambda: self._services.runner.sql(sql))
-        return [Finding(*row) for row in answer.rows]
+        return [_finding(row) for row in answer.rows]
+
+
+def _finding(row: Sequence[Any]) -> Finding:
+    finding = Finding(*row)
+    if isinstance(finding.metrics, str):
+        return msgspec.structs.replace(finding, metrics=msgspec.json.decode(finding.metrics))
+    return finding
+
+
+def _no_board() -> HTTPException:
+    return HTTPException(404, "no board of this name is saved: GET /api/analytics/boards lists them")
 
 
 async def _read(request: Request, kind: type[S]) -> S:
@@ -274,7 +307,7 @@ def _number(request: Request, name: str, default: int | None) -> int | None:
 async def _body(request: Request) -> bytes:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
-        raise UnsupportedError("POST takes JSON: send `Content-Type: application/json`")
+        raise UnsupportedError("this takes JSON: send `Content-Type: application/json`")
     body = b""
     async for chunk in request.stream():
         body += chunk

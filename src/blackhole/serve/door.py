@@ -16,7 +16,7 @@ _SAFE_HEADERS = {
     "x-frame-options": "DENY",
 }
 _PREFLIGHT = {
-    "access-control-allow-methods": "GET, POST",
+    "access-control-allow-methods": "GET, POST, PUT, DELETE",
     "access-control-allow-headers": "authorization, content-type",
     "access-control-max-age": "600",
 }

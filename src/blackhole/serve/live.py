@@ -82,6 +82,7 @@ class Live:
         self._last: dict[str, tuple[bytes, float]] = {}
         self._published = asyncio.Event()
         self._stale = 0
+        self._told = services.found(0)[0]
         self._task: asyncio.Task[None] | None = None
         self.readers = 0
 
@@ -184,6 +185,7 @@ class Live:
                 if began - governed >= self._pace.governor:
                     governed = began
                     self._offer("governor", msgspec.json.encode(_governor(self._services.status())), began)
+                self._tell_findings()
                 now_committed = self._services.statistics().get("commits")
                 if now_committed != commits or began - computed >= self._pace.idle:
                     commits, computed = now_committed, began
@@ -200,6 +202,14 @@ class Live:
             await asyncio.sleep(
                 max(self._pace.push - (time.monotonic() - began), cost / self._pace.share, 0.01)
             )
+
+    def _tell_findings(self) -> None:
+        """Each finding once, when it is new."""
+        self._told, new = self._services.found(self._told)
+        for finding in new:
+            self._ring.append("insight", self._timestamp(), msgspec.Raw(msgspec.json.encode(finding)))
+        if new:
+            self._publish()
 
     def _compute(self) -> dict[str, bytes]:
         runner = self._services.runner
@@ -218,6 +228,9 @@ class Live:
             return
         self._last[kind] = (data, now)
         self._ring.append(kind, self._timestamp(), msgspec.Raw(data))
+        self._publish()
+
+    def _publish(self) -> None:
         published, self._published = self._published, asyncio.Event()
         published.set()
 

@@ -1,11 +1,15 @@
 """Serves the built dashboard, or, where it was not built, a plain page that says how to get it."""
 
+import mimetypes
+import os
+import re
 from pathlib import Path
-from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
-from starlette.staticfiles import StaticFiles
+from starlette.staticfiles import PathLike, StaticFiles
+from starlette.types import Scope
 
 STATIC = Path(__file__).parent / "static"
 
@@ -13,6 +17,8 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+# The smaller one first.
+_ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 _PAGE_HEADERS = {"content-security-policy": CONTENT_SECURITY_POLICY, "cache-control": "no-cache"}
 
 _PLAIN = """<!doctype html>
@@ -37,9 +43,10 @@ class Page:
         self._index = static / "index.html"
         self.assets = Assets(directory=static / "assets", check_dir=False)
 
-    async def index(self, _request: Request) -> Response:
+    async def index(self, request: Request) -> Response:
         if self._index.is_file():
-            return FileResponse(self._index, headers=_PAGE_HEADERS, media_type="text/html")
+            path, encoding = smallest(self._index, request.headers.get("accept-encoding", ""))
+            return FileResponse(path, headers={**_PAGE_HEADERS, **encoding}, media_type="text/html")
         return HTMLResponse(_PLAIN, headers=_PAGE_HEADERS)
 
 
@@ -49,7 +56,35 @@ class Assets(StaticFiles):
     async def check_config(self) -> None:
         """A dashboard that was not built is no fault of the server: its files are just not found."""
 
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(*args, **kwargs)
+    def file_response(
+        self, full_path: PathLike, stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        headers = Headers(scope=scope)
+        plain = Path(full_path)
+        path, encoding = smallest(plain, headers.get("accept-encoding", ""))
+        media_type = mimetypes.guess_type(plain.name)[0] or "application/octet-stream"
+        if path == plain:
+            response = super().file_response(full_path, stat_result, scope, status_code)
+        else:
+            response = FileResponse(path, status_code, media_type=media_type)
+        response.headers.update(encoding)
         response.headers["cache-control"] = "public, max-age=31536000, immutable"
         return response
+
+
+def smallest(path: Path, accepted: str) -> tuple[Path, dict[str, str]]:
+    """What the build compressed, in an encoding that the browser takes; with the headers that say so."""
+    vary = {"vary": "Accept-Encoding"}
+    for encoding, suffix in _ENCODINGS:
+        compressed = path.with_name(path.name + suffix)
+        if _takes(accepted, encoding) and compressed.is_file():
+            return compressed, {**vary, "content-encoding": encoding}
+    return path, vary
+
+
+def _takes(accepted: str, encoding: str) -> bool:
+    for part in accepted.lower().split(","):
+        name, _, weight = part.partition(";")
+        if name.strip() == encoding:
+            return re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight) is None
+    return False

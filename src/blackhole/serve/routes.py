@@ -31,6 +31,7 @@ from blackhole.serve.api import (
     State,
     StatusAnswer,
 )
+from blackhole.serve.boards import Board, BoardsAnswer
 from blackhole.serve.door import Door
 from blackhole.serve.live import Live
 from blackhole.serve.openapi import Endpoint
@@ -78,6 +79,7 @@ def endpoints(api: Api, prometheus: Prometheus, page: Page) -> tuple[Endpoint, .
         Endpoint("GET", f"{_BASE}/insights", "What was found", api.insights, None, InsightsAnswer),
         Endpoint("GET", f"{_BASE}/alerts", "Alerts that were raised", api.alerts, None, AlertsAnswer),
         *_privacy_endpoints(api),
+        *_board_endpoints(api),
         Endpoint("POST", "/login", "Exchange a token for a session cookie", api.login, Login),
         Endpoint("GET", "/healthz", "The process is alive", api.alive, None, State),
         Endpoint("GET", "/readyz", "Data is accepted", api.ready, None, State),
@@ -124,6 +126,16 @@ def _privacy_endpoints(api: Api) -> tuple[Endpoint, ...]:
         Endpoint("GET", f"{base}/budget", "What is left", api.privacy_budget, None, BudgetAnswer),
         Endpoint("GET", f"{base}/ledger", "What was spent", api.privacy_ledger, None, LedgerPage, pages),
         Endpoint("GET", f"{base}/explain/{{metric}}", "What is promised", api.explain, None, Explanation),
+    )
+
+
+def _board_endpoints(api: Api) -> tuple[Endpoint, ...]:
+    one = f"{_BASE}/boards/{{name}}"
+    return (
+        Endpoint("GET", f"{_BASE}/boards", "The saved boards", api.boards, None, BoardsAnswer),
+        Endpoint("GET", one, "A saved board", api.board, None, Board),
+        Endpoint("PUT", one, "Save a board", api.save_board, Board),
+        Endpoint("DELETE", one, "Delete a board", api.delete_board),
     )
 
 

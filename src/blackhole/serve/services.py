@@ -18,7 +18,8 @@ from blackhole.query.promql.discovery import Span
 from blackhole.query.promql.engine import Result
 from blackhole.query.promql.names import Labels
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
-from blackhole.records import BackupAnswer, Forget, Forgotten
+from blackhole.records import BackupAnswer, Forget, Forgotten, StoredInsight
+from blackhole.serve.boards import Boards
 
 
 class PromQL(Protocol):
@@ -54,7 +55,10 @@ class Runner(Protocol):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """How the process is: `started_at` in Unix seconds, `cpu_percent` of one core."""
+    """How the process is: `started_at` in Unix seconds, `cpu_percent` of one core.
+
+    `set_aside`: damaged database files beside the one that is used.
+    """
 
     version: str
     started_at: float
@@ -64,6 +68,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     database_bytes: int
     pending_rows: int
     sampling_rate: float = 1.0
+    set_aside: list[str] = []
     endpoints: dict[str, str] = {}
 
 
@@ -87,6 +92,10 @@ def _allow_nothing(_: Permission) -> Allowed:
     raise UnavailableError("nothing can be allowed here: ask the service that collects")
 
 
+def _find_nothing(known: int) -> tuple[int, Sequence[StoredInsight]]:
+    return known, ()
+
+
 async def _forget_nothing(_: Forget) -> Forgotten:
     raise UnavailableError("nothing can be forgotten here: ask the service that collects")
 
@@ -100,7 +109,8 @@ class Services:
     """`statistics` is `pipeline.Statistics.snapshot`; `ready` says whether data is accepted.
 
     `allow` adds to the catalogue, and is called on the event loop; so is `forget`, which erases.
-    `back_up` copies the database into a directory; blocking.
+    `back_up` copies the database into a directory; blocking. `found` answers how many insights this run has
+    found, and those after the first `known`.
 
     What a thread does inside `free()` is not charged to collecting.
     """
@@ -114,3 +124,5 @@ class Services:
     allow: Callable[[Permission], Allowed] = field(default=_allow_nothing)
     forget: Callable[[Forget], Awaitable[Forgotten]] = field(default=_forget_nothing)
     back_up: Callable[[str], BackupAnswer] = field(default=_back_up_nothing)
+    boards: Boards = field(default_factory=lambda: Boards(None))
+    found: Callable[[int], tuple[int, Sequence[StoredInsight]]] = field(default=_find_nothing)

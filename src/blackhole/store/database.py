@@ -1,7 +1,6 @@
 """Opens the one DuckDB file and hands out reading and writing, never the handle."""
 
 import logging
-import re
 import stat
 import threading
 import time
@@ -14,10 +13,11 @@ import duckdb
 
 from blackhole.errors import OverloadedError, QueryError, StoreError
 from blackhole.records import Head, LedgerRow, MetricType, Point, PrivacyLevel, SeriesRow, StreamState
-from blackhole.store import files, ledger, migrate, rewrite, secret
+from blackhole.store import files, ledger, migrate, rewrite, secret, trouble
 from blackhole.store.reader import Reader, one_line, short_of_memory
 from blackhole.store.recall import find, recall
 from blackhole.store.rewrite import Rewriting, Rewritten
+from blackhole.store.trouble import DamagedError
 from blackhole.store.watch import Watch
 
 MEMORY_LIMIT = 64 * 2**20
@@ -26,6 +26,11 @@ MAX_READERS = 2
 CHECKPOINT_THRESHOLD = "16MiB"
 MAX_TEMPORARY = "256MiB"
 READER_WAIT_S = 10.0
+_READ_ALL_S = 600.0
+_NEEDED = """
+SELECT table_name FROM duckdb_tables()
+WHERE table_name IN ('series', 'streams', 'privacy_ledger', 'releases')
+"""
 # What sorts and joins of one question may take of DuckDB's memory before they go to disk: commits need some.
 _QUESTION_SHARE = 3
 # Memory that the answer before took comes back within a moment.
@@ -70,17 +75,19 @@ class Database:
         clock: Callable[[], int] = time.time_ns,
         read_only: bool = False,
         schema: Path = migrate.SCHEMA,
+        set_aside: bool = False,
     ) -> Self:
         """Opens, creates or migrates the file. Raises StoreError: unwritable, foreign, newer, or in use.
 
         `clock`: nanoseconds since the epoch. `read_only` never creates a file and needs no key.
+        `set_aside`: a damaged file is renamed, and a new one begun; else it raises DamagedError.
         `schema`: the directory of the numbered schema files.
         """
         database = cls(path, memory_limit=memory_limit, clock=clock, read_only=read_only, schema=schema)
         if read_only:
             database._open_to_read()
         else:
-            database._open_to_write()
+            database._open_to_write(set_aside=set_aside)
         return database
 
     def series(self) -> list[SeriesRow]:
@@ -217,6 +224,15 @@ class Database:
         with self.reader() as reader:
             row = reader.rows("SELECT block_size, used_blocks FROM pragma_database_size()").rows[0]
         return int(row[0]) * int(row[1]) + _file_size(files.beside(self.path, files.WAL))
+
+    def read_all(self) -> int:
+        """Reads every row of every table; how many there are. Raises QueryError where one is damaged."""
+        with self.reader() as reader:
+            names = reader.rows("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").rows
+            return sum(
+                int(reader.rows(rewrite.READ_ALL.format(table=name), timeout=_READ_ALL_S).rows[0][0])
+                for (name,) in names
+            )
 
     def close(self) -> None:
         """Checkpoints and closes the file."""
@@ -359,13 +375,22 @@ class Database:
             raise StoreError(f"{self.path}: schema {version} is old: start the service once to migrate it")
         self._read_created()
 
-    def _open_to_write(self) -> None:
-        fresh = not self.path.exists()
+    def _open_to_write(self, *, set_aside: bool) -> None:
         self._make_directory()
-        self._root = self._connect()
-        self._close_on_error(self._prepare)
-        if fresh:
-            self.path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+        for attempt in range(3):  # the log, then the file, may be damaged
+            fresh = not self.path.exists()
+            try:
+                self._root = self._connect()
+                self._close_on_error(self._prepare)
+            except DamagedError as error:
+                if not set_aside or attempt == 2:  # noqa: PLR2004
+                    raise
+                moved = files.put_aside(self.path, error.parts)
+                log.error("%s; it is now %s", error, " and ".join(map(str, moved)))  # noqa: TRY400
+                continue
+            if fresh:
+                self.path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+            return
 
     def _prepare(self) -> None:
         version = migrate.version_of(self._connection, self.path, self._schema)
@@ -383,6 +408,9 @@ class Database:
         self.key = key
         files.remove(files.leftovers(self.path))
         self._read_created()
+        # What a start needs is read now: where that is damaged, nothing good can come.
+        for (table,) in self._connection.execute(_NEEDED).fetchall():
+            self._connection.execute(rewrite.READ_ALL.format(table=table)).fetchall()
 
     def _forget_streams(self) -> None:
         """Without the key no stream is known again: what runs on must begin with a baseline, not in full."""
@@ -409,7 +437,11 @@ class Database:
         try:
             action()
         except duckdb.Error as error:
-            self.close()
+            self._doubtful = True  # nothing is written to a file that cannot be read
+            self._close_file()
+            self._doubtful = False
+            if trouble.is_damage(self.path, error):
+                raise DamagedError(self.path, error) from None
             raise StoreError(f"{self.path}: {one_line(error)}: restore a copy or name another file") from None
         except BaseException:
             self.close()
@@ -422,10 +454,14 @@ class Database:
             raise StoreError(f"{self.path.parent}: {error.strerror}: choose a writable --data-dir") from None
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
+        if trouble.is_damaged_log(self.path):
+            raise DamagedError(
+                self.path, duckdb.Error("Failure while replaying WAL: it does not begin as one")
+            )
         try:
             connection = duckdb.connect(str(self.path), read_only=self.read_only, config=self._settings())
         except duckdb.Error as error:
-            raise _refusal(self.path, error) from None
+            raise trouble.refusal(self.path, error) from None
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
         connection.execute("PRAGMA disable_checkpoint_on_shutdown")  # `close` does it, `_reopen` must not
         connection.execute("SET allowed_configs = ['operator_memory_limit']")
@@ -452,16 +488,3 @@ def _file_size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _refusal(path: Path, error: duckdb.Error) -> StoreError:
-    text = str(error)
-    if "lock" in text.lower() and "conflicting" in text.lower():
-        holder = re.search(r"PID (\d+)", text)
-        who = f"process {holder[1]}" if holder else "another process"
-        return StoreError(
-            f"{path}: {who} is using it, probably a running service: stop it, or ask it with --url"
-        )
-    if "not a valid DuckDB database" in text:
-        return StoreError(f"{path}: not a database of Blackhole: name another file with database_path")
-    return StoreError(f"{path}: cannot be opened: {one_line(error)}: choose a writable --data-dir")

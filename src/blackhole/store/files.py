@@ -6,25 +6,12 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import duckdb
-
 from blackhole.errors import StoreError
 
 WAL = ".wal"
 TEMPORARY = ".tmp"
 FRESH = ".rewriting"
 DAMAGED = ".damaged-"
-# How every log of DuckDB begins; one that does not is left out without a word.
-_WAL_START = b"\x64\x00\x62"
-_DAMAGE = (
-    "corrupt",
-    "checksum",
-    "could not read enough bytes",
-    "failure while replaying wal",
-    "serialization error",
-    "failed to deserialize",
-)
-_NEWER = "newer version"
 
 
 def beside(database: Path, suffix: str) -> Path:
@@ -59,22 +46,6 @@ def remove(paths: Iterable[Path]) -> None:
                 path.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"{path}: cannot be removed: {error.strerror}: remove it by hand") from None
-
-
-def is_damage(error: duckdb.Error) -> bool:
-    """Whether DuckDB says that a file is broken: not missing, locked, unreadable, foreign or newer."""
-    text = str(error).lower()
-    return _NEWER not in text and any(words in text for words in _DAMAGE)
-
-
-def is_damaged_log(database: Path) -> bool:
-    """Whether the write-ahead log does not begin as one: DuckDB would pass over all that is in it."""
-    try:
-        with beside(database, WAL).open("rb") as log:
-            start = log.read(len(_WAL_START))
-    except OSError:
-        return False
-    return bool(start) and not _WAL_START.startswith(start) and start != _WAL_START
 
 
 def put_aside(database: Path, suffixes: Iterable[str]) -> list[Path]:

@@ -11,7 +11,7 @@ import duckdb
 
 from blackhole.errors import StoreError
 from blackhole.records import Proof
-from blackhole.store.rewrite import CATALOG, Condition, quoted, tables
+from blackhole.store.rewrite import CATALOG, READ_ALL, Condition, quoted, tables
 
 # Shorter ones, and numbers with few different bytes, are found anywhere by chance.
 _LEAST_BYTES = 8
@@ -66,7 +66,7 @@ class Marks:
             for table in names:
                 if _left(connection, table, conditions.get(table)):
                     raise _not_erased(fresh, f"rows of {table} are left")
-                read += _read_all(connection, table)
+                read += int(connection.execute(READ_ALL.format(table=table)).fetchall()[0][0])
         size = fresh.stat().st_size
         with fresh.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             if any(content.find(pattern) >= 0 for pattern in self.patterns):
@@ -135,12 +135,6 @@ def _left(connection: duckdb.DuckDBPyConnection, table: str, condition: Conditio
         return False
     sql = f"SELECT count(*) > 0 FROM main.{quoted(table)} WHERE {condition.sql}"
     return bool(connection.execute(sql, list(condition.params) or None).fetchall()[0][0])
-
-
-def _read_all(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    """Every column of every row; the number of rows. A block that is not as it was written is an error."""
-    sql = f"SELECT count(*), bit_xor(hash(t)) FROM main.{quoted(table)} AS t"
-    return int(connection.execute(sql).fetchall()[0][0])
 
 
 def _not_erased(fresh: Path, words: str) -> StoreError:

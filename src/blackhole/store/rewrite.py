@@ -15,6 +15,8 @@ from blackhole.store import files
 from blackhole.store.reader import one_line
 
 CATALOG = "blackhole_fresh"
+# Every column of every row, and how many there are: a block that is not as it was written is an error.
+READ_ALL = 'SELECT count(*), bit_xor(hash(t)) FROM main."{table}" AS t'
 # A row group of DuckDB's; rows with lists may each hold a thousand values, so bytes count as well.
 _MOST_ROWS = 122_880
 _SLICE_BYTES = 8 * 2**20

@@ -17,7 +17,7 @@ export function Login({ onEnter }: { onEnter: () => void }) {
   };
   return (
     <form class="card empty login" onSubmit={enter}>
-      <h2>This service asks for a token</h2>
+      <h1>This service asks for a token</h1>
       <p>
         It is a line of the file that <code>api.token_file</code> names in the configuration.
       </p>

@@ -6,7 +6,7 @@ export function Empty() {
   const address = status.value?.endpoints.otlp_grpc ?? "127.0.0.1:4317";
   return (
     <section class="card empty" aria-labelledby="empty">
-      <h2 id="empty">Waiting for the first data</h2>
+      <h1 id="empty">Waiting for the first data</h1>
       <p>
         Nothing has arrived yet. Any program that speaks OpenTelemetry can report here, in any
         language. For a Python program, these three lines do it:

@@ -1,19 +1,32 @@
 /** The top of the page: whether it is live, how much arrives, and how the data is kept private. */
 
 import { arriving, budget, connection, governor, lockedOut, status, version } from "../state";
+import { nextTheme, theme } from "../theme";
 import { duration, figureText, number, size } from "../words";
 import { Badge } from "./badge";
 
-export function Header() {
+export function Header({ onSkip = () => undefined }: { onSkip?: () => void }) {
   return (
     <header class="top">
+      <button type="button" class="skip" onClick={onSkip}>
+        Skip to the content
+      </button>
       <div class="brand">
         <Mark />
-        <h1>Blackhole Analytics</h1>
+        <p>Blackhole Analytics</p>
         {version.value !== "" && <span class="version">{version}</span>}
       </div>
       <ConnectionState />
       <Privacy />
+      <button
+        type="button"
+        class="theme"
+        onClick={nextTheme}
+        title="Light, dark, or as the system is"
+      >
+        <span class="hidden">Colours: </span>
+        {{ system: "Auto", light: "Light", dark: "Dark" }[theme.value]}
+      </button>
     </header>
   );
 }
@@ -59,12 +72,27 @@ function ConnectionState() {
   );
 }
 
+function Sampling() {
+  const rate = governor.value?.sampling_rate ?? 1;
+  if (rate >= 1) return null;
+  const one = Math.round(1 / rate);
+  return (
+    <Badge
+      kind="warn"
+      words={`The service is under load and keeps one in ${one} points. Sums stay exact.`}
+    >
+      Keeping 1 in {one}
+    </Badge>
+  );
+}
+
 function Privacy() {
   const privacy = status.value?.privacy;
   if (privacy === undefined) return null;
   const kept = join(duration(privacy.retention_period));
   return (
     <div class="badges">
+      <Sampling />
       {privacy.network_sharing ? (
         <Badge words="Sums that you consented to may be shared, as secret shares with noise.">
           Sharing on

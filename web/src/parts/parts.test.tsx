@@ -55,7 +55,7 @@ it("shows why a metric was refused, and counts nothing that is protected", () =>
   render(<RefusedPanel />, place);
   const rows = [...place.querySelectorAll("tbody tr")].map((row) => row.textContent);
   expect(rows).toEqual([
-    "odd.metricnot in the catalogueallow it4",
+    "odd.metricnot in the catalogueallow it4Allow…",
     "user.activewaits for noisewaitnot counted",
   ]);
 });

@@ -12,12 +12,11 @@ interface Props {
 export function Badge({ words, kind = "plain", children }: Props) {
   const id = useId();
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: the explanation must be reachable by keyboard
-    <span class={`badge badge-${kind}`} tabIndex={0} aria-describedby={id}>
+    <button type="button" class={`badge badge-${kind}`} aria-describedby={id}>
       {children}
       <span class="tip" role="tooltip" id={id}>
         {words}
       </span>
-    </span>
+    </button>
   );
 }

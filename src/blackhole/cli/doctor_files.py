@@ -1,0 +1,119 @@
+"""Looks at the files of the data directory, and says how to mend what is wrong with them."""
+
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blackhole.cli.render import number, size
+from blackhole.errors import BlackholeError
+
+if TYPE_CHECKING:
+    from blackhole.cli.source import Source
+
+# The clocks of two machines, or a leap, are no reason to worry.
+_MOST_BEHIND_S = 120
+
+Check = tuple[str, Callable[[], str]]
+
+
+def checks(path: Path, *, running: bool) -> Iterator[Check]:
+    """Of the database at `path` and what is beside it; a file that a service holds is not opened."""
+    if not running:
+        yield "database", lambda: _database(path)
+    if path.exists():
+        yield "key", lambda: _private(path.with_name(path.name + ".key"), _NO_KEY)
+        yield "ledger head", lambda: _head(path)
+        yield "permissions", lambda: _private(path, "")
+    yield "set aside", lambda: _set_aside(path)
+    yield "copies", lambda: _copies(path)
+
+
+_NO_KEY = "known series begin anew without it: put it back from a backup"
+_NO_HEAD = "the budget period counts as spent without it: put it back from a backup, or start the service"
+
+
+def _database(path: Path) -> str:
+    """Opens the file and reads all of it: a damaged block shows only when it is read."""
+    if not path.exists():
+        return f"{path}: not there yet, `blackhole serve` creates it"
+    from blackhole.store.database import Database  # noqa: PLC0415
+
+    database = Database.open(path, read_only=True)
+    try:
+        rows = database.read_all()
+    except BlackholeError as error:
+        raise BlackholeError(
+            f"{path}: cannot be read to its end ({error}): put a backup in its place, or export what is left"
+        ) from None
+    finally:
+        database.close()
+    return f"{path}, {size(database.size())}, {number(rows)} rows, all of them readable"
+
+
+def _private(path: Path, without: str) -> str:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise BlackholeError(f"{path}: {error.strerror}: {without}") from None
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        raise BlackholeError(f"{path}: others may read it: `chmod 600 {path}`")
+    if not os.access(path, os.R_OK):
+        raise BlackholeError(f"{path}: cannot be read: give it to the user of the service")
+    return f"{path}, for its owner only"
+
+
+def _head(path: Path) -> str:
+    from blackhole.store.ledger import head_path, read_head  # noqa: PLC0415
+
+    words = _private(head_path(path), _NO_HEAD)
+    read_head(path)
+    return words
+
+
+def _set_aside(path: Path) -> str:
+    from blackhole.store.files import leftovers, set_aside  # noqa: PLC0415
+
+    found = set_aside(path)
+    if found:
+        raise BlackholeError(
+            f"{', '.join(map(str, found))}: damaged and set aside: put a backup in the database's place, or"
+            " remove it when nothing in it is wanted"
+        )
+    return "nothing" + (", a rewriting goes on or was cut off" if leftovers(path) else "")
+
+
+def _copies(path: Path) -> str:
+    from blackhole.store.files import copies  # noqa: PLC0415
+
+    found = copies(path)
+    told = ", ".join(f"{copy} ({size(copy.stat().st_size)})" for copy in found)
+    return f"{told}: from before a migration; remove them when all is well" if told else "none"
+
+
+def ledger(source: "Source") -> str:
+    """Replays the privacy ledger against its head. Raises BlackholeError."""
+    from blackhole.cli.privacy_verify import replay  # noqa: PLC0415
+
+    found, _ = replay(source)
+    if found.faults:
+        raise BlackholeError(f"{found.faults[0]}: see `blackhole privacy verify`")
+    return f"{number(found.rows)} rows, in agreement with its head"
+
+
+def clock(source: "Source", now: Callable[[], float] = time.time) -> str:
+    """Whether the clock is behind what was written. Raises BlackholeError."""
+    import msgspec  # noqa: PLC0415
+
+    from blackhole.query.accounts import LedgerPage, to_row  # noqa: PLC0415
+
+    page = msgspec.json.decode(source.privacy_ledger(None, 1), type=LedgerPage)
+    rows = [to_row(entry) for entry in page.rows]
+    behind = (rows[0].time_ns / 1e9 - now()) if rows else 0.0
+    if behind > _MOST_BEHIND_S:
+        raise BlackholeError(
+            f"the clock is {behind:.0f} s behind the privacy ledger: set it right, or no window ends"
+        )
+    return "not behind what was written"

@@ -1,0 +1,1 @@
+"""Turns what the query layer answers into findings to look at, and keeps them in the file."""

@@ -1,0 +1,125 @@
+import { describe, expect, it } from "vitest";
+import type { Answer, AnswerPoint } from "../wire";
+import { highestNamed, linesOfAnswer, namedSeries, secondsOf } from "./data";
+import { newOf } from "./ends";
+import { cell, toCsv } from "./export";
+import { heatWords } from "./heat";
+import { heatOf, heatSql } from "./heat-data";
+import { yRange } from "./options";
+
+const at = (
+  seconds: number,
+  value: number | null,
+  more: Partial<AnswerPoint> = {},
+): AnswerPoint => ({
+  timestamp: new Date(seconds * 1000).toISOString(),
+  value,
+  ...more,
+});
+
+function answer(points: AnswerPoint[][], more: Partial<Answer> = {}): Answer {
+  return {
+    metric: "a.b",
+    type: "gauge",
+    unit: "ms",
+    privacy_level: "internal",
+    aggregation: "avg",
+    interval: "10s",
+    series: points.map((list, index) => ({ attributes: { kind: `k${index}` }, points: list })),
+    sampling_rate: 1,
+    notes: [],
+    ...more,
+  };
+}
+
+const lines = (asked: Answer) => linesOfAnswer(namedSeries(asked), asked);
+
+describe("the lines of an answer", () => {
+  it("have a gap where buckets are absent, and none at the sender's own rhythm", () => {
+    const gap = lines(answer([[at(0, 1), at(10, 1), at(20, 1), at(90, 1), at(100, 1)]]));
+    expect(gap.columns[0]).toEqual([1, 1, 1, null, 1, 1]);
+    const rare = lines(answer([[at(0, 1), at(60, 2), at(120, 3)]]));
+    expect(rare.columns[0]).toEqual([1, 2, 3]);
+  });
+
+  it("are drawn from zero up where noise went below, with their bars, but exported as they are", () => {
+    const noisy = answer(
+      [[at(0, -5, { lower: -20, upper: 10 }), at(10, 8, { lower: -7, upper: 23 })]],
+      {
+        privacy_level: "highly_sensitive",
+      },
+    );
+    const drawn = lines(noisy);
+    expect(drawn.columns[0]).toEqual([0, 8]);
+    expect(drawn.lower?.[0]).toEqual([0, 0]);
+    expect(drawn.upper?.[0]).toEqual([10, 23]);
+    expect(yRange(0, 8, drawn)[1]).toBeGreaterThan(23);
+    expect(linesOfAnswer(namedSeries(noisy), noisy, true).columns[0]).toEqual([-5, 8]);
+  });
+
+  it("leave the least telling series out, and keep the order of names", () => {
+    const many = namedSeries(answer([[at(0, 3)], [at(0, 9)], [at(0, 1)], [at(0, 7)]]));
+    expect(highestNamed(many, 2).map(({ attributes }) => attributes["kind"])).toEqual(["k1", "k3"]);
+  });
+});
+
+it("knows how long intervals are", () => {
+  expect(["10s", "5m", "1h30m", "250ms", "1d"].map(secondsOf)).toEqual([
+    10, 300, 5400, 0.25, 86_400,
+  ]);
+});
+
+describe("CSV", () => {
+  it("quotes what needs it, and makes no formula of a name", () => {
+    expect(['a,"b"', "=1+1", "@x", 4.5, null, -3].map(cell)).toEqual([
+      '"a,""b"""',
+      "'=1+1",
+      "'@x",
+      "4.5",
+      "",
+      "-3",
+    ]);
+  });
+
+  it("has a column a line, and those of the bars", async () => {
+    const csv = await toCsv({ times: [0], columns: [[2]], lower: [[1]], upper: [[3]] }, [
+      "relay",
+    ]).text();
+    expect(csv).toBe("time,relay,relay lower,relay upper\r\n1970-01-01T00:00:00.000Z,2,1,3\r\n");
+  });
+});
+
+it("draws only what came after the last drawing, and begins at its end", () => {
+  const track = { times: [1, 2, 3, 4], values: [10, 20, null, 40] };
+  expect(newOf(track, 2)).toEqual([
+    [2, 20],
+    [3, null],
+    [4, 40],
+  ]);
+  expect(newOf(track, 4)).toEqual([[4, 40]]);
+  expect(newOf({ times: [], values: [] }, 0)).toEqual([]);
+});
+
+describe("a heat map", () => {
+  const rows = [
+    [0, 10, 3, "ms"],
+    [0, null, 1, "ms"],
+    [10_000, 10, 4, "ms"],
+  ];
+  const heat = heatOf({ columns: [], types: [], rows, truncated: false, elapsed_ms: 1 }, 10);
+
+  it("has a row a bound, the open one last", () => {
+    expect(heat.bounds).toEqual([10, Infinity]);
+    expect(heat.cells).toEqual([
+      [3, 4],
+      [1, 0],
+    ]);
+    expect(heatWords(heat)).toBe("8 measured; half ≤ 10 ms, nearly all > 10 ms.");
+  });
+
+  it("asks for names as text, whatever they are", () => {
+    const text = heatSql({ metric: "a'b", key: "k", value: "v'; DROP" }, { start: 0, end: 60 }, 10);
+    expect(text).toContain("'a''b'");
+    expect(text).toContain("'v''; DROP'");
+  });
+});

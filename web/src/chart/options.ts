@@ -1,0 +1,147 @@
+/** How a chart looks and what it does with the pointer (uPlot), in the colours of the page. */
+
+import type uPlot from "uplot";
+import { moment, zoomOut, zoomTo } from "../range";
+import { figureText } from "../words";
+import { drawErrorBars } from "./bars";
+import { DASHES, paint } from "./colours";
+import type { Lines } from "./data";
+
+/** All charts of a page share their cursor. */
+const SHARED = "time";
+const LEAST_BRUSH = 6;
+
+export interface Look {
+  unit: string;
+  height: number;
+  lines: number;
+  zoomable: boolean;
+  latest: () => Lines;
+  onCursor: (plot: uPlot) => void;
+}
+
+export function options(element: HTMLElement, look: Look): uPlot.Options {
+  const colour = paint(element);
+  const font = `11px ${getComputedStyle(element).fontFamily}`;
+  const axis = { stroke: colour("--faint"), font, ticks: { show: false } };
+  const grid = { stroke: colour("--line"), width: 1 };
+  return {
+    width: Math.max(element.clientWidth, 40),
+    height: look.height,
+    padding: [8, 14, 0, 0],
+    legend: { show: false },
+    cursor: cursor(look),
+    scales: {
+      x: { time: true, auto: false },
+      y: { range: (_plot, min, max) => yRange(min, max, look.latest()) },
+    },
+    axes: [
+      {
+        ...axis,
+        grid: { show: false },
+        size: 24,
+        space: 84,
+        values: (_plot, splits) => timeTexts(splits),
+      },
+      {
+        ...axis,
+        grid,
+        size: 60,
+        gap: 8,
+        space: 34,
+        values: (_plot, splits) => splits.map((v) => figureText(v, look.unit)),
+      },
+    ],
+    series: [{}, ...Array.from({ length: look.lines }, (_, at) => line(colour, at, look.lines))],
+    hooks: {
+      setCursor: [look.onCursor],
+      setSelect: look.zoomable ? [brush] : [],
+      draw: [(plot) => drawErrorBars(plot, look.latest(), colour)],
+    },
+  };
+}
+
+function cursor(look: Look): uPlot.Cursor {
+  return {
+    y: false,
+    drag: { x: look.zoomable, y: false, setScale: false },
+    points: { size: 6 },
+    sync: { key: SHARED, setSeries: false, scales: ["x", null] },
+    bind: {
+      dblclick: () => () => {
+        zoomOut();
+        return null;
+      },
+    },
+  };
+}
+
+function brush(plot: uPlot): void {
+  const { left, width } = plot.select;
+  if (width < LEAST_BRUSH) return;
+  plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+  zoomTo(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"));
+}
+
+function line(colour: (name: string) => string, index: number, lines: number): uPlot.Series {
+  const stroke = colour(`--chart-${(index % DASHES.length) + 1}`);
+  return {
+    stroke,
+    width: 1.75,
+    dash: DASHES[index % DASHES.length] ?? [],
+    spanGaps: false,
+    points: { size: 4, filter: (plot, series) => lonely(plot.data[series] ?? []) },
+    ...(lines === 1 ? { fill: `color-mix(in srgb, ${stroke} 12%, transparent)` } : {}),
+  };
+}
+
+/** Points that no line shows, because a gap is on both sides. */
+export function lonely(column: ArrayLike<number | null | undefined>): number[] {
+  const found: number[] = [];
+  let before: number | null = null;
+  let candidate: number | null = null;
+  for (let at = 0; at < column.length; at += 1) {
+    const value = column[at];
+    if (value === undefined) continue;
+    if (value === null && candidate !== null) found.push(candidate);
+    candidate = value !== null && before === null ? at : null;
+    before = value;
+  }
+  if (candidate !== null) found.push(candidate);
+  return found;
+}
+
+/** From zero where that is honest and readable; never flat; error bars fit in. */
+export function yRange(min: number | null, max: number | null, lines?: Lines): [number, number] {
+  let low = min;
+  let high = max;
+  for (const column of lines?.lower ?? [])
+    for (const value of column) if (value != null && low !== null) low = Math.min(low, value);
+  for (const column of lines?.upper ?? [])
+    for (const value of column) if (value != null && high !== null) high = Math.max(high, value);
+  if (low === null || high === null || !Number.isFinite(low) || !Number.isFinite(high))
+    return [0, 1];
+  const bottom = low >= 0 ? 0 : low * 1.1;
+  const top = high <= 0 ? 0 : high * 1.15;
+  return bottom === top ? [0, 1] : [bottom, top];
+}
+
+const DAY = 86_400;
+
+function timeTexts(splits: readonly number[]): string[] {
+  const step = (splits[1] ?? 0) - (splits[0] ?? 0);
+  if (step > 0 && step < 60)
+    return splits.map((time) =>
+      new Date(time * 1000).toLocaleTimeString([], { hour12: false, timeStyle: "medium" }),
+    );
+  const far = (splits.at(-1) ?? 0) - (splits[0] ?? 0) > DAY;
+  return splits.map((time) => (far ? moment(time) : clock(time)));
+}
+
+export function clock(seconds: number): string {
+  return new Date(seconds * 1000).toLocaleTimeString([], {
+    hour: "2-digit",
+    minute: "2-digit",
+    hour12: false,
+  });
+}

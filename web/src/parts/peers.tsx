@@ -1,0 +1,221 @@
+/** The kinds of peer beside one another: how many, how fast, since when it is so. */
+
+import { query } from "../api";
+import { SLOW_PAUSE, toQuestion, useAsked } from "../ask";
+import { type Change, changeOf } from "../changes";
+import { namedSeries } from "../chart/data";
+import { moment, type Range } from "../range";
+import { address } from "../route";
+import type { Answer } from "../wire";
+import { figureText } from "../words";
+import { Loading, Nothing, Section, Trouble } from "./state";
+import { TableCard } from "./table-card";
+
+const HOUR = 3600;
+const POINTS = 120;
+const DISCOVERY = "p2p.discovery.latency";
+const PING = "p2p.ping.latency";
+/** So many times slower than all the others is worth a word. */
+const SLOW = 3;
+
+interface Speed {
+  now: number | null;
+  change: Change | null;
+}
+
+export interface Peers {
+  type: string;
+  connections: number | null;
+  discovery: Speed | null;
+  ping: Speed | null;
+  failed: number | null;
+}
+
+/** At least an hour, since a change shows only beside what was before. */
+async function askPeers(shown: Range, signal: AbortSignal): Promise<Peers[]> {
+  const range = { start: Math.min(shown.start, shown.end - HOUR), end: shown.end };
+  const quietly = (promise: Promise<Answer>) => promise.catch(() => null);
+  const by = ["peer_type"];
+  const speed = (metric: string) =>
+    quietly(
+      query(
+        toQuestion({ metric, by, filters: { success: "true" }, points: POINTS }, range),
+        signal,
+      ),
+    );
+  const [discovery, ping, connections, searches] = await Promise.all([
+    speed(DISCOVERY),
+    speed(PING),
+    quietly(
+      query(toQuestion({ metric: "p2p.peer.connections", by, aggregation: "avg" }, range), signal),
+    ),
+    quietly(
+      query(
+        toQuestion(
+          { metric: DISCOVERY, by: ["peer_type", "success"], aggregation: "count" },
+          range,
+        ),
+        signal,
+      ),
+    ),
+  ]);
+  if (discovery === null && ping === null && connections === null)
+    throw new Error("the service did not say how the peers are: it is asked again in a moment");
+  return peersOf(discovery, ping, connections, searches);
+}
+
+export function peersOf(
+  discovery: Answer | null,
+  ping: Answer | null,
+  connections: Answer | null,
+  searches: Answer | null,
+): Peers[] {
+  const answers = [discovery, ping, connections];
+  const types = new Set(
+    answers.flatMap((answer) => (answer?.series ?? []).map(({ attributes }) => typeOf(attributes))),
+  );
+  types.delete("");
+  return [...types].sort().map((type) => ({
+    type,
+    connections: connections === null ? null : (pointsOf(connections, type).at(-1)?.value ?? null),
+    discovery: discovery === null ? null : speedOf(discovery, type),
+    ping: ping === null ? null : speedOf(ping, type),
+    failed: searches === null ? null : failedOf(searches, type),
+  }));
+}
+
+const typeOf = (attributes: Record<string, unknown>) => String(attributes["peer_type"] ?? "");
+
+function pointsOf(answer: Answer, type: string) {
+  const found = namedSeries(answer).find(({ attributes }) => typeOf(attributes) === type);
+  return (found?.points ?? []).flatMap(({ timestamp, value }) =>
+    value === null ? [] : [{ time: Date.parse(timestamp) / 1000, value }],
+  );
+}
+
+function speedOf(answer: Answer, type: string): Speed {
+  const samples = pointsOf(answer, type);
+  const change = changeOf(samples);
+  return { now: change?.after ?? lately(samples.map(({ value }) => value)), change };
+}
+
+/** The middle of the last few, since one search more or less should not move the table. */
+function lately(values: readonly number[]): number | null {
+  const last = values.slice(-5).sort((a, b) => a - b);
+  return last[Math.floor(last.length / 2)] ?? null;
+}
+
+function failedOf(answer: Answer, type: string): number | null {
+  let [all, failed] = [0, 0];
+  for (const { attributes, points } of answer.series) {
+    if (typeOf(attributes) !== type) continue;
+    const count = points.reduce((sum, { value }) => sum + (value ?? 0), 0);
+    all += count;
+    if (String(attributes["success"]) === "false") failed += count;
+  }
+  return all === 0 ? null : failed / all;
+}
+
+/** What to say about one kind of peer beside the others. */
+export function verdict(peers: Peers, all: readonly Peers[]): { words: string; bad: boolean } {
+  for (const [kind, speed] of [
+    ["ping", peers.ping],
+    ["discovery", peers.discovery],
+  ] as const) {
+    const change = speed?.change;
+    if (change == null) continue;
+    const what = kind === "ping" ? "to reach" : "to find";
+    const figures = `${figureText(change.before, "ms")} → ${figureText(change.after, "ms")}`;
+    const slower = change.after > change.before;
+    return {
+      words: `${slower ? "Slower" : "Faster"} ${what} since ${moment(change.since)} (${figures})`,
+      bad: slower,
+    };
+  }
+  const own = peers.ping?.now ?? null;
+  const others = all.flatMap((one) =>
+    one === peers || one.ping?.now == null ? [] : [one.ping.now],
+  );
+  if (own !== null && others.length > 0 && own > SLOW * Math.max(...others))
+    return { words: "By far the slowest to reach, all the time", bad: true };
+  return { words: "Steady", bad: false };
+}
+
+export function PeerTypes() {
+  const { data, trouble } = useAsked("peers", askPeers, SLOW_PAUSE / 3);
+  const peers = data.value;
+  return (
+    <Section
+      id="peer-types"
+      title="Kinds of peer"
+      aside="in the last hour, or longer where you look at more; never single peers"
+    >
+      {peers === null && <Trouble words={trouble.value} />}
+      {peers === null && trouble.value === "" && <Loading height={150} />}
+      {peers?.length === 0 && (
+        <Nothing>
+          No peer was measured in this range. A node sends p2p.discovery.latency, p2p.ping.latency
+          and p2p.peer.connections with the attribute peer_type.
+        </Nothing>
+      )}
+      {peers !== null && peers.length > 0 && <Table peers={peers} />}
+    </Section>
+  );
+}
+
+function Table({ peers }: { peers: Peers[] }) {
+  return (
+    <TableCard label="Kinds of peer">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Kind</th>
+            <th scope="col">How it is</th>
+            <th scope="col" class="right">
+              Connected
+            </th>
+            <th scope="col" class="right">
+              Time to find, 95 % within
+            </th>
+            <th scope="col" class="right">
+              Time to reach, 95 % within
+            </th>
+            <th scope="col" class="right">
+              Searches that failed
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {peers.map((one) => {
+            const said = verdict(one, peers);
+            return (
+              <tr key={one.type}>
+                <th scope="row">
+                  <b>{one.type}</b>
+                </th>
+                <td class={said.bad ? "bad" : ""}>{said.words}</td>
+                <td class="right">{figureText(one.connections, "")}</td>
+                <td class="right">
+                  <Speedy speed={one.discovery} metric={DISCOVERY} />
+                </td>
+                <td class="right">
+                  <Speedy speed={one.ping} metric={PING} />
+                </td>
+                <td class="right">
+                  {one.failed === null ? "–" : `${Math.round(one.failed * 100)}%`}
+                </td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </TableCard>
+  );
+}
+
+function Speedy({ speed, metric }: { speed: Speed | null; metric: string }) {
+  if (speed === null || speed.now === null) return <>–</>;
+  return (
+    <a href={address("/explore", { metric, by: "peer_type" })}>{figureText(speed.now, "ms")}</a>
+  );
+}
