@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Protocol, Self
 
@@ -172,6 +173,14 @@ class Span:
 
     start_ns: int
     end_ns: int
+
+
+def format_time(nanoseconds: int) -> str:
+    """RFC 3339 in UTC, with as many digits as the moment needs."""
+    seconds, rest = divmod(nanoseconds, 10**9)
+    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    fraction = f"{rest:09}".rstrip("0")
+    return f"{text}.{fraction}Z" if fraction else f"{text}Z"
 
 
 class LedgerKind(StrEnum):

@@ -18,7 +18,7 @@ from blackhole.guard import release, windows
 from blackhole.guard.engine import Guard
 from blackhole.guard.ledger import Stored
 from blackhole.process import leave
-from blackhole.store import append, ledger, secret
+from blackhole.store import append, files, ledger
 from blackhole.store.append import Writer
 from blackhole.store.database import Database
 
@@ -73,7 +73,7 @@ POINTS: dict[str, Callable[[], None]] = {
     "when its values are inserted": lambda: before(ledger, "insert"),
     "when its ledger rows are inserted": lambda: before(ledger, "write_head"),
     "when the head is written but not in place": lambda: before(Path, "replace"),
-    "when the head is in place but not synced": lambda: before(secret, "_sync_directory"),
+    "when the head is in place but not synced": lambda: before(files, "sync"),
     "when the head is on the disk": lambda: after(ledger, "write_head"),
     "when it is committed and nobody knows yet": lambda: after(append.Writer, "_commit"),
 }

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from blackhole.catalogue.definition import Definition
 from blackhole.config import Config
-from blackhole.guard.attributes import Reducer, canonical, kept_keys
+from blackhole.guard.attributes import Reducer, canonical
 
 PEER = "12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf"
 
@@ -50,8 +50,8 @@ def test_an_unknown_aggregation_keeps_nothing() -> None:
 
 
 def test_keep_replaces_the_keys_of_the_aggregation() -> None:
-    assert kept_keys(definition(aggregation="by_type", keep=["colour"])) == ("colour",)
-    assert kept_keys(definition(aggregation="by_type")) == ("type", "category", "region")
+    assert definition(aggregation="by_type", keep=["colour"]).kept_keys == ("colour",)
+    assert definition(aggregation="by_type").kept_keys == ("type", "category", "region")
 
 
 def test_by_type_keeps_the_metrics_own_declared_type_key() -> None:

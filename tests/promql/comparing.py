@@ -11,7 +11,6 @@ from blackhole.query.promql.engine import Engine, Result
 from blackhole.query.promql.values import Key, key_of
 
 RELATIVE = 1e-9
-ORDERED = ("sort", "topk", "bottomk")
 
 
 def ask(engine: Engine, endpoint: str, expression: str) -> Result | str:

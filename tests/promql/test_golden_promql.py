@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.promql import oracle
-from tests.promql.comparing import ORDERED, ask, compare
+from tests.promql.comparing import ask, compare
 from tests.promql.data import open_metrics, store
 
 from blackhole.query.promql.engine import Engine
@@ -33,7 +33,7 @@ def test_the_table_is_the_one_that_prometheus_was_asked() -> None:
 @pytest.mark.parametrize("expression", list(GOLDEN))
 def test_at_one_time_as_prometheus(engine: Engine, expression: str) -> None:
     found = ask(engine, "query", expression)
-    compare(found, GOLDEN[expression]["query"], ordered=expression.startswith(ORDERED))
+    compare(found, GOLDEN[expression]["query"], ordered=expression.startswith(oracle.ORDERED))
 
 
 @pytest.mark.parametrize("expression", list(GOLDEN))

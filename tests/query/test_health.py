@@ -3,8 +3,7 @@ from tests.query.query_fakes import NOW, NOW_S, Desk
 from tests.store.store_fakes import SECOND, Histogram, Point, batch, series
 
 from blackhole.query.reports import ServiceHealth
-from blackhole.query.times import format_time
-from blackhole.records import MetricType, PrivacyLevel, SeriesRow
+from blackhole.records import MetricType, PrivacyLevel, SeriesRow, format_time
 
 Rows = dict[str, list[Point] | list[Histogram]]
 

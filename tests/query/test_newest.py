@@ -3,8 +3,7 @@ from tests.query.query_fakes import NOW, NOW_S, Desk
 from tests.store.store_fakes import SECOND, Histogram, Point, batch, series
 
 from blackhole.query.reports import Newest
-from blackhole.query.times import format_time
-from blackhole.records import MetricType, PrivacyLevel
+from blackhole.records import MetricType, PrivacyLevel, format_time
 
 
 def network(asked: Desk) -> dict[str, Newest]:

@@ -14,8 +14,7 @@ from blackhole.guard.verify import verify
 from blackhole.query.accounts import to_row
 from blackhole.query.language import Query
 from blackhole.query.run import Runner
-from blackhole.query.times import format_time
-from blackhole.records import LedgerKind
+from blackhole.records import LedgerKind, format_time
 from blackhole.store.ledger import write_head
 
 

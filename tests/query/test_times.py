@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blackhole.errors import QueryError
-from blackhole.query.times import SECOND, format_time, nice_interval, parse_interval, parse_time
+from blackhole.query.times import SECOND, nice_interval, parse_interval, parse_time
+from blackhole.records import format_time
 
 
 @pytest.mark.parametrize(

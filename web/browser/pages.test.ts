@@ -157,7 +157,7 @@ describe.skipIf(CHROMIUM === undefined)("the page", () => {
     await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "Memory each minute" }).click();
     await page.getByRole("button", { name: "Ask", exact: true }).click();
-    await page.getByText(/\d+ rows/).waitFor();
+    await page.getByText(/\d+ rows?, in \d/).waitFor();
     await page.locator("li.metric canvas").waitFor();
     await picture(page, "sql-answer");
     await editor.press("Control+a");

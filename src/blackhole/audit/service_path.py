@@ -20,7 +20,6 @@ from blackhole.audit.subjects import Subject
 from blackhole.catalogue.load import Catalogue
 from blackhole.decode import Decoder
 from blackhole.errors import UsageError
-from blackhole.guard.attributes import released_keys
 from blackhole.guard.engine import Guard
 from blackhole.guard.ledger import Stored
 from blackhole.guard.terms import declared_groups
@@ -180,7 +179,7 @@ class _Service:
             end_time=end // SECOND_NS,
             aggregation="sum",
             interval=self._window_ns // SECOND_NS,
-            group_by=list(released_keys(self._subject.definition)),
+            group_by=list(self._subject.definition.released_keys),
         )
         for series in self._runner.query(query).series:
             for point in series.points:

@@ -75,11 +75,20 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return () if named is None else (*named, *(key for key in self.values if key not in named))
 
     @property
+    def released_keys(self) -> tuple[str, ...]:
+        """The keys by which a highly sensitive metric is split: those whose values are declared."""
+        keys = dict.fromkeys((*self.kept_keys, SERVICE))
+        return tuple(key for key in keys if key in self.values)
+
+    @property
+    def cells(self) -> int:
+        """Buckets that each of its groups has; 1 where it is no histogram."""
+        return len(self.buckets or ()) + 1 if self.type is MetricType.HISTOGRAM else 1
+
+    @property
     def declared_groups(self) -> int:
         """How many groups a window of it has, each declared value and `other`, bucket by bucket.
 
         `service.name` is among the keys where its values are declared: only then it survives a release.
         """
-        keys = {*self.kept_keys} | {SERVICE} & {*self.values}
-        groups = math.prod(len({*self.values.get(key, ()), OTHER}) for key in keys)
-        return groups * (len(self.buckets or ()) + 1 if self.type is MetricType.HISTOGRAM else 1)
+        return math.prod(len({*self.values[key], OTHER}) for key in self.released_keys) * self.cells

@@ -18,17 +18,6 @@ Attributes = dict[str, Scalar]
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def kept_keys(definition: Definition) -> tuple[str, ...]:
-    """The attributes that survive besides `service.name`."""
-    return definition.kept_keys
-
-
-def released_keys(definition: Definition) -> tuple[str, ...]:
-    """The keys by which a highly sensitive metric is split: those whose values are declared."""
-    keys = dict.fromkeys((*kept_keys(definition), SERVICE))
-    return tuple(key for key in keys if key in definition.values)
-
-
 def canonical(attributes: Mapping[str, Scalar]) -> str:
     """Canonical JSON: sorted keys, no spaces."""
     return _encode(attributes).decode()
@@ -52,9 +41,9 @@ class Reducer:
         if definition.level is PrivacyLevel.HIGHLY_SENSITIVE and self._noise:
             return {
                 key: self._declared(definition.values[key], point[key] if key in point else resource.get(key))
-                for key in released_keys(definition)
+                for key in definition.released_keys
             }
-        for key in kept_keys(definition):
+        for key in definition.kept_keys:
             raw = point[key] if key in point else resource.get(key)
             value = self._value(definition, metric, key, raw)
             if value is not None:
@@ -66,7 +55,7 @@ class Reducer:
 
     def other(self, definition: Definition) -> Attributes:
         """The attributes of the group that small groups are folded into."""
-        keys = dict.fromkeys(kept_keys(definition), OTHER)
+        keys = dict.fromkeys(definition.kept_keys, OTHER)
         return {**keys, SERVICE: OTHER} if self._service_survives(definition) else {**keys}
 
     def _value(self, definition: Definition, metric: str, key: str, raw: object) -> Scalar | None:
@@ -91,7 +80,7 @@ class Reducer:
             # The names of guarded metrics fill caps of their own: a full one shows on open metrics.
             cap = definition.name if definition.level.guarded else ""
             return self._capped(cap, SERVICE, clean_text(name))
-        return name if name in declared else OTHER
+        return self._declared(declared, name)
 
     def _region(self, raw: object) -> str:
         populous = isinstance(raw, str) and self._populations.get(raw, -1) >= self._smallest_region

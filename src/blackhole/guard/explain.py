@@ -11,10 +11,8 @@ from blackhole.config import Config, duration_words
 from blackhole.errors import QueryError, UnknownMetricError
 from blackhole.guard import plan as planning
 from blackhole.guard import wording
-from blackhole.guard.attributes import kept_keys, released_keys
-from blackhole.guard.budget import epsilon_of
 from blackhole.guard.scrub import clean_name
-from blackhole.guard.terms import GAUSSIAN, Terms, half_width
+from blackhole.guard.terms import Terms, epsilon_at, half_width
 from blackhole.guard.toeplitz import HORIZON, coefficients, row_norm
 from blackhole.records import PrivacyLevel
 
@@ -100,8 +98,8 @@ def explain(definition: Definition, catalogue: Iterable[Definition], config: Con
 
 def _kept(definition: Definition, config: Config) -> list[str]:
     if definition.level is PrivacyLevel.HIGHLY_SENSITIVE and config.differential_privacy:
-        return list(released_keys(definition))
-    return list(kept_keys(definition))
+        return list(definition.released_keys)
+    return list(definition.kept_keys)
 
 
 def _same_events(entries: Iterable[Definition]) -> dict[str, str]:
@@ -134,17 +132,15 @@ def _released(
     if planned is None:
         raise ValueError(f"{definition.name}: is not in the catalogue's plan")
     terms, delta = planned.terms, whole.delta
-    gaussian = terms.mechanism == GAUSSIAN
-    total = terms.cost * terms.charged_windows
-    cost = epsilon_of(total, delta) if gaussian else total
+    cost = epsilon_at(terms.mechanism, terms.cost * terms.charged_windows, delta)
     error, whole_error = expected_error(terms), period_error(terms)
     words = wording.of_released(definition, terms, config, cost=cost, error=error, period_error=whole_error)
     return Explanation(
         **facts,
         mechanism=terms.mechanism,
-        epsilon=epsilon_of(terms.cost, delta) if gaussian else terms.cost,
+        epsilon=epsilon_at(terms.mechanism, terms.cost, delta),
         delta=delta,
-        rho=terms.cost if gaussian else None,
+        rho=terms.rho,
         scale=terms.scale,
         count_scale=terms.count_scale,
         window=duration_words(config.release_window),

@@ -101,7 +101,7 @@ class Ledger:
 
     def is_open(self, terms: Terms) -> bool:
         """Whether the metric may still be released in this period."""
-        return self.may_release and (not terms.remembers_units or terms.metric not in self._exhausted)
+        return self.may_release and terms.metric not in self._exhausted
 
     def cost_of(self, terms: Terms) -> float:
         """What the next release of the metric costs (ρ or ε); 0 once each unit is paid for."""

@@ -4,7 +4,6 @@ import logging
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import msgspec
 
@@ -14,11 +13,10 @@ from blackhole.catalogue.definition import Definition
 from blackhole.errors import PrivacyError
 from blackhole.guard import toeplitz
 from blackhole.guard.attributes import canonical
-from blackhole.guard.budget import epsilon_of
 from blackhole.guard.ledger import Ledger
 from blackhole.guard.plan import PlannedMetric
-from blackhole.guard.terms import GAUSSIAN, SCALE_PARTS, Terms, declared_groups, half_width
-from blackhole.records import NoisyList, Receipt, ReleaseRow, Span
+from blackhole.guard.terms import SCALE_PARTS, Terms, declared_groups, epsilon_at, half_width
+from blackhole.records import NoisyList, Receipt, ReleaseRow, Span, format_time
 
 SECOND_NS = 10**9
 log = logging.getLogger(__name__)
@@ -98,7 +96,7 @@ class Releases:
             boundaries=entry.buckets if entry.type == "histogram" else None,
             release=_core.Release(
                 terms.mechanism,
-                scale=_parts(terms.scale / terms.grid),
+                scale=_parts(terms.steps),
                 count_scale=0 if terms.count_scale is None else _parts(terms.count_scale),
                 grid=terms.grid,
                 groups=list(metric.groups.values()),
@@ -160,19 +158,18 @@ class Releases:
     def _receipt(self, terms: Terms, window: Span, step: int | None) -> Receipt:
         plan = self._ledger.plan
         delta = 0.0 if plan is None else plan.delta
-        is_gaussian = terms.mechanism == GAUSSIAN
         norm = 1.0 if step is None else toeplitz.row_norm(step)
         return Receipt(
             metric=terms.metric,
             unit=terms.unit,
             bounds=terms.bounds,
             mechanism=terms.mechanism,
-            epsilon=epsilon_of(terms.cost, delta) if is_gaussian else terms.cost,
+            epsilon=epsilon_at(terms.mechanism, terms.cost, delta),
             delta=delta,
-            rho=terms.cost if is_gaussian else None,
+            rho=terms.rho,
             scale=terms.scale,
             count_scale=terms.count_scale,
-            window=(_words(window.start_ns), _words(window.end_ns)),
+            window=(format_time(window.start_ns), format_time(window.end_ns)),
             groups_per_unit=terms.groups_per_unit,
             # Values are whole steps, so half a step more is needed for 95 of 100.
             interval_95=half_width(terms.mechanism, [terms.scale * norm]) + terms.grid / 2,
@@ -196,9 +193,3 @@ def created_us(window: Span, *, early: bool, noisy: bool) -> int:
 
 def _parts(steps: float) -> int:
     return round(steps * SCALE_PARTS)
-
-
-def _words(time_ns: int) -> str:
-    seconds, rest = divmod(time_ns, SECOND_NS)
-    moment = datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")
-    return f"{moment}{f'.{rest:09d}'.rstrip('0') if rest else ''}Z"

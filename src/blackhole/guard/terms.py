@@ -8,8 +8,8 @@ from typing import Literal
 import msgspec
 
 from blackhole.catalogue.definition import OTHER, Definition, PrivacyUnit
-from blackhole.guard.attributes import Attributes, released_keys
-from blackhole.guard.budget import rho_of
+from blackhole.guard.attributes import Attributes
+from blackhole.guard.budget import epsilon_of, rho_of
 from blackhole.guard.toeplitz import column_norm, column_sum
 from blackhole.records import MetricType
 
@@ -65,6 +65,11 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         return not self.by_event and self.charged_windows < self.windows
 
     @property
+    def rho(self) -> float | None:
+        """What one release costs in ρ; None where costs are counted in ε."""
+        return self.cost if self.mechanism == GAUSSIAN else None
+
+    @property
     def steps(self) -> float:
         """The scale in steps of the grid."""
         return self.scale / self.grid
@@ -93,7 +98,7 @@ def terms_of(definition: Definition, cost: float, windows: int, mechanism: Mecha
     by_event = not isinstance(unit, PrivacyUnit)
     grid, sensitivity = (1.0, 1) if by_event else _grid(definition, definition.bounds)
     groups = len(list(declared_groups(definition)))
-    cells = groups * _buckets(definition)
+    cells = groups * definition.cells
     most = 1 if by_event else min(definition.max_groups_per_unit, cells)
     charged = 1 if by_event else min(windows, definition.max_windows_per_unit or windows)
     running = definition.release == "running_total"
@@ -124,7 +129,7 @@ def terms_of(definition: Definition, cost: float, windows: int, mechanism: Mecha
 
 def declared_groups(definition: Definition) -> Iterator[Attributes]:
     """Every group that is released, in a fixed order: each declared value of each key, and `other`."""
-    keys = released_keys(definition)
+    keys = definition.released_keys
     options = [(*dict.fromkeys(definition.values.get(key, ())), OTHER) for key in keys]
     for chosen in itertools.product(*(dict.fromkeys(option) for option in options)):
         yield dict(zip(keys, chosen, strict=True))
@@ -137,6 +142,11 @@ def window_count(period_s: float, window_s: float) -> int:
 
 def mechanism_of(delta: float) -> Mechanism:
     return GAUSSIAN if delta > 0 else LAPLACE
+
+
+def epsilon_at(mechanism: Mechanism, cost: float, delta: float) -> float:
+    """What a cost, ρ of Gaussian noise or ε of Laplace noise, is as ε at δ."""
+    return epsilon_of(cost, delta) if mechanism == GAUSSIAN else cost
 
 
 def half_width(mechanism: Mechanism, scales: Sequence[float]) -> float:
@@ -177,7 +187,3 @@ def _is_whole(definition: Definition, bounds: tuple[float, float]) -> bool:
         and definition.type in (MetricType.COUNTER, MetricType.UPDOWNCOUNTER)
         and all(float(bound).is_integer() for bound in bounds)
     )
-
-
-def _buckets(definition: Definition) -> int:
-    return len(definition.buckets or ()) + 1 if definition.type is MetricType.HISTOGRAM else 1

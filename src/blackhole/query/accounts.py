@@ -4,8 +4,8 @@ import math
 
 import msgspec
 
-from blackhole.query.times import format_time, parse_time
-from blackhole.records import LedgerKind, LedgerRow, Span
+from blackhole.query.times import parse_time
+from blackhole.records import LedgerKind, LedgerRow, Span, format_time
 
 
 class MetricBudget(msgspec.Struct, frozen=True):

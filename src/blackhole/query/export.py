@@ -9,8 +9,7 @@ import msgspec
 from blackhole.errors import QueryError
 from blackhole.query.language import SqlAnswer
 from blackhole.query.noise import Interval, Noise, about, of, ratio, steps_factor
-from blackhole.query.times import format_time
-from blackhole.records import PrivacyLevel
+from blackhole.records import PrivacyLevel, format_time
 
 # The name of each column, and DuckDB's type for it.
 COLUMNS: Mapping[str, str] = {

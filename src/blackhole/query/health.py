@@ -8,8 +8,8 @@ from statistics import median
 from blackhole.query.rates import alive, rate
 from blackhole.query.recent import SHORT_NS, State, p95
 from blackhole.query.reports import HealthReport, ServiceHealth
-from blackhole.query.times import SECOND, format_time
-from blackhole.records import MetricType
+from blackhole.query.times import SECOND
+from blackhole.records import MetricType, format_time
 
 States = tuple[dict[int, State], dict[int, State]]
 

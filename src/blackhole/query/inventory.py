@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 from blackhole.catalogue.definition import Definition
 from blackhole.query.reports import MetricInfo
-from blackhole.query.times import SECOND, format_time
-from blackhole.records import PrivacyLevel
+from blackhole.query.times import SECOND
+from blackhole.records import PrivacyLevel, format_time
 from blackhole.store.reader import Reader
 
 _DAY_NS = 86400 * SECOND

@@ -7,8 +7,7 @@ from blackhole.query.noise import Interval, about
 from blackhole.query.rates import alive, rate
 from blackhole.query.recent import NEW_NS, Release, State, p95
 from blackhole.query.reports import Newest, SeriesReport
-from blackhole.query.times import format_time
-from blackhole.records import MetricType
+from blackhole.records import MetricType, format_time
 
 MAX_SERIES = 2000
 

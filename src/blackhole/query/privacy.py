@@ -10,9 +10,8 @@ import msgspec
 from blackhole.catalogue.definition import Definition
 from blackhole.config import Config
 from blackhole.errors import QueryError, StoreError
-from blackhole.guard.budget import epsilon_of
 from blackhole.guard.plan import Plan, period_at, plan
-from blackhole.guard.terms import GAUSSIAN
+from blackhole.guard.terms import GAUSSIAN, epsilon_at
 from blackhole.query.accounts import (
     BudgetAnswer,
     LedgerHead,
@@ -21,8 +20,7 @@ from blackhole.query.accounts import (
     PrivacyNews,
     to_entry,
 )
-from blackhole.query.times import format_time
-from blackhole.records import LedgerRow, Span
+from blackhole.records import LedgerRow, Span, format_time
 from blackhole.store import ledger
 from blackhole.store.database import Database
 from blackhole.store.reader import Reader
@@ -198,4 +196,4 @@ def _remaining(account: _Account) -> float:
 
 def _epsilon(running: Plan, charged: float) -> float:
     """What was charged (ρ or ε) as ε at the plan's δ."""
-    return epsilon_of(charged, running.delta) if running.mechanism == GAUSSIAN else charged
+    return epsilon_at(running.mechanism, charged, running.delta)

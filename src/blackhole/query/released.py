@@ -13,8 +13,8 @@ from blackhole.query.language import MAX_POINTS, QUANTILES, Point, Request, Seri
 from blackhole.query.noise import Interval, Noise
 from blackhole.query.noisy_quantiles import Buckets
 from blackhole.query.select import TIMEOUT_S, Chosen, parameters, template, too_many
-from blackhole.query.times import SECOND, format_time
-from blackhole.records import MetricType
+from blackhole.query.times import SECOND
+from blackhole.records import MetricType, format_time
 from blackhole.store.reader import Reader
 
 RELEASED = (

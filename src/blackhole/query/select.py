@@ -16,8 +16,8 @@ import msgspec
 from blackhole.errors import QueryError
 from blackhole.query.language import MAX_POINTS, QUANTILES, Point, Query, Request, Scalar, Series
 from blackhole.query.quantiles import Cell, quantile
-from blackhole.query.times import SECOND, format_time
-from blackhole.records import MetricType
+from blackhole.query.times import SECOND
+from blackhole.records import MetricType, format_time
 from blackhole.store.reader import Reader, Row
 
 SQL = Path(__file__).parent / "sql"

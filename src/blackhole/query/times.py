@@ -74,11 +74,3 @@ def nice_interval(length: int, least: int = 0) -> int:
     wanted = max(length / _WANTED_POINTS, SECOND)
     step = next((s * SECOND for s in _STEPS if s * SECOND >= wanted), _STEPS[-1] * SECOND)
     return -(-step // least) * least if least else step
-
-
-def format_time(nanoseconds: int) -> str:
-    """RFC 3339 in UTC, with as many digits as the moment needs."""
-    seconds, rest = divmod(nanoseconds, SECOND)
-    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    fraction = f"{rest:09}".rstrip("0")
-    return f"{text}.{fraction}Z" if fraction else f"{text}Z"

@@ -5,6 +5,7 @@ import secrets
 from pathlib import Path
 
 from blackhole.errors import StoreError
+from blackhole.store import files
 
 KEY_BYTES = 16
 
@@ -45,16 +46,8 @@ def write_durably(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-        _sync_directory(path.parent)
+        files.sync(path.parent)
     except OSError as error:
         raise StoreError(
             f"{path}: cannot be written: {error.strerror}: choose a writable data directory"
         ) from None
-
-
-def _sync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
