@@ -27,7 +27,6 @@ TABLES = frozenset(
             "recent_histogram_points",
             "chunks",
             "histogram_chunks",
-            "rollups",
         ),
         *("spans", "logs"),
     )

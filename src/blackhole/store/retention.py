@@ -29,7 +29,6 @@ _TABLES = {
     "kept_logs": ("time", False),
     "chunks": ("start", True),
     "histogram_chunks": ("start", True),
-    "rollups": ("make_timestamp_ns(hour * 3600000000000)", True),
 }
 
 log = logging.getLogger(__name__)

@@ -25,7 +25,7 @@ PAUSE_S = 0.01
 
 SQL = Path(__file__).parent / "sql"
 _KINDS = (
-    ("recent_points", SLICE_ROWS, ("seal_points", "roll_up")),
+    ("recent_points", SLICE_ROWS, ("seal_points",)),
     ("recent_histogram_points", SLICE_HISTOGRAMS, ("seal_histograms",)),
 )
 

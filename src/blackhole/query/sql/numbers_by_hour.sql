@@ -1,8 +1,8 @@
--- As numbers.sql: whole hours, from $whole_from until $whole_until, by their rollups, what is around them and what is not sealed by its points.
+-- As numbers.sql: whole hours, from $whole_from until $whole_until, by the sums beside the chunks, what is around them and what is not sealed by its points.
 WITH chosen AS (SELECT unnest($ids::UINTEGER[]) AS id, unnest($groups::UINTEGER[]) AS grp),
 sealed AS (
     SELECT c.grp, k.rowid AS chunk, epoch_ns(k.start) AS start, k.step, k.kind, k.base::DOUBLE AS base, pow(10, k.scale) AS tens,
-        unnest(range(k.count::BIGINT)) AS place, unnest(k.offsets) AS away, coalesce(unnest(k.short_steps), unnest(k.steps), unnest(k.long_steps))::DOUBLE AS moved, unnest(k.reals) AS real
+        unnest(range(k.count::BIGINT)) AS place, unnest(k.offsets) AS away, coalesce(unnest(k.tiny_steps), unnest(k.short_steps), unnest(k.steps), unnest(k.long_steps))::DOUBLE AS moved, unnest(k.reals) AS real
     FROM chunks AS k JOIN chosen AS c ON c.id = k.series
     WHERE k.last >= make_timestamp_ns($from) AND k.start < make_timestamp_ns($until)
         AND (k.start < make_timestamp_ns($whole_from) OR k.last >= make_timestamp_ns($whole_until))
@@ -25,13 +25,18 @@ single AS (
     SELECT grp, time, value FROM around
     WHERE time >= $from AND time < $until AND (time < $whole_from OR time >= $whole_until)
 ),
+hours AS (
+    SELECT c.grp, epoch_ns(k.start) // 3600000000000 + unnest(range(len(k.samples))) AS hour, unnest(k.samples) AS samples, unnest(k.totals) AS total
+    FROM chunks AS k JOIN chosen AS c ON c.id = k.series
+    WHERE k.last >= make_timestamp_ns($whole_from) AND k.start < make_timestamp_ns($whole_until)
+),
 found AS (
     SELECT grp, time // $step * $step AS bucket, 1 AS samples, value AS total
     FROM single
     UNION ALL
-    SELECT c.grp, r.hour * 3600000000000 // $step * $step, r.samples, r.total
-    FROM rollups AS r JOIN chosen AS c ON c.id = r.series
-    WHERE r.hour >= $whole_from // 3600000000000 AND r.hour < $whole_until // 3600000000000
+    SELECT grp, hour * 3600000000000 // $step * $step, samples, total
+    FROM hours
+    WHERE samples > 0 AND hour >= $whole_from // 3600000000000 AND hour < $whole_until // 3600000000000
 )
 SELECT grp, bucket, {value} AS value, sum(samples)::BIGINT AS samples
 FROM found

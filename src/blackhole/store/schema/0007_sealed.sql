@@ -4,8 +4,9 @@ ALTER TABLE histogram_points RENAME TO recent_histogram_points;
 
 -- Sealed points: one row per stream and block of two hours, at most 8,192 points, in the order of time.
 -- Point i (from 0) is at start + i * step + offsets[i]; without offsets it is at start + i * step.
--- The steps of a chunk are in the narrowest column that holds them all, the others are NULL: bit packing leaves
--- unused as much of every disk block as some thousand values would take unpacked.
+-- The steps of a chunk are in one of four columns, the others are NULL. Those that take eight bits each are bytes of
+-- their own (tiny_steps), which fill a disk block: bit packing leaves free what some thousand values would take.
+-- samples and totals are what the points come to in each hour that the chunk touches, the first one first.
 -- With q = base + the sum of steps[0..i], and p = 10 ** scale, a point's value and cumulative value are, by kind:
 --   0  reals[i], cumulatives[i]        as they were: nothing shorter says the same
 --   1  q / p, none                     levels
@@ -23,11 +24,14 @@ CREATE TABLE chunks (
     kind UTINYINT NOT NULL,
     scale UTINYINT NOT NULL,
     base BIGINT NOT NULL,
+    tiny_steps TINYINT[],
     short_steps SMALLINT[],
     steps INTEGER[],
     long_steps BIGINT[],
     reals DOUBLE[],
     cumulatives DOUBLE[],
+    samples USMALLINT[] NOT NULL,
+    totals DOUBLE[] NOT NULL,
     sampling_rate FLOAT,
     created_at TIMESTAMP NOT NULL
 );
@@ -57,15 +61,6 @@ CREATE TABLE histogram_chunks (
     created_at TIMESTAMP NOT NULL
 );
 
--- What the sealed points of a series come to in an hour (counted from 1970); several rows where they were sealed
--- at different times.
-CREATE TABLE rollups (
-    series UINTEGER NOT NULL,
-    hour INTEGER NOT NULL,
-    samples UINTEGER NOT NULL,
-    total DOUBLE NOT NULL
-);
-
 CREATE VIEW every_point AS
 SELECT 5 * rowid AS id, series, stream, time, value, cumulative, created_at
 FROM recent_points
@@ -88,7 +83,7 @@ FROM (
         PARTITION BY series, stream, chunk ORDER BY place ROWS UNBOUNDED PRECEDING) AS reached
     FROM (
         SELECT rowid AS chunk, series, stream, start, step, kind, scale, base::DOUBLE AS base, created_at,
-            unnest(range(count::BIGINT)) AS place, unnest(offsets) AS away, coalesce(unnest(short_steps), unnest(steps), unnest(long_steps))::DOUBLE AS moved,
+            unnest(range(count::BIGINT)) AS place, unnest(offsets) AS away, coalesce(unnest(tiny_steps), unnest(short_steps), unnest(steps), unnest(long_steps))::DOUBLE AS moved,
             unnest(reals) AS real, unnest(cumulatives) AS sent
         FROM chunks
     )

@@ -56,20 +56,39 @@ grouped AS (
         min(sampling_rate) AS sampling_rate, max(created_at) AS created_at
     FROM moved
     GROUP BY metric, series, stream, part, start
+),
+-- A sum of decimals is rounded to what it would be without binary fractions.
+hourly AS (
+    SELECT series, stream, part, hour, samples,
+        CASE WHEN abs(total - round(total, 6)) <= 1e-13 * abs(total) THEN round(total, 6) ELSE total END AS total
+    FROM (
+        SELECT series, stream, part, moment // 3600000000000 AS hour, count(*) AS samples, sum(value) AS total
+        FROM measured
+        GROUP BY ALL
+    )
+),
+summed AS (
+    SELECT series, stream, part, list(hour ORDER BY hour) AS hours, list(samples ORDER BY hour) AS found, list(total ORDER BY hour) AS sums
+    FROM hourly
+    GROUP BY ALL
 )
 SELECT series, stream, make_timestamp_ns(start), make_timestamp_ns(last), step_ns, points,
     CASE WHEN list_bool_or(list_transform(offsets, lambda away: away <> 0)) THEN offsets END,
     kind,
     CASE WHEN kind = 0 THEN 0 ELSE scale END,
     CASE kind WHEN 4 THEN opening::BIGINT WHEN 1 THEN level::BIGINT WHEN 2 THEN level::BIGINT ELSE 0 END,
-    CASE WHEN furthest < 32768 THEN steps::SMALLINT[] END,
+    CASE WHEN eight THEN steps::TINYINT[] END,
+    CASE WHEN furthest < 32768 AND NOT eight THEN steps::SMALLINT[] END,
     CASE WHEN furthest >= 32768 AND furthest < 2147483648 THEN steps::INTEGER[] END,
     CASE WHEN furthest >= 2147483648 THEN steps::BIGINT[] END,
     CASE WHEN kind = 0 THEN reals END,
     CASE WHEN kind = 0 THEN cumulatives END,
+    list_transform(range(hours[1], hours[-1] + 1), lambda hour: coalesce(found[list_position(hours, hour)], 0)),
+    list_transform(range(hours[1], hours[-1] + 1), lambda hour: coalesce(sums[list_position(hours, hour)], 0)),
     sampling_rate, created_at
 FROM (
-    SELECT *, greatest(list_max(steps), -list_min(steps)) AS furthest
+    SELECT *, greatest(list_max(steps), -list_min(steps)) AS furthest,
+        coalesce(list_max(steps) - list_min(steps) >= 128 AND list_min(steps) >= -128 AND list_max(steps) < 128, false) AS eight
     FROM (
         SELECT *, CASE kind
             WHEN 0 THEN NULL
@@ -77,7 +96,7 @@ FROM (
             WHEN 4 THEN changes
             ELSE list_prepend(0, changes[2:])
         END AS steps
-        FROM grouped
+        FROM grouped JOIN summed USING (series, stream, part)
     )
 )
 ORDER BY min(series) OVER (PARTITION BY metric), series, stream, start
