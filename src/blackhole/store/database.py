@@ -14,6 +14,8 @@ import duckdb
 from blackhole.errors import OverloadedError, QueryError, StoreError
 from blackhole.records import Head, LedgerRow, MetricType, Point, PrivacyLevel, SeriesRow, StreamState
 from blackhole.store import files, ledger, migrate, rewrite, secret, trouble
+from blackhole.store.chores import Chores
+from blackhole.store.compact import Copying
 from blackhole.store.reader import Reader, one_line, short_of_memory
 from blackhole.store.recall import find, recall
 from blackhole.store.rewrite import Rewriting, Rewritten
@@ -27,6 +29,7 @@ CHECKPOINT_THRESHOLD = "16MiB"
 BLOCK_BYTES = 65_536
 MAX_TEMPORARY = "256MiB"
 READER_WAIT_S = 10.0
+_LOOK_S = 0.02
 _READ_ALL_S = 600.0
 _NEEDED = """
 SELECT table_name FROM duckdb_tables()
@@ -62,6 +65,7 @@ class Database:
         self._writing: duckdb.DuckDBPyConnection | None = None
         self._handles = threading.Lock()
         self._write_lock = threading.RLock()
+        self._chores = Chores(self._write_lock)
         self._readers = threading.BoundedSemaphore(MAX_READERS)
         self._recalling = threading.Lock()
         self._watch = Watch()
@@ -182,16 +186,44 @@ class Database:
                 self._drop_writing_connection()
                 raise
 
-    def checkpoint(self) -> None:
-        """Moves the write-ahead log into the file and frees what was deleted. Raises StoreError."""
-        with self._write_lock:
-            cursor = self._cursor()
+    @contextmanager
+    def beside(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A transaction that works while others commit, and is committed at the end. Raises StoreError.
+
+        One at a time. For what deletes, since a row that two delete makes the later fail.
+        """
+        with self._chores.turn():
+            if self._doubtful:
+                raise StoreError(f"{self.path}: is to be opened anew: it is tried again")
+            connection = self._cursor()
             try:
-                cursor.execute("CHECKPOINT")
+                self._chores.pin(self._cursor)
+                with self._chores.running(connection):
+                    connection.execute("BEGIN")
+                    yield connection
+                    with self._chores.commits():
+                        self._commit_beside(connection)
             except duckdb.Error as error:
-                raise StoreError(f"{self.path}: no checkpoint: {one_line(error)}") from None
+                self._doubtful = self._doubtful or isinstance(error, duckdb.FatalException)
+                raise StoreError(f"{self.path}: not written: {one_line(error)}") from None
             finally:
-                cursor.close()
+                connection.close()
+
+    @contextmanager
+    def tended(self) -> Iterator[None]:
+        """For those who use `beside` again and again, deleting rows here and there: see `Chores.pinned`."""
+        with self._chores.pinned():
+            yield
+
+    def checkpoint(self) -> None:
+        """Moves the write-ahead log into the file and frees what was deleted. Raises StoreError.
+
+        Commits go on. Questions wait: while one runs, nothing is freed.
+        """
+        with self._chores.turn():
+            self._chores.unpin()
+            with self._without_questions(needed=False):
+                self._checkpoint()
 
     def rewrite(self, rewriting: Rewriting) -> Rewritten:
         """Puts a fresh file in the place of this one, with all rows but those that are to be left out.
@@ -199,25 +231,36 @@ class Database:
         Commits wait meanwhile, questions only while the files are exchanged. Killed at any point, either the
         old file is there, whole, or the new one. Raises StoreError; then nothing was changed.
         """
-        with self._write_lock:
-            fresh = files.beside(self.path, files.FRESH)
-            files.remove(files.leftovers(self.path))
-            before = self.size()
-            try:
-                left_out = self._copy(fresh, rewriting)
-                rewriting.check(fresh)
-                self._reopen(lambda: self._exchange(fresh))
-            finally:
-                files.remove(files.leftovers(self.path))
+        with self._chores.turn(), self._chores.commits(), self._fresh_file() as (fresh, before):
+            left_out = self._copy(fresh, rewriting)
+            rewriting.check(fresh)
+            self._reopen(lambda: self._exchange(fresh))
             self._read_created()
-            return Rewritten(left_out, before, self.size())
+        return Rewritten(left_out, before, self.size())
+
+    def compact(self) -> Rewritten:
+        """The same with all rows. Commits go on; in the end they wait for what they have added meanwhile."""
+        with self._chores.turn(), self._fresh_file() as (fresh, before):
+            self.checkpoint()
+            copying = Copying(self._cursor(), self._cursor(), fresh)
+            try:
+                with self._chores.running(copying):
+                    copying.copy(BLOCK_BYTES)
+                    copying.catch_up()
+                    self._checkpoint()
+                    self._take(copying, fresh)
+            except duckdb.Error as error:
+                raise rewrite.explained(self.path, error) from None
+            finally:
+                copying.close()
+        return Rewritten({}, before, self.size())
 
     @contextmanager
     def held_still(self) -> Iterator[None]:
         """All that is committed is in the file, and nothing is written to it. Raises StoreError."""
-        with self._write_lock:
+        with self._chores.turn(), self._chores.commits():
             if not self.read_only:
-                self.checkpoint()
+                self._checkpoint()
             yield
 
     def used_bytes(self) -> int:
@@ -241,9 +284,46 @@ class Database:
         self._close_file()
 
     def _close_file(self) -> None:
-        with self._write_lock, self._handles:
+        with self._write_lock, self._chores.ended(READER_WAIT_S), self._handles:
             self._drop_writing_connection()
             self._close_root(checkpoint=not (self.read_only or self._doubtful))
+
+    def _checkpoint(self) -> None:
+        cursor = self._cursor()
+        try:
+            cursor.execute("CHECKPOINT")
+        except duckdb.Error as error:
+            raise StoreError(f"{self.path}: no checkpoint: {one_line(error)}") from None
+        finally:
+            cursor.close()
+
+    def _commit_beside(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """While nobody else commits: as there, a COMMIT that failed leaves only the file to be believed."""
+        try:
+            connection.execute("COMMIT")
+        except duckdb.Error:
+            connection.close()
+            self._reopen()
+            raise
+
+    @contextmanager
+    def _fresh_file(self) -> Iterator[tuple[Path, int]]:
+        """Where a new file is to be written, and how large the old one is."""
+        files.remove(files.leftovers(self.path))
+        try:
+            yield files.beside(self.path, files.FRESH), self.size()
+        finally:
+            files.remove(files.leftovers(self.path))
+
+    def _take(self, copying: Copying, fresh: Path) -> None:
+        """Exchanges the files. Questions end first, so that commits wait for nobody but this."""
+        with self._without_questions(), self._chores.commits():
+            began = time.perf_counter()
+            copying.finish()
+            copying.close()
+            self._open_anew(lambda: self._exchange(fresh))
+            self._read_created()
+            log.info("commits waited %.2f s while the files were exchanged", time.perf_counter() - began)
 
     def _close_root(self, *, checkpoint: bool) -> None:
         root, self._root = self._root, None
@@ -346,22 +426,37 @@ class Database:
             self._doubtful = True
         self._drop_writing_connection()
         self._watch.end_questions()
-        permits = [self._readers.acquire(timeout=READER_WAIT_S) for _ in range(MAX_READERS)]
+        with self._chores.ended(READER_WAIT_S), self._without_questions():
+            self._open_anew(exchange)
+
+    def _open_anew(self, exchange: Callable[[], None] | None) -> None:
+        """While nobody commits, asks, or does anything beside."""
+        self._drop_writing_connection()
+        self._chores.unpin()
+        with self._recalling, self._handles:
+            self._close_root(checkpoint=exchange is not None)
+            try:
+                if exchange is not None:
+                    exchange()
+            finally:
+                self._root = self._connect()
+        self._doubtful = False
+
+    @contextmanager
+    def _without_questions(self, *, needed: bool = True) -> Iterator[None]:
+        """New ones wait until those that run have ended. Raises StoreError when they do not end."""
+        until = time.monotonic() + READER_WAIT_S
+        held = 0
         try:
-            if not all(permits):
+            while held < MAX_READERS and time.monotonic() < until:
+                held += self._readers.acquire(timeout=_LOOK_S)
+                self._chores.give_way()
+            if needed and held < MAX_READERS:
                 raise StoreError(f"{self.path}: not opened anew while questions run: wait for them to end")
-            with self._recalling, self._handles:
-                self._close_root(checkpoint=exchange is not None)
-                try:
-                    if exchange is not None:
-                        exchange()
-                finally:
-                    self._root = self._connect()
-            self._doubtful = False
+            yield
         finally:
-            for held in permits:
-                if held:
-                    self._readers.release()
+            for _ in range(held):
+                self._readers.release()
 
     def _open_to_read(self) -> None:
         if not self.path.exists():

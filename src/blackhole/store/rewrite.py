@@ -66,13 +66,8 @@ def copy(connection: duckdb.DuckDBPyConnection, fresh: Path, rewriting: Rewritin
 
     Nobody may write meanwhile. `connection` is not within a transaction.
     """
-    source = str(connection.execute("SELECT current_database()").fetchall()[0][0])
-    size = rewriting.block_size or _block_size(connection, source)
-    connection.execute(
-        f"ATTACH '{_text(fresh)}' AS {CATALOG} (BLOCK_SIZE {size:d}, RECOVERY_MODE no_wal_writes)"
-    )
+    source = begin(connection, fresh, rewriting.block_size)
     try:
-        connection.execute(f"COPY FROM DATABASE {quoted(source)} TO {CATALOG} (SCHEMA)")
         left_out = {}
         for table in tables(connection, source):
             condition = rewriting.leave_out.get(table)
@@ -81,9 +76,29 @@ def copy(connection: duckdb.DuckDBPyConnection, fresh: Path, rewriting: Rewritin
         connection.execute(f"CHECKPOINT {CATALOG}")
     finally:
         connection.execute(f"DETACH {CATALOG}")
+    settle(fresh)
+    return left_out
+
+
+def begin(connection: duckdb.DuckDBPyConnection, fresh: Path, block_size: int | None) -> str:
+    """Makes the new file, with empty tables, known as `CATALOG`; returns the catalog that is to be copied."""
+    source = str(connection.execute("SELECT current_database()").fetchall()[0][0])
+    size = block_size or _block_size(connection, source)
+    connection.execute(
+        f"ATTACH '{_text(fresh)}' AS {CATALOG} (BLOCK_SIZE {size:d}, RECOVERY_MODE no_wal_writes)"
+    )
+    try:
+        connection.execute(f"COPY FROM DATABASE {quoted(source)} TO {CATALOG} (SCHEMA)")
+    except duckdb.Error:
+        connection.execute(f"DETACH {CATALOG}")
+        raise
+    return source
+
+
+def settle(fresh: Path) -> None:
+    """What was written to the new file is on the disk, for nobody else to read."""
     fresh.chmod(stat.S_IRUSR | stat.S_IWUSR)
     files.sync(fresh)
-    return left_out
 
 
 def tables(connection: duckdb.DuckDBPyConnection, catalog: str) -> list[str]:
@@ -111,29 +126,42 @@ def explained(path: Path, error: duckdb.Error) -> StoreError:
     return StoreError(f"{path}: not rewritten, nothing was changed: {one_line(error)}")
 
 
-def _copy_table(
-    connection: duckdb.DuckDBPyConnection, source: str, table: str, condition: Condition | None
+def copy_rows(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    table: str,
+    numbers: tuple[int, int],
+    condition: Condition | None = None,
 ) -> int:
-    """Slice by slice, so that memory is bounded whatever the table holds. Returns how many rows it left."""
+    """Those with these numbers (first, end), but for what `condition` leaves out; returns how many.
+
+    Slice by slice, so that memory is bounded whatever the table holds.
+    """
     old, new = f"{quoted(source)}.main.{quoted(table)}", f"{CATALOG}.main.{quoted(table)}"
-    last = connection.execute(f"SELECT max(rowid), count(*) FROM {old}").fetchall()[0]
-    if last[0] is None:
-        return 0
-    size = _row_bytes(connection, source, table)
+    size = _row_bytes(connection, source, table) if numbers[0] < numbers[1] else 1
     rows = max(min(_MOST_ROWS, _SLICE_BYTES // size), 1)
     kept, params = "", list(condition.params) if condition is not None else []
     if condition is not None:
         kept = f" AND NOT coalesce(({condition.sql}), false)"
     copied = written = 0
-    for first in range(0, int(last[0]) + 1, rows):
-        between = f"rowid BETWEEN {first:d} AND {first + rows - 1:d}"
+    for first in range(*numbers, rows):
+        between = f"rowid BETWEEN {first:d} AND {min(first + rows, numbers[1]) - 1:d}"
         sql = f"INSERT INTO {new} SELECT * FROM {old} WHERE {between}{kept}"
         added = int(connection.execute(sql, params or None).fetchall()[0][0])
         copied, written = copied + added, written + added * size
         if written >= _CHECKPOINT_BYTES:
             connection.execute(f"CHECKPOINT {CATALOG}")
             written = 0
-    return int(last[1]) - copied
+    return copied
+
+
+def _copy_table(
+    connection: duckdb.DuckDBPyConnection, source: str, table: str, condition: Condition | None
+) -> int:
+    """Returns how many rows it left."""
+    sql = f"SELECT coalesce(max(rowid) + 1, 0), count(*) FROM {quoted(source)}.main.{quoted(table)}"
+    end, count = connection.execute(sql).fetchall()[0]
+    return int(count) - copy_rows(connection, source, table, (0, int(end)), condition)
 
 
 def _row_bytes(connection: duckdb.DuckDBPyConnection, source: str, table: str) -> int:

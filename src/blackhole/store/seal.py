@@ -16,12 +16,12 @@ DAY_NS = 86400 * SECOND
 MARGIN_NS = 900 * SECOND
 # What this run has committed lately may come in company, or be asked for by a commit that is tried again.
 SETTLED_US = 600 * 10**6
-# Sorting a row takes some 150 bytes, of a fifth of `max_memory_usage` at most; a commit waits for one slice.
+# Sorting a row takes some 150 bytes, of a fifth of `max_memory_usage` at most.
 SLICE_ROWS = 30_000
 # A histogram's row is as long as its buckets.
 SLICE_HISTOGRAMS = 4_000
-# Between two slices, so that commits and questions have their turn.
-PAUSE_S = 0.01
+# After each slice so much of its time, so that half a core is left to commits and questions.
+PAUSE = 1.0
 
 SQL = Path(__file__).parent / "sql"
 _KINDS = (
@@ -50,8 +50,9 @@ WHERE time >= make_timestamp_ns($from) AND time < make_timestamp_ns($until) AND 
 
 
 class Sealer:
-    """Seals what is old enough, slice by slice, each in a transaction of its own.
+    """Seals what is old enough, slice by slice, each in a transaction of its own beside commits.
 
+    A chunk and the deletion of its rows see the same snapshot, so the rows that go are those that it holds.
     Rows of windows (stream 0) stay rows: there are few, and their times lead to what they cost.
     `doubtful`: whether a commit is to be tried again, which may already be in the file; then its rows stay.
     """
@@ -61,7 +62,7 @@ class Sealer:
         database: Database,
         *,
         doubtful: Callable[[], bool] = lambda: False,
-        pause: float = PAUSE_S,
+        pause: float = PAUSE,
         slices: tuple[int, int] = (SLICE_ROWS, SLICE_HISTOGRAMS),
     ) -> None:
         self._database = database
@@ -71,29 +72,35 @@ class Sealer:
         self._started_us = database.now_ns() // 1000
 
     def apply(self) -> int:
-        """Returns how many rows were sealed. Raises StoreError, QueryError; then the rest waits."""
+        """Returns how many rows were sealed. Raises StoreError; then the rest waits."""
         now_ns = self._database.now_ns()
         until = block_of(now_ns - MARGIN_NS)
         settled = max(self._started_us, now_ns // 1000 - SETTLED_US)
-        sealed = 0
-        for (table, _, statements), most in zip(_KINDS, self._slices, strict=True):
-            for bound in self._work(table, {"until": until, "settled": settled}, most):
-                sealed += self._seal(table, statements, bound)
-                time.sleep(self._pause)
+        with self._database.tended():
+            sealed = self._apply({"until": until, "settled": settled})
         if sealed:
             log.info("%d rows were sealed", sealed)
+        return sealed
+
+    def _apply(self, limits: dict[str, int]) -> int:
+        sealed = 0
+        for (table, _, statements), most in zip(_KINDS, self._slices, strict=True):
+            for bound in self._work(table, limits, most):
+                began = time.perf_counter()
+                sealed += self._seal(table, statements, bound)
+                time.sleep(self._pause * (time.perf_counter() - began))
         return sealed
 
     def _work(self, table: str, limits: dict[str, int], most: int) -> Iterator[dict[str, object]]:
         """Blocks, oldest first, with series that together have at most about `most` rows."""
         while True:
-            with self._database.reader() as reader:
-                oldest = reader.rows(_OLDEST.format(table=table), limits).rows[0][0]
+            with self._database.beside() as connection:
+                oldest = connection.execute(_OLDEST.format(table=table), limits).fetchall()[0][0]
             if oldest is None or self._doubtful():
                 return
             bound = _block(int(oldest), limits["until"]) | {"settled": limits["settled"]}
-            with self._database.reader() as reader:
-                sizes = reader.rows(_SIZES.format(table=table), bound).rows
+            with self._database.beside() as connection:
+                sizes = connection.execute(_SIZES.format(table=table), bound).fetchall()
             if not sizes:
                 return
             for ids in _slices(sizes, most):
@@ -102,7 +109,7 @@ class Sealer:
                 yield {**bound, "ids": ids}
 
     def _seal(self, table: str, statements: tuple[str, ...], bound: dict[str, object]) -> int:
-        with self._database.write() as connection:
+        with self._database.beside() as connection:
             for name in statements:
                 connection.execute(statement(name), bound)
             rows = connection.execute(_DELETE.format(table=table), bound).fetchall()

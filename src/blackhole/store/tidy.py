@@ -4,14 +4,13 @@ import logging
 import time
 from collections.abc import Callable
 
-from blackhole.store.database import BLOCK_BYTES, Database
-from blackhole.store.rewrite import Rewriting
+from blackhole.store.database import Database
 from blackhole.store.seal import Sealer
 
 # Free blocks are used again, so a little of them costs nothing.
 FREE_SHARE = 0.25
 FREE_BYTES = 2**20
-# Commits wait while the file is copied, some seconds for each GiB.
+# Copying is work, and for a while there are two files.
 SMALL_BYTES = 64 * 2**20
 AGAIN_SMALL_S = 3600.0
 AGAIN_LARGE_S = 86400.0
@@ -54,7 +53,7 @@ class Tidier:
         if share <= FREE_SHARE or free <= FREE_BYTES:
             return False
         began = time.perf_counter()
-        rewritten = self._database.rewrite(Rewriting(block_size=BLOCK_BYTES))
+        rewritten = self._database.compact()
         again = AGAIN_SMALL_S if rewritten.bytes_after < SMALL_BYTES else AGAIN_LARGE_S
         self._not_before = self._clock() + again
         log.info(

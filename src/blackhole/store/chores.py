@@ -1,0 +1,115 @@
+"""Turns work that is done beside commits into turns: one at a time, and it gives way when the file is closed."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Protocol
+
+import duckdb
+
+from blackhole.errors import StoreError
+
+_LOOK_S = 0.02
+
+
+class Interruptible(Protocol):
+    def interrupt(self) -> None: ...
+
+
+class Chores:
+    """Whoever seals, deletes or copies has the turn. `commit_lock`: of those who commit.
+
+    Who holds that lock may wait for the turn (`ended`), so who has the turn takes that lock by `commits` only.
+    """
+
+    def __init__(self, commit_lock: threading.RLock) -> None:
+        self._commit_lock = commit_lock
+        self._turn = threading.RLock()
+        self._ending = threading.Event()
+        self._running: Interruptible | None = None
+        self._pin: duckdb.DuckDBPyConnection | None = None
+        self._pinned = 0
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        with self._turn:
+            self.give_way()
+            yield
+
+    @contextmanager
+    def running(self, connection: Interruptible) -> Iterator[None]:
+        """With the turn: `connection` is interrupted when the file is to be closed."""
+        before, self._running = self._running, connection
+        try:
+            yield
+        finally:
+            self._running = before
+
+    @contextmanager
+    def commits(self) -> Iterator[None]:
+        """With the turn: nobody else commits. Raises StoreError when the file is to be closed."""
+        while not self._commit_lock.acquire(timeout=_LOOK_S):
+            self.give_way()
+        try:
+            yield
+        finally:
+            self._commit_lock.release()
+
+    @contextmanager
+    def pinned(self) -> Iterator[None]:
+        """Several turns, between which checkpoints leave deleted rows in their place.
+
+        Else DuckDB puts together what is left of row groups again and again, and commits wait for that.
+        """
+        with self._turn:
+            self._pinned += 1
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._pinned -= 1
+                if not self._pinned:
+                    self.unpin()
+
+    def pin(self, open_cursor: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+        """With the turn: a snapshot that is open is what holds checkpoints back; the last one is too old."""
+        if not self._pinned:
+            return
+        fresh = open_cursor()
+        fresh.execute("BEGIN TRANSACTION READ ONLY")
+        fresh.execute("SELECT count(*) FROM schema_version").fetchall()
+        self.unpin()
+        self._pin = fresh
+
+    def unpin(self) -> None:
+        """With the turn."""
+        pin, self._pin = self._pin, None
+        if pin is not None:
+            pin.close()
+
+    @contextmanager
+    def ended(self, timeout: float) -> Iterator[None]:
+        """Nobody does anything beside commits, and what was being done is given up. Raises StoreError."""
+        until = time.monotonic() + timeout
+        self._ending.set()
+        try:
+            while not self._turn.acquire(timeout=_LOOK_S):
+                if time.monotonic() > until:
+                    raise StoreError("what is done beside commits does not end: try again")
+                running = self._running
+                if running is not None:
+                    with suppress(duckdb.Error):  # closed by now
+                        running.interrupt()
+        finally:
+            self._ending.clear()
+        try:
+            self.unpin()
+            yield
+        finally:
+            self._turn.release()
+
+    def give_way(self) -> None:
+        """For who has the turn and waits for something. Raises StoreError when the file is to be closed."""
+        if self._ending.is_set():
+            raise StoreError("given up, since the file is closed or opened anew: it is tried again")
