@@ -82,7 +82,9 @@ def test_killed_at_any_moment_of_sealing_nothing_is_lost_or_twice(tmp_path: Path
     assert told(path) == before
     database = Database.open(path)
     with database.reader() as reader:
-        left = reader.rows("SELECT (SELECT count(*) FROM recent_points), sum(list_sum(samples)) FROM chunks").rows
+        left = reader.rows(
+            "SELECT (SELECT count(*) FROM recent_points), sum(list_sum(samples)) FROM chunks"
+        ).rows
         chunks = reader.rows("SELECT sum(count) FROM chunks").rows
     database.close()
     assert (left, chunks) == ([(0, ROWS)], [(ROWS,)])

@@ -209,6 +209,51 @@ def test_a_regular_series_costs_no_times(database: Database) -> None:
     assert rows == [(600, SECOND, None, 2, 25)]
 
 
+@pytest.mark.parametrize(
+    ("up", "down", "column"),
+    [
+        (100, -27, "short_steps"),  # seven bits
+        (100, -28, "tiny_steps"),
+        (127, -128, "tiny_steps"),
+        (128, -1, "short_steps"),
+        (127, -129, "short_steps"),
+        (40_000, -1, "steps"),
+        (2**40, -1, "long_steps"),
+    ],
+)
+def test_steps_are_in_the_column_that_they_fit(database: Database, up: int, down: int, column: str) -> None:
+    declare(database, [MetricType.GAUGE])
+    start = NOW - 2 * BLOCK_NS
+    walk = enumerate((5, 5 + up, 5 + up + down))
+    store(database, [Point(1, start + n * SECOND, float(level), stream=1) for n, level in walk])
+    before = answers(database)
+    sealer(database).apply()
+    with database.reader() as reader:
+        found = {
+            name: reader.rows(f"SELECT {name} FROM chunks").rows[0][0]
+            for name in ("tiny_steps", "short_steps", "steps", "long_steps")
+        }
+    assert {name: steps for name, steps in found.items() if steps is not None} == {column: [0, up, down]}
+    assert answers(database) == before
+
+
+def test_a_chunk_says_what_its_points_come_to_in_each_hour(database: Database) -> None:
+    declare(database, [MetricType.GAUGE])
+    start = block_of(NOW) - 12 * BLOCK_NS
+    hours = [0.5, 0.5, 1, 4, 4.9]
+    store(
+        database,
+        [
+            Point(1, start + round(n * 3600) * SECOND, value / 10, stream=1)
+            for value, n in enumerate(hours, 1)
+        ],
+    )
+    sealer(database).apply()
+    with database.reader() as reader:
+        rows = reader.rows("SELECT samples, totals FROM chunks ORDER BY start").rows
+    assert rows == [([2, 1, 0, 0, 2], [0.3, 0.3, 0.0, 0.0, 0.9])]
+
+
 def test_long_blocks_become_several_chunks(database: Database) -> None:
     declare(database, [MetricType.COUNTER])
     with database.write() as connection:

@@ -4,7 +4,7 @@ import pytest
 from tests.store.store_fakes import SECOND
 
 from blackhole.store import tidy
-from blackhole.store.database import Database
+from blackhole.store.database import BLOCK_BYTES, Database
 from blackhole.store.seal import BLOCK_NS, Sealer, block_of
 from blackhole.store.tidy import Tidier
 
@@ -28,6 +28,11 @@ def fill(database: Database, rows: int = 400_000) -> None:
 def summed(database: Database) -> list[tuple[object, ...]]:
     with database.reader() as reader:
         return reader.rows("SELECT series, count(*), sum(value) FROM points GROUP BY ALL ORDER BY 1").rows
+
+
+def block_size(database: Database) -> int:
+    with database.reader() as reader:
+        return int(reader.rows("SELECT block_size FROM pragma_database_size()").rows[0][0])
 
 
 def test_sealed_points_take_a_fraction_of_their_room_and_the_disk_gets_the_rest(tmp_path: Path) -> None:
@@ -63,4 +68,18 @@ def test_a_small_file_is_left_alone(tmp_path: Path, rows: int) -> None:
     fill(database, rows)
     assert Tidier(database, Sealer(database, pause=0)).apply() == rows
     assert not Tidier(database, Sealer(database, pause=0)).compact()
+    database.close()
+
+
+def test_blocks_are_small_as_long_as_the_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = Database.open(tmp_path / "a.duckdb", clock=lambda: NOW)
+    fill(database)
+    Tidier(database, Sealer(database, pause=0)).apply()
+    told = summed(database)
+    assert block_size(database) == tidy.SMALL_BLOCK_BYTES
+    monkeypatch.setattr(tidy, "SMALL_BLOCKS_BELOW", database.used_bytes())
+    assert Tidier(database, Sealer(database, pause=0)).compact()
+    assert block_size(database) == BLOCK_BYTES
+    assert not Tidier(database, Sealer(database, pause=0)).compact()
+    assert summed(database) == told
     database.close()

@@ -14,7 +14,7 @@ from blackhole.store.rewrite import CATALOG, quoted
 ADDED_TO = frozenset(
     (
         *("series", "streams", "thinned", "recent_points", "recent_histogram_points", "released_lists"),
-        *("chunks", "histogram_chunks", "rollups", "kept_spans", "kept_logs", "privacy_ledger", "releases"),
+        *("chunks", "histogram_chunks", "kept_spans", "kept_logs", "privacy_ledger", "releases"),
     )
 )
 # What is left to copy while commits wait: some 50 ms.

@@ -238,14 +238,14 @@ class Database:
             self._read_created()
         return Rewritten(left_out, before, self.size())
 
-    def compact(self) -> Rewritten:
+    def compact(self, block_size: int = BLOCK_BYTES) -> Rewritten:
         """The same with all rows. Commits go on; in the end they wait for what they have added meanwhile."""
         with self._chores.turn(), self._fresh_file() as (fresh, before):
             self.checkpoint()
             copying = Copying(self._cursor(), self._cursor(), fresh)
             try:
                 with self._chores.running(copying):
-                    copying.copy(BLOCK_BYTES)
+                    copying.copy(block_size)
                     copying.catch_up()
                     self._checkpoint()
                     self._take(copying, fresh)

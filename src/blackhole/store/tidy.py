@@ -4,19 +4,23 @@ import logging
 import time
 from collections.abc import Callable
 
-from blackhole.store.database import Database
+from blackhole.store.database import BLOCK_BYTES, Database
 from blackhole.store.seal import Sealer
 
 # Free blocks are used again, so a little of them costs nothing.
 FREE_SHARE = 0.25
 FREE_BYTES = 2**20
+# Every table leaves a part of its last block empty, which is much of a small file; and what bit packing leaves
+# empty at the end of each block is more of a small block.
+SMALL_BLOCK_BYTES = 2**14
+SMALL_BLOCKS_BELOW = 2**23
 # Copying is work, and for a while there are two files.
 SMALL_BYTES = 64 * 2**20
 AGAIN_SMALL_S = 3600.0
 AGAIN_LARGE_S = 86400.0
 
 _FREE = """
-SELECT block_size * free_blocks, free_blocks / greatest(total_blocks, 1) FROM pragma_database_size()
+SELECT block_size, free_blocks, used_blocks FROM pragma_database_size()
 WHERE database_name = current_database()
 """
 
@@ -41,19 +45,20 @@ class Tidier:
         return sealed
 
     def compact(self) -> bool:
-        """Rewrites the file when over a quarter of it is free, a large one at most once a day.
+        """Rewrites the file when over a quarter of it is free, or when it has outgrown its blocks.
 
-        Raises StoreError; then the file is as it was.
+        A large one at most once a day. Raises StoreError; then the file is as it was.
         """
         if self._clock() < self._not_before:
             return False
         self._database.checkpoint()  # what was deleted is free from here on
         with self._database.reader() as reader:
-            free, share = reader.rows(_FREE).rows[0]
-        if share <= FREE_SHARE or free <= FREE_BYTES:
+            size, free, used = reader.rows(_FREE).rows[0]
+        fitting = SMALL_BLOCK_BYTES if size * used < SMALL_BLOCKS_BELOW else BLOCK_BYTES
+        if size >= fitting and (free <= FREE_SHARE * (free + used) or size * free <= FREE_BYTES):
             return False
         began = time.perf_counter()
-        rewritten = self._database.compact()
+        rewritten = self._database.compact(fitting)
         again = AGAIN_SMALL_S if rewritten.bytes_after < SMALL_BYTES else AGAIN_LARGE_S
         self._not_before = self._clock() + again
         log.info(
