@@ -10,8 +10,8 @@ from blackhole.store.seal import Sealer
 # Free blocks are used again, so a little of them costs nothing.
 FREE_SHARE = 0.25
 FREE_BYTES = 2**20
-# Every table leaves a part of its last block empty, which is much of a small file; and what bit packing leaves
-# empty at the end of each block is more of a small block.
+# Every table leaves a part of its last block empty, which is much of a small file; what bit packing leaves empty
+# at the end of each block is more of a small block.
 SMALL_BLOCK_BYTES = 2**14
 SMALL_BLOCKS_BELOW = 2**23
 # Copying is work, and for a while there are two files.
