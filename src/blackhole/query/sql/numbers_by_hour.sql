@@ -1,11 +1,30 @@
--- As numbers.sql: whole hours, from $whole_from until $whole_until, by the sums beside the chunks, what is around them and what is not sealed by its points.
+-- As numbers.sql: whole hours, from $whole_from until $whole_until, by the sums beside the chunks; what is not sealed and
+-- the parts of hours around them by their points, of which samples says where in a chunk they are.
 WITH chosen AS (SELECT unnest($ids::UINTEGER[]) AS id, unnest($groups::UINTEGER[]) AS grp),
+broken AS (
+    SELECT *, 2 * rowid AS chunk, $from // 3600000000000 AS hour FROM chunks
+    WHERE $from < $whole_from AND last >= make_timestamp_ns($from) AND start < make_timestamp_ns($whole_from)
+    UNION ALL
+    SELECT *, 2 * rowid + 1, $until // 3600000000000 FROM chunks
+    WHERE $whole_until < $until AND last >= make_timestamp_ns($whole_until) AND start < make_timestamp_ns($until)
+),
+placed AS (
+    SELECT c.grp, k.* EXCLUDE (start), epoch_ns(k.start) AS start, k.hour - epoch_ns(k.start) // 3600000000000 AS nth
+    FROM broken AS k JOIN chosen AS c ON c.id = k.series
+),
+counted AS (SELECT *, coalesce(list_sum(samples[:nth]), 0)::BIGINT AS before, samples[nth + 1]::BIGINT AS inside FROM placed),
+sliced AS (
+    SELECT grp, chunk, start, step, kind, pow(10, scale) AS tens, range(before, before + inside) AS places,
+        base::DOUBLE + coalesce(list_sum(tiny_steps[:before]), list_sum(short_steps[:before]), list_sum(steps[:before]), list_sum(long_steps[:before]), 0) AS base,
+        offsets[before + 1:before + inside] AS offsets, tiny_steps[before + 1:before + inside] AS tiny_steps,
+        short_steps[before + 1:before + inside] AS short_steps, steps[before + 1:before + inside] AS steps,
+        long_steps[before + 1:before + inside] AS long_steps, reals[before + 1:before + inside] AS reals
+    FROM counted
+),
 sealed AS (
-    SELECT c.grp, k.rowid AS chunk, epoch_ns(k.start) AS start, k.step, k.kind, k.base::DOUBLE AS base, pow(10, k.scale) AS tens,
-        unnest(range(k.count::BIGINT)) AS place, unnest(k.offsets) AS away, coalesce(unnest(k.tiny_steps), unnest(k.short_steps), unnest(k.steps), unnest(k.long_steps))::DOUBLE AS moved, unnest(k.reals) AS real
-    FROM chunks AS k JOIN chosen AS c ON c.id = k.series
-    WHERE k.last >= make_timestamp_ns($from) AND k.start < make_timestamp_ns($until)
-        AND (k.start < make_timestamp_ns($whole_from) OR k.last >= make_timestamp_ns($whole_until))
+    SELECT grp, chunk, start, step, kind, base, tens, unnest(places) AS place, unnest(offsets) AS away,
+        coalesce(unnest(tiny_steps), unnest(short_steps), unnest(steps), unnest(long_steps))::DOUBLE AS moved, unnest(reals) AS real
+    FROM sliced
 ),
 around AS (
     SELECT grp, start + place * step + coalesce(away, 0) AS time, CASE kind WHEN 0 THEN real ELSE moved / tens END AS value
@@ -23,7 +42,7 @@ single AS (
     WHERE p.time >= make_timestamp_ns($from) AND p.time < make_timestamp_ns($until)
     UNION ALL
     SELECT grp, time, value FROM around
-    WHERE time >= $from AND time < $until AND (time < $whole_from OR time >= $whole_until)
+    WHERE time >= $from AND time < $until
 ),
 hours AS (
     SELECT c.grp, epoch_ns(k.start) // 3600000000000 + unnest(range(len(k.samples))) AS hour, unnest(k.samples) AS samples, unnest(k.totals) AS total
