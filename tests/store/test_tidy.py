@@ -11,7 +11,14 @@ from blackhole.store.tidy import Tidier
 NOW = block_of(1_750_000_000 * SECOND) + 3600 * SECOND
 
 
-def fill(database: Database, rows: int = 400_000) -> None:
+def fill(
+    database: Database,
+    rows: int = 400_000,
+    *,
+    value: str = "i % 97",
+    away: str = "0",
+    created: str = "make_timestamp(1)",
+) -> None:
     with database.write() as connection:
         connection.execute(
             "INSERT INTO series SELECT i, 'a.b', 'counter', '', '{}', 0, NULL,"
@@ -19,7 +26,7 @@ def fill(database: Database, rows: int = 400_000) -> None:
         )
         connection.execute(
             "INSERT INTO recent_points SELECT i % 400, i % 400 + 1,"
-            " make_timestamp_ns($1 + i // 400 * 6000000000), i % 97, NULL, make_timestamp(1)"
+            f" make_timestamp_ns($1 + i // 400 * 6000000000 + {away}), {value}, NULL, {created}"
             " FROM range($2) t(i)",
             [NOW - 2 * BLOCK_NS, rows],
         )
@@ -82,4 +89,29 @@ def test_blocks_are_small_as_long_as_the_file_is(tmp_path: Path, monkeypatch: py
     assert block_size(database) == BLOCK_BYTES
     assert not Tidier(database, Sealer(database, pause=0)).compact()
     assert summed(database) == told
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("values", "size"),
+    [
+        ({"value": "i // 400 % 2 * 100"}, tidy.SMALL_BLOCK_BYTES),
+        ({"value": "i // 400 % 2 * 40000"}, BLOCK_BYTES),
+        ({"value": "i // 400 % 2 * 3e9"}, BLOCK_BYTES),
+        ({"away": "i // 400 % 7"}, BLOCK_BYTES),
+        ({"created": "make_timestamp($1)"}, BLOCK_BYTES),  # not settled: not sealed
+    ],
+)
+def test_blocks_are_large_where_there_is_much_to_pack(
+    tmp_path: Path, values: dict[str, str], size: int
+) -> None:
+    database = Database.open(tmp_path / "a.duckdb", clock=lambda: NOW)
+    fill(database, **values)
+    with database.write() as connection:
+        connection.execute("CREATE TABLE gone AS SELECT random() FROM range(2000000)")
+    database.checkpoint()
+    with database.write() as connection:
+        connection.execute("DROP TABLE gone")
+    Tidier(database, Sealer(database, pause=0)).apply()
+    assert block_size(database) == size
     database.close()

@@ -10,10 +10,11 @@ from blackhole.store.seal import Sealer
 # Free blocks are used again, so a little of them costs nothing.
 FREE_SHARE = 0.25
 FREE_BYTES = 2**20
-# Every table leaves a part of its last block empty, which is much of a small file; what bit packing leaves empty
-# at the end of each block is more of a small block.
+# Every table leaves a part of its last block empty, which is much of a small file. But of small blocks bit packing
+# leaves more empty, and DuckDB packs nothing there that has four bytes or eight: such values must be few.
 SMALL_BLOCK_BYTES = 2**14
 SMALL_BLOCKS_BELOW = 2**23
+FEW_WIDE = 2**16
 # Copying is work, and for a while there are two files.
 SMALL_BYTES = 64 * 2**20
 AGAIN_SMALL_S = 3600.0
@@ -22,6 +23,13 @@ AGAIN_LARGE_S = 86400.0
 _FREE = """
 SELECT block_size, free_blocks, used_blocks FROM pragma_database_size()
 WHERE database_name = current_database()
+"""
+_WIDE = """
+SELECT (SELECT count(*) FROM recent_points)
+    + (SELECT coalesce(sum(16 + len(buckets)), 0) FROM recent_histogram_points)
+    + (SELECT coalesce(sum(count * (2 + coalesce(width, 0))), 0) FROM histogram_chunks)
+    + (SELECT coalesce(sum(count), 0) FROM chunks
+        WHERE offsets IS NOT NULL OR steps IS NOT NULL OR long_steps IS NOT NULL)
 """
 
 log = logging.getLogger(__name__)
@@ -54,7 +62,7 @@ class Tidier:
         self._database.checkpoint()  # what was deleted is free from here on
         with self._database.reader() as reader:
             size, free, used = reader.rows(_FREE).rows[0]
-        fitting = SMALL_BLOCK_BYTES if size * used < SMALL_BLOCKS_BELOW else BLOCK_BYTES
+        fitting = self._fitting(size * used)
         if size >= fitting and (free <= FREE_SHARE * (free + used) or size * free <= FREE_BYTES):
             return False
         began = time.perf_counter()
@@ -67,3 +75,11 @@ class Tidier:
             time.perf_counter() - began,
         )
         return True
+
+    def _fitting(self, used_bytes: int) -> int:
+        """The size of blocks that makes the file smallest."""
+        if used_bytes >= SMALL_BLOCKS_BELOW:
+            return BLOCK_BYTES
+        with self._database.reader() as reader:
+            wide = reader.rows(_WIDE).rows[0][0]
+        return SMALL_BLOCK_BYTES if wide < FEW_WIDE else BLOCK_BYTES
