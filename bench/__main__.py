@@ -112,6 +112,7 @@ def _sealed(place: Path, samples: int) -> Iterator[Line]:
     yield Line(f"{of}: size", large.bytes_a_sample, "bytes/sample")
     yield Line(f"{of}: 20 series over 24 h by 5 min, p95", large.dashboard_p95 * 1e3, "ms", 60)
     yield Line(f"{of}: 2,000 series over 30 days by hours, in 20 groups", large.month * 1e3, "ms", 200)
+    yield Line(f"{of}: the same, from and until within an hour", large.broken_month * 1e3, "ms", 200)
     yield Line(f"{of}: from opening the cold file to the first answer", large.cold * 1e3, "ms", 1000)
     yield Line("sealing a million samples", large.sealing_a_million, "s")
     yield Line(f"{of}: commits wait for compaction", large.compacting, "s")

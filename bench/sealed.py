@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from blackhole.catalogue.load import load
@@ -60,6 +61,7 @@ class Sealed:
     compacting: float
     dashboard_p95: float
     month: float
+    broken_month: float
     cold: float
 
 
@@ -72,8 +74,8 @@ def measure(directory: Path, samples: int) -> Sealed:
     made = days * SERIES * A_DAY
     size = path.stat().st_size
     cold = _cold(path, today)
-    dashboard, month = _ask(path, today, days)
-    return Sealed(made, size / made, sealing / made * 1e6, compacting, dashboard, month, cold)
+    dashboard, month, broken = _ask(path, today, days)
+    return Sealed(made, size / made, sealing / made * 1e6, compacting, dashboard, month, broken, cold)
 
 
 def _fill(path: Path, start: int, days: int) -> tuple[float, float]:
@@ -110,13 +112,16 @@ def _cold(path: Path, today: int) -> float:
     return took
 
 
-def _ask(path: Path, today: int, days: int) -> tuple[float, float]:
+def _ask(path: Path, today: int, days: int) -> tuple[float, float, float]:
     database = Database.open(path)
     runner = _runner(database)
     times = sorted(_timed(lambda: runner.query(_dashboard(today))) for _ in range(40))
-    month = statistics.median(_timed(lambda: _month(database, today, min(days, 30))) for _ in range(3))
+    month, broken = (
+        statistics.median(_timed(partial(_month, database, end, min(days, 30))) for _ in range(3))
+        for end in (today, today - 1234 * SECOND)
+    )
     database.close()
-    return times[int(0.95 * len(times))], month
+    return times[int(0.95 * len(times))], month, broken
 
 
 def _runner(database: Database) -> Runner:
@@ -136,12 +141,12 @@ def _dashboard(today: int) -> Query:
     )
 
 
-def _month(database: Database, today: int, days: int) -> None:
+def _month(database: Database, end: int, days: int) -> None:
     """All series by hours, in 20 groups."""
     request = Request(
         Subject("bench", MetricType.GAUGE, "1", PrivacyLevel.PUBLIC),
-        today - days * DAY_NS,
-        today,
+        end - days * DAY_NS,
+        end,
         3600 * SECOND,
         "avg",
     )

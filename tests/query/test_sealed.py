@@ -34,7 +34,8 @@ def fill(place: Desk, chance: random.Random) -> None:
             if kind is MetricType.HISTOGRAM:
                 histograms += [_histogram(chance, number, at) for at in moments]
             else:
-                told = [round(chance.uniform(0, 50), 2) for _ in moments]
+                digits = chance.choice([0, 2, 15])
+                told = [round(chance.uniform(0, 100), digits) for _ in moments]
                 points += [Point(number, at, v, stream=number) for at, v in zip(moments, told, strict=True)]
         place.store(batch(points, histograms, series=rows, streams=[stream(row.id, row.id) for row in rows]))
         place.commits += 1

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.store.store_fakes import SECOND
@@ -103,7 +104,7 @@ def test_blocks_are_small_as_long_as_the_file_is(tmp_path: Path, monkeypatch: py
     ],
 )
 def test_blocks_are_large_where_there_is_much_to_pack(
-    tmp_path: Path, values: dict[str, str], size: int
+    tmp_path: Path, values: dict[str, Any], size: int
 ) -> None:
     database = Database.open(tmp_path / "a.duckdb", clock=lambda: NOW)
     fill(database, **values)

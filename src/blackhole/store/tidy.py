@@ -10,8 +10,8 @@ from blackhole.store.seal import Sealer
 # Free blocks are used again, so a little of them costs nothing.
 FREE_SHARE = 0.25
 FREE_BYTES = 2**20
-# Every table leaves a part of its last block empty, which is much of a small file. But of small blocks bit packing
-# leaves more empty, and DuckDB packs nothing there that has four bytes or eight: such values must be few.
+# Every table leaves a part of its last block empty, which is much of a small file. But small blocks are too
+# short to pack numbers of four bytes or eight, so there must be few of these.
 SMALL_BLOCK_BYTES = 2**14
 SMALL_BLOCKS_BELOW = 2**23
 FEW_WIDE = 2**16
