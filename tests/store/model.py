@@ -171,7 +171,9 @@ class Machine:
     def forget(self) -> None:
         metric = self.chance.choice(list(METRICS))
         erase.erase(
-            self.database, erase.find(self.database, Forget(metric=metric)), created_ns=self.database.created_ns
+            self.database,
+            erase.find(self.database, Forget(metric=metric)),
+            created_ns=self.database.created_ns,
         )
         gone = {source.number for source in self.sources if source.metric == metric}
         self.sources = [source for source in self.sources if source.number not in gone]
@@ -295,7 +297,9 @@ class Machine:
                 buckets = tuple(self.chance.randrange(4) for _ in range(3))
                 count, total = sum(buckets), round(self.chance.uniform(0, 9), 2)
                 histograms.append(
-                    Histogram(source.series, source.time, count, total, (1.0, 2.0), buckets, stream=source.number)
+                    Histogram(
+                        source.series, source.time, count, total, (1.0, 2.0), buckets, stream=source.number
+                    )
                 )
                 self.histograms[key] = (source.series, count, total, list(buckets))
             else:
