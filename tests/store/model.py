@@ -9,13 +9,14 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, stream
 from tests.store.test_retention import FakeCatalogue
 
 from blackhole.config import Config, Duration
-from blackhole.records import Forget, MetricType, StreamRow
+from blackhole.records import Forget, MetricType
 from blackhole.store import erase, files
 from blackhole.store.append import insert
 from blackhole.store.database import Database
@@ -33,6 +34,7 @@ METRICS = {
     "summed.gauge": MetricType.GAUGE,
     "summed.histogram": MetricType.HISTOGRAM,
 }
+SUMMED = frozenset(name for name in METRICS if name.startswith("summed."))
 POINTS = "SELECT stream, epoch_ns(time), series, value, cumulative FROM points ORDER BY 1, 2"
 HISTOGRAMS = "SELECT stream, epoch_ns(time), series, count, sum, buckets FROM histogram_points ORDER BY 1, 2"
 RECENT = """
@@ -57,7 +59,7 @@ class DiedError(Exception):
 
 
 Key = tuple[int, int]
-Row = tuple[object, ...]
+Row = tuple[Any, ...]
 
 
 @dataclass(slots=True)
@@ -88,7 +90,8 @@ class Machine:
         self.database = self._open(directory / "0" / "a.duckdb")
         with self.database.write() as connection:
             connection.execute(
-                "INSERT INTO retention_policies VALUES ('summed.*', $1, 'daily_aggregation', now()::TIMESTAMP)",
+                "INSERT INTO retention_policies (metric_pattern, retention_days, aggregation_strategy)"
+                " VALUES ('summed.*', $1, 'daily_aggregation')",
                 [KEEP_SUMMED],
             )
 
@@ -322,17 +325,19 @@ class Machine:
         metrics = {source.number: source.metric for source in self.sources}
         added: dict[tuple[str, int], list[tuple[int, float]]] = defaultdict(list)
         for rows in (self.points, self.histograms):
-            for key in list(rows):
-                summed = metrics[key[0]].startswith("summed.")
-                until = self.now - (KEEP_SUMMED if summed else KEEP) * DAY_NS
-                if key[1] >= (until if key in recent and not summed else until // DAY_NS * DAY_NS):
-                    continue
+            for key in [key for key in rows if key[1] < self._until(metrics[key[0]], key in recent)]:
                 row = rows.pop(key)
-                if summed:
-                    told = (int(row[1]), float(row[2])) if rows is self.histograms else (1, float(row[1]))
-                    added[metrics[key[0]], key[1] // DAY_NS * DAY_NS].append(told)
+                if metrics[key[0]] in SUMMED:
+                    count, total = row[1:3] if rows is self.histograms else (1, row[1])
+                    added[metrics[key[0]], key[1] // DAY_NS * DAY_NS].append((int(count), float(total)))
         for place, found in added.items():
-            told = [one for one in found if one[0]]
+            told = [one for one in found if one[0]]  # intervals without observations say nothing
             if told:
-                count, total = self.sums.get(place, (0, 0.0))
-                self.sums[place] = count + sum(n for n, _ in told), total + sum(t for _, t in told)
+                before = self.sums.get(place, (0, 0.0))
+                self.sums[place] = before[0] + sum(n for n, _ in told), before[1] + sum(t for _, t in told)
+
+    def _until(self, metric: str, is_recent: bool) -> int:
+        if metric in SUMMED:
+            return (self.now - KEEP_SUMMED * DAY_NS) // DAY_NS * DAY_NS
+        until = self.now - KEEP * DAY_NS
+        return until if is_recent else until // DAY_NS * DAY_NS
