@@ -57,7 +57,7 @@ crash: build ## kill the service 200 times under load, and count every point (AR
 
 .PHONY: model
 model: build ## 20,000 random commits, chores and crashes, each compared with a plain model (ARGS as for pytest)
-	BLACKHOLE_MODEL_STEPS=$${BLACKHOLE_MODEL_STEPS:-20000} nice $(BIN)/pytest -q tests/store/test_model.py $(ARGS)
+	BLACKHOLE_MODEL_STEPS=$${BLACKHOLE_MODEL_STEPS:-20000} nice $(BIN)/pytest -n auto tests/store/test_model.py $(ARGS)
 
 .PHONY: audit
 audit: build ## try whether the privacy engine keeps its promise, 10,000 times a side (ARGS as for the command)
