@@ -41,7 +41,7 @@ def main(directory: Path, point: str) -> None:
             )
         POINTS.get(point, lambda: None)()
 
-    Copying.copy = copy_and_add  # type: ignore[method-assign]
+    Copying.copy = copy_and_add  # type: ignore[method-assign,assignment]
     database.compact()
     if point in POINTS:
         raise SystemExit(f"{point}: was not passed")
