@@ -55,6 +55,10 @@ test-python: build-tests wheel
 crash: build ## kill the service 200 times under load, and count every point (ARGS as for pytest)
 	BLACKHOLE_KILLS=$${BLACKHOLE_KILLS:-200} $(BIN)/pytest tests/crash $(ARGS)
 
+.PHONY: model
+model: build ## 20,000 random commits, chores and crashes, each compared with a plain model (ARGS as for pytest)
+	BLACKHOLE_MODEL_STEPS=$${BLACKHOLE_MODEL_STEPS:-20000} nice $(BIN)/pytest -n auto tests/store/test_model.py $(ARGS)
+
 .PHONY: audit
 audit: build ## try whether the privacy engine keeps its promise, 10,000 times a side (ARGS as for the command)
 	nice $(BIN)/blackhole privacy audit $(ARGS)

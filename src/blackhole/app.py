@@ -172,7 +172,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         services = Services(
             runner,
             statistics.snapshot,
-            _status_reporter(database, writer, sampler, addresses),
+            _status_reporter((database, retention), writer, sampler, addresses),
             config,
             accepting.is_set,
             meter.free,
@@ -187,7 +187,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         reporter = Reporter(
             pipeline,
             statistics.snapshot,
-            _status_reporter(database, writer, sampler, addresses),
+            _status_reporter((database, retention), writer, sampler, addresses),
             seconds=config.collection_interval,
         )
         repeated = _repeated(pipeline, runner, (Keeper(database, config), tidier, retention), insights)
@@ -341,9 +341,10 @@ def _database_memory(config: Config) -> int:
 
 
 def _status_reporter(
-    database: Database, writer: Writer, sampler: Sampler, addresses: dict[str, str]
+    files_and_room: tuple[Database, Retention], writer: Writer, sampler: Sampler, addresses: dict[str, str]
 ) -> Callable[[], Status]:
     """One for each who asks regularly: `cpu_percent` is what was used since it was asked last."""
+    database, retention = files_and_room
     me = psutil.Process()
     me.cpu_percent()
     started = time.time()
@@ -360,6 +361,8 @@ def _status_reporter(
             pending_rows=writer.pending_rows,
             sampling_rate=sampler.shown,
             set_aside=[str(path) for path in files.set_aside(database.path)],
+            removed_early=retention.removed_early.rows,
+            notes=retention.notes(),
             endpoints=addresses,  # the same dict: the first status is asked before all of them are known
         )
 

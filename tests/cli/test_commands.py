@@ -50,6 +50,7 @@ class TestStatus:
         "database_bytes": 2048,
         "pending_rows": 7,
         "sampling_rate": 0.5,
+        "notes": ["1,234 rows were removed before their time"],
         "endpoints": {"otlp_grpc": "127.0.0.1:4317"},
         "statistics": {
             "accepted": {"metrics": 12345, "traces": 0, "logs": 2},
@@ -70,6 +71,7 @@ class TestStatus:
             "12,345 data points, 2 log records",
             "3 requests that were not taken",
             "42, 7 rows waiting",
+            "1,234 rows were removed before their time",
             "rate 0.5",
             "101.0 MiB",
             "2.0 KiB",

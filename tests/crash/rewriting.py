@@ -22,10 +22,10 @@ POINTS: dict[str, Callable[[], None]] = {
     "when it is on the disk": lambda: after(rewrite, "copy"),
     "before it is proved": lambda: before(proof.Marks, "search"),
     "when it is proved": lambda: after(proof.Marks, "search"),
-    "when the old file is closed": lambda: before(Database, "_exchange"),
+    "when the old file is closed": lambda: before(rewrite, "exchange"),
     "before it is renamed": lambda: before(Path, "replace"),
     "when it is renamed but the directory is not on the disk": lambda: after(Path, "replace"),
-    "before the new file is opened": lambda: after(Database, "_exchange"),
+    "before the new file is opened": lambda: after(rewrite, "exchange"),
     "when it is opened": lambda: after(Database, "_reopen"),
     "when nobody is told yet": lambda: after(erase, "erase"),
 }

@@ -189,3 +189,16 @@ def test_what_says_nothing_or_too_much_is_refused(filled: Database, what: dict[s
     with pytest.raises(UsageError):
         forget(filled, **what)
     assert column(filled, "SELECT count(*) FROM series") == [4]
+
+
+def test_a_number_that_others_have_in_another_column_is_no_remains(filled: Database) -> None:
+    with filled.write() as connection:
+        connection.execute("UPDATE recent_points SET value = 8.64 WHERE series = 4")
+        connection.execute("UPDATE histogram_chunks SET sums = [8.64] WHERE series = 1")
+    assert forget(filled, metric="shopping").proof.marks
+
+
+def test_a_word_of_the_schema_is_no_remains(filled: Database) -> None:
+    with filled.write() as connection:
+        connection.execute("UPDATE series SET type = 'histogram' WHERE id = 4")
+    assert forget(filled, metric="shopping").rows["series"] == 1

@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -103,6 +104,24 @@ def test_points_leave_when_their_policy_says_so(database: Database) -> None:
     assert deleted == 2 * (24 - 14)
 
 
+def test_what_leaves_in_time_is_not_said_to_be_early(database: Database) -> None:
+    fill(database, [1, 31], ["other"])
+    retention = Retention(database, FakeCatalogue({}), Config())
+    assert retention.apply() == 2
+    assert (retention.removed_early.rows, retention.notes()) == (0, [])
+
+
+def test_old_points_leave_while_new_ones_are_committed(database: Database) -> None:
+    fill(database, [1, 40], ["a.b", "c.d"])
+    with database.write():
+        done = threading.Thread(target=Retention(database, FakeCatalogue({}), Config()).apply)
+        done.start()
+        done.join(0.2)
+        assert done.is_alive()  # its COMMIT waits for this one, never the other way round
+    done.join(10)
+    assert left(database) == {"a.b": [1], "c.d": [1]}
+
+
 def test_nothing_is_kept_longer_than_the_retention_period(database: Database) -> None:
     fill(database, [1, 3, 13], ["net.score"])
     config = msgspec.structs.replace(Config(), retention_period=Duration(2 * 86400))
@@ -122,8 +141,13 @@ def test_a_file_that_is_too_large_loses_its_oldest_points_and_keeps_the_newest(d
     database.checkpoint()
     limit = database.used_bytes() // 2
     config = msgspec.structs.replace(Config(), max_database_size=Size(limit))
-    deleted = Retention(database, FakeCatalogue({}), config).apply()
+    retention = Retention(database, FakeCatalogue({}), config)
+    deleted = retention.apply()
     assert database.used_bytes() <= limit
+    assert retention.removed_early.rows == deleted
+    (note,) = retention.notes()
+    assert note.startswith(f"{deleted:,} rows from before 20")
+    assert "max_database_size" in note
     with database.reader() as reader:
         rows = reader.rows("SELECT count(*), min(stream), max(stream) FROM points").rows
     assert rows == [(600_000 - deleted, 0, 600_000 - deleted - 1)]

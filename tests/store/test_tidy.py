@@ -5,7 +5,8 @@ import pytest
 from tests.store.store_fakes import SECOND
 
 from blackhole.store import tidy
-from blackhole.store.database import BLOCK_BYTES, Database
+from blackhole.store.database import Database
+from blackhole.store.opening import BLOCK_BYTES
 from blackhole.store.seal import BLOCK_NS, Sealer, block_of
 from blackhole.store.tidy import Tidier
 

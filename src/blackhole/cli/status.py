@@ -58,6 +58,8 @@ def running(status: Mapping[str, Any], *, utc: bool) -> Iterator[tuple[str, str]
     yield "processor", f"{status['cpu_percent']:.1f} % of one core"
     yield "database", size(status["database_bytes"])
     yield from _set_aside(status)
+    for note in status.get("notes", ()):
+        yield "note", str(note)
 
 
 def stopped(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -57,7 +57,8 @@ class Runner(Protocol):
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """How the process is: `started_at` in Unix seconds, `cpu_percent` of one core.
 
-    `set_aside`: damaged database files beside the one that is used.
+    `set_aside`: damaged database files beside the one that is used. `removed_early`: rows that were removed
+    since the start because the file was at its limit. `notes`: what the owner should know, in sentences.
     """
 
     version: str
@@ -69,6 +70,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     pending_rows: int
     sampling_rate: float = 1.0
     set_aside: list[str] = []
+    removed_early: int = 0
+    notes: list[str] = []
     endpoints: dict[str, str] = {}
 
 

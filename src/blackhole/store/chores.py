@@ -1,4 +1,4 @@
-"""Turns work that is done beside commits into turns: one at a time, and it gives way when the file is closed."""
+"""Turns work beside commits into turns, one at a time, which end when the file is to be closed."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ class Interruptible(Protocol):
 class Chores:
     """Whoever seals, deletes or copies has the turn. `commit_lock`: of those who commit.
 
-    Who holds that lock may wait for the turn (`ended`), so who has the turn takes that lock by `commits` only.
+    Who holds that lock may wait for the turn (`ended`): who has the turn takes it by `commits` only.
     """
 
     def __init__(self, commit_lock: threading.RLock) -> None:

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import duckdb
 
 from blackhole.errors import OverloadedError, QueryError, StoreError
 from blackhole.records import Head, LedgerRow, MetricType, Point, PrivacyLevel, SeriesRow, StreamState
-from blackhole.store import files, ledger, migrate, rewrite, secret, trouble
+from blackhole.store import files, ledger, migrate, opening, rewrite, secret, trouble
 from blackhole.store.chores import Chores
 from blackhole.store.compact import Copying
 from blackhole.store.reader import Reader, one_line, short_of_memory
@@ -24,21 +24,11 @@ from blackhole.store.watch import Watch
 
 MEMORY_LIMIT = 64 * 2**20
 MAX_READERS = 2
-# A checkpoint of 16 MiB takes about 50 ms on a slow core and happens once in 400,000 rows.
-CHECKPOINT_THRESHOLD = "16MiB"
-BLOCK_BYTES = 65_536
-MAX_TEMPORARY = "256MiB"
 READER_WAIT_S = 10.0
 _LOOK_S = 0.02
 _READ_ALL_S = 600.0
-_NEEDED = """
-SELECT table_name FROM duckdb_tables()
-WHERE table_name IN ('series', 'streams', 'privacy_ledger', 'releases')
-"""
 # What sorts and joins of one question may take of DuckDB's memory before they go to disk: commits need some.
 _QUESTION_SHARE = 3
-# Memory that the answer before took comes back within a moment.
-_MEMORY_WAIT_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +131,7 @@ class Database:
 
     def size(self) -> int:
         """Bytes on disk: the file and its write-ahead log."""
-        return sum(_file_size(path) for path in (self.path, files.beside(self.path, files.WAL)))
+        return sum(files.size(path) for path in (self.path, files.beside(self.path, files.WAL)))
 
     def now_ns(self) -> int:
         return self._clock()
@@ -155,8 +145,8 @@ class Database:
         if not self._readers.acquire(timeout=READER_WAIT_S):
             raise QueryError(f"{MAX_READERS} queries are already running: ask again when they have ended")
         try:
-            if yields:
-                self._wait_for_memory()
+            if yields and not self._watch.has_memory():
+                raise short_of_memory()
             with self._snapshot(yields=yields) as reader:
                 yield reader
         finally:
@@ -215,15 +205,16 @@ class Database:
         with self._chores.pinned():
             yield
 
-    def checkpoint(self) -> None:
+    def checkpoint(self) -> bool:
         """Moves the write-ahead log into the file and frees what was deleted. Raises StoreError.
 
-        Commits go on. Questions wait: while one runs, nothing is freed.
+        Commits go on. Questions wait: False when one did not end, then what it may read was not freed.
         """
         with self._chores.turn():
             self._chores.unpin()
-            with self._without_questions(needed=False):
+            with self._without_questions(needed=False) as alone:
                 self._checkpoint()
+        return alone
 
     def rewrite(self, rewriting: Rewriting) -> Rewritten:
         """Puts a fresh file in the place of this one, with all rows but those that are to be left out.
@@ -231,16 +222,18 @@ class Database:
         Commits wait meanwhile, questions only while the files are exchanged. Killed at any point, either the
         old file is there, whole, or the new one. Raises StoreError; then nothing was changed.
         """
-        with self._chores.turn(), self._chores.commits(), self._fresh_file() as (fresh, before):
+        with self._chores.turn(), self._chores.commits(), files.fresh(self.path) as fresh:
+            before = self.size()
             left_out = self._copy(fresh, rewriting)
             rewriting.check(fresh)
-            self._reopen(lambda: self._exchange(fresh))
+            self._reopen(lambda: rewrite.exchange(fresh, self.path))
             self._read_created()
         return Rewritten(left_out, before, self.size())
 
-    def compact(self, block_size: int = BLOCK_BYTES) -> Rewritten:
+    def compact(self, block_size: int = opening.BLOCK_BYTES) -> Rewritten:
         """The same with all rows. Commits go on; in the end they wait for what they have added meanwhile."""
-        with self._chores.turn(), self._fresh_file() as (fresh, before):
+        with self._chores.turn(), files.fresh(self.path) as fresh:
+            before = self.size()
             self.checkpoint()
             copying = Copying(self._cursor(), self._cursor(), fresh)
             try:
@@ -267,7 +260,7 @@ class Database:
         """Bytes of the file that hold data; the rest is free for what comes next."""
         with self.reader() as reader:
             row = reader.rows("SELECT block_size, used_blocks FROM pragma_database_size()").rows[0]
-        return int(row[0]) * int(row[1]) + _file_size(files.beside(self.path, files.WAL))
+        return int(row[0]) * int(row[1]) + files.size(files.beside(self.path, files.WAL))
 
     def read_all(self) -> int:
         """Reads every row of every table; how many there are. Raises QueryError where one is damaged."""
@@ -289,13 +282,11 @@ class Database:
             self._close_root(checkpoint=not (self.read_only or self._doubtful))
 
     def _checkpoint(self) -> None:
-        cursor = self._cursor()
-        try:
-            cursor.execute("CHECKPOINT")
-        except duckdb.Error as error:
-            raise StoreError(f"{self.path}: no checkpoint: {one_line(error)}") from None
-        finally:
-            cursor.close()
+        with self._cursor() as cursor:
+            try:
+                cursor.execute("CHECKPOINT")
+            except duckdb.Error as error:
+                raise StoreError(f"{self.path}: no checkpoint: {one_line(error)}") from None
 
     def _commit_beside(self, connection: duckdb.DuckDBPyConnection) -> None:
         """While nobody else commits: as there, a COMMIT that failed leaves only the file to be believed."""
@@ -306,22 +297,13 @@ class Database:
             self._reopen()
             raise
 
-    @contextmanager
-    def _fresh_file(self) -> Iterator[tuple[Path, int]]:
-        """Where a new file is to be written, and how large the old one is."""
-        files.remove(files.leftovers(self.path))
-        try:
-            yield files.beside(self.path, files.FRESH), self.size()
-        finally:
-            files.remove(files.leftovers(self.path))
-
     def _take(self, copying: Copying, fresh: Path) -> None:
         """Exchanges the files. Questions end first, so that commits wait for nobody but this."""
         with self._without_questions(), self._chores.commits():
             began = time.perf_counter()
             copying.finish()
             copying.close()
-            self._open_anew(lambda: self._exchange(fresh))
+            self._open_anew(lambda: rewrite.exchange(fresh, self.path))
             self._read_created()
             log.info("commits waited %.2f s while the files were exchanged", time.perf_counter() - began)
 
@@ -365,13 +347,6 @@ class Database:
             self._writing.close()
             self._writing = None
 
-    def _wait_for_memory(self) -> None:
-        until = time.monotonic() + _MEMORY_WAIT_S
-        while self._watch.short():
-            if time.monotonic() >= until:
-                raise short_of_memory()
-            time.sleep(_MEMORY_WAIT_S / 20)
-
     @contextmanager
     def _remembering(self) -> Iterator[Reader]:
         try:
@@ -397,24 +372,11 @@ class Database:
             return self._root.cursor()
 
     def _copy(self, fresh: Path, rewriting: Rewriting) -> dict[str, int]:
-        cursor = self._cursor()
-        try:
-            return rewrite.copy(cursor, fresh, rewriting)
-        except duckdb.Error as error:
-            raise rewrite.explained(self.path, error) from None
-        finally:
-            cursor.close()
-
-    def _exchange(self, fresh: Path) -> None:
-        """The closed file is whole, without a log, when the new one takes its place."""
-        if _file_size(files.beside(self.path, files.WAL)):
-            raise StoreError(f"{self.path}: not rewritten, nothing was changed: its log could not be emptied")
-        try:
-            fresh.replace(self.path)
-            files.sync(self.path.parent)
-        except OSError as error:
-            raise StoreError(f"{self.path}: not rewritten, nothing was changed: {error.strerror}") from None
-        files.remove([files.beside(self.path, files.TEMPORARY)])
+        with self._cursor() as cursor:
+            try:
+                return rewrite.copy(cursor, fresh, rewriting)
+            except duckdb.Error as error:
+                raise rewrite.explained(self.path, error) from None
 
     def _reopen(self, exchange: Callable[[], None] | None = None) -> None:
         """From the file, with nothing of what is in memory. Raises StoreError while somebody still reads.
@@ -443,8 +405,8 @@ class Database:
         self._doubtful = False
 
     @contextmanager
-    def _without_questions(self, *, needed: bool = True) -> Iterator[None]:
-        """New ones wait until those that run have ended. Raises StoreError when they do not end."""
+    def _without_questions(self, *, needed: bool = True) -> Iterator[bool]:
+        """New ones wait until those that run have ended. Raises StoreError when they do not and are to."""
         until = time.monotonic() + READER_WAIT_S
         held = 0
         try:
@@ -453,7 +415,7 @@ class Database:
                 self._chores.give_way()
             if needed and held < MAX_READERS:
                 raise StoreError(f"{self.path}: not opened anew while questions run: wait for them to end")
-            yield
+            yield held == MAX_READERS
         finally:
             for _ in range(held):
                 self._readers.release()
@@ -472,7 +434,7 @@ class Database:
         self._read_created()
 
     def _open_to_write(self, *, set_aside: bool) -> None:
-        self._make_directory()
+        opening.make_directory(self.path)
         for attempt in range(3):  # the log, then the file, may be damaged
             fresh = not self.path.exists()
             try:
@@ -499,24 +461,12 @@ class Database:
             migrate.migrate(self._connection, version, self._schema, self._clock())
         key = secret.read_key(self.path)
         if key is None:
-            self._forget_streams()
+            opening.forget_streams(self._connection, self.path, self._clock())
             key = secret.create_key(self.path)
         self.key = key
         files.remove(files.leftovers(self.path))
         self._read_created()
-        # What a start needs is read now: where that is damaged, nothing good can come.
-        for (table,) in self._connection.execute(_NEEDED).fetchall():
-            self._connection.execute(rewrite.READ_ALL.format(table=table)).fetchall()
-
-    def _forget_streams(self) -> None:
-        """Without the key no stream is known again: what runs on must begin with a baseline, not in full."""
-        if self._connection.execute("SELECT count(*) FROM streams").fetchall() == [(0,)]:
-            return
-        log.warning("%s: the key file is gone: every cumulative series begins anew", self.path)
-        self._connection.execute("BEGIN")
-        self._connection.execute("UPDATE streams SET key = ''::BLOB")
-        self._connection.execute("UPDATE schema_version SET created_ns = ?", [self._clock()])
-        self._connection.execute("COMMIT")
+        opening.read_needed(self._connection)
 
     def _read_created(self) -> None:
         # An answer that is not read to its end keeps its snapshot, and with it whatever is deleted later.
@@ -528,6 +478,9 @@ class Database:
         if self._root is None:
             raise StoreError(f"{self.path}: the database is closed")
         return self._root
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        return opening.connect(self.path, memory_limit=self._memory_limit, read_only=self.read_only)
 
     def _close_on_error(self, action: Callable[[], None]) -> None:
         try:
@@ -542,47 +495,3 @@ class Database:
         except BaseException:
             self.close()
             raise
-
-    def _make_directory(self) -> None:
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"{self.path.parent}: {error.strerror}: choose a writable --data-dir") from None
-
-    def _connect(self) -> duckdb.DuckDBPyConnection:
-        if trouble.is_damaged_log(self.path):
-            raise DamagedError(
-                self.path, duckdb.Error("Failure while replaying WAL: it does not begin as one")
-            )
-        try:
-            connection = duckdb.connect(str(self.path), read_only=self.read_only, config=self._settings())
-        except duckdb.Error as error:
-            raise trouble.refusal(self.path, error) from None
-        connection.execute("SET GLOBAL TimeZone = 'UTC'")
-        connection.execute("PRAGMA disable_checkpoint_on_shutdown")  # `close` does it, `_reopen` must not
-        connection.execute("SET allowed_configs = ['operator_memory_limit']")
-        connection.execute("SET lock_configuration = true")
-        return connection
-
-    def _settings(self) -> dict[str, Any]:
-        return {
-            "memory_limit": f"{self._memory_limit}B",
-            # Queries and commits run on their callers' threads: a pool beside them only costs memory and CPU.
-            "threads": 1,
-            # Of new files: what is left free at the end of each column is a part of a block.
-            "default_block_size": BLOCK_BYTES,
-            "temp_directory": str(files.beside(self.path, files.TEMPORARY)),
-            "max_temp_directory_size": MAX_TEMPORARY,
-            "checkpoint_threshold": CHECKPOINT_THRESHOLD,
-            "python_enable_replacements": False,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "allow_community_extensions": False,
-        }
-
-
-def _file_size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

@@ -3,7 +3,8 @@
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from blackhole.errors import StoreError
@@ -34,6 +35,24 @@ def leftovers(database: Path) -> list[Path]:
     """What a rewriting that was cut off has left."""
     fresh = beside(database, FRESH)
     return [path for path in (fresh, beside(fresh, WAL)) if path.exists()]
+
+
+@contextmanager
+def fresh(database: Path) -> Iterator[Path]:
+    """Where a new file may be written; what is there afterwards is removed. Raises StoreError."""
+    remove(leftovers(database))
+    try:
+        yield beside(database, FRESH)
+    finally:
+        remove(leftovers(database))
+
+
+def size(path: Path) -> int:
+    """Bytes, 0 without such a file."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def remove(paths: Iterable[Path]) -> None:

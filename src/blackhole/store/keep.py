@@ -77,6 +77,6 @@ class Keeper:
         return int(rows), int(size), oldest_us
 
     def _delete(self, kept: _Kept, until_us: int) -> int:
-        with self._database.write() as connection:
+        with self._database.beside() as connection:
             rows = connection.execute(_DELETE.format(table=kept.table), {"until": until_us}).fetchall()
         return int(rows[0][0])

@@ -22,6 +22,11 @@ _SEARCHED_BYTES = 16 * 2**30
 _TEXTS = ("VARCHAR", "JSON")
 _CONFIG: dict[str, Any] = {"threads": 1, "memory_limit": "64MiB", "temp_directory": ""}
 _PACKED = {"DOUBLE": "<d", "UBIGINT": "<Q"}
+_SCHEMA = """
+SELECT sql FROM duckdb_tables() WHERE database_name = $1
+UNION ALL SELECT sql FROM duckdb_views() WHERE database_name = $1
+UNION ALL SELECT sql FROM duckdb_indexes() WHERE database_name = $1
+"""
 
 
 @dataclass(slots=True)
@@ -53,9 +58,27 @@ class Marks:
                     f"the table {table} still names what is to be forgotten: nothing was changed, report it"
                 )
             self.texts -= found
+        self._leave_out_what_is_kept(connection)
         most = max(min(_MOST_MARKS, _SEARCHED_BYTES // max(_bytes(connection), 1)), 8)
         ordered = sorted(self.patterns) + sorted(text.encode() for text in self.texts)
         self.patterns = set(ordered[:: max(len(ordered) // most, 1)][:most])
+
+    def _leave_out_what_is_kept(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """A number may stand in another column, of others, and a text in the schema: `histogram` does."""
+        schema = " ".join(str(sql) for (sql,) in connection.execute(_SCHEMA, [CATALOG]).fetchall())
+        self.texts = {text for text in self.texts if text not in schema}
+        for table, name, kind in _number_columns(connection):
+            one = kind.removesuffix("[]")
+            values = [
+                struct.unpack(_PACKED[one], mark)[0] for mark in self.patterns if len(mark) == _LEAST_BYTES
+            ]
+            each = quoted(name) if one == kind else f"unnest({quoted(name)})"
+            sql = (
+                f"SELECT DISTINCT value FROM (SELECT {each} AS value FROM {CATALOG}.main.{quoted(table)})"
+                f" WHERE value IN (SELECT unnest($1::{one}[]))"
+            )
+            kept = connection.execute(sql, [values]).fetchall()
+            self.patterns -= {struct.pack(_PACKED[one], value) for (value,) in kept}
 
     def search(self, fresh: Path, conditions: Mapping[str, Condition]) -> None:
         """Reads every row and every byte of the new file. Raises StoreError when anything is found."""
@@ -114,6 +137,13 @@ def _patterns(values: Iterator[object], kind: str) -> Iterator[bytes]:
         pattern = value if isinstance(value, bytes) else struct.pack(_PACKED[kind], value)
         if len(pattern) >= _LEAST_BYTES and len(set(pattern)) >= _LEAST_DIFFERENT:
             yield pattern
+
+
+def _number_columns(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str, str]]:
+    for table in tables(connection, CATALOG):
+        for name, kind in _columns(connection, CATALOG, table):
+            if kind.removesuffix("[]") in _PACKED:
+                yield table, name, kind
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, catalog: str, table: str) -> list[tuple[str, str]]:

@@ -3,11 +3,13 @@
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import Protocol
+from typing import Protocol, Self
 
 from blackhole.catalogue.definition import Definition
-from blackhole.config import Config
+from blackhole.config import Config, size_words
 from blackhole.store.aggregate import Strategy, aggregate
 from blackhole.store.database import Database
 from blackhole.store.seal import BLOCK_NS, DAY_NS, SECOND, block_of
@@ -63,6 +65,17 @@ class Catalogue(Protocol):
     def match(self, name: str, /) -> Definition | None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class RemovedEarly:
+    """Rows (a chunk is one) that only `max_database_size` has removed; all were from before `until_ns`."""
+
+    rows: int = 0
+    until_ns: int = 0
+
+    def add(self, rows: int, until_ns: int) -> Self:
+        return replace(self, rows=self.rows + rows, until_ns=max(self.until_ns, until_ns))
+
+
 class Retention:
     """Applies `retention_policies`, `retention_period` and `max_database_size` to the file."""
 
@@ -73,14 +86,35 @@ class Retention:
         self._keep_aggregates_s = float(config.aggregate_retention_period)
         self._told: set[str] = set()
         self._max_bytes = int(config.max_database_size)
+        self.removed_early = RemovedEarly()
 
     def recatalogue(self, catalogue: Catalogue) -> None:
         """Goes by another catalogue from here on."""
         self._catalogue = catalogue
 
     def apply(self) -> int:
-        """Sums up and deletes; returns how many rows went. Raises StoreError, QueryError."""
-        now_ns = self._database.now_ns()
+        """Sums up and deletes beside commits; returns how many rows went. Raises StoreError, QueryError."""
+        with self._database.tended():
+            deleted = self._apply_policies(self._database.now_ns())
+        if deleted:
+            self._database.checkpoint()
+        deleted += self._shrink()
+        if deleted:
+            log.info("retention deleted %d rows", deleted)
+        return deleted
+
+    def notes(self) -> list[str]:
+        """What was removed before its time in this run, and why, in a sentence."""
+        removed = self.removed_early
+        if not removed.rows:
+            return []
+        until = datetime.fromtimestamp(removed.until_ns // SECOND, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        why = (
+            f"the database was near max_database_size ({size_words(self._max_bytes)}): raise it, or keep less"
+        )
+        return [f"{removed.rows:,} rows from before {until} were removed before their time: {why}"]
+
+    def _apply_policies(self, now_ns: int) -> int:
         deleted = 0
         for (keep_s, strategy), ids in self._series_by_policy().items():
             until_ns = now_ns - round(keep_s * SECOND)
@@ -89,17 +123,13 @@ class Retention:
             else:
                 deleted += self._sum_up_before(until_ns, ids, strategy)
         self._forget_silent_streams(now_ns)
-        deleted += self._shrink()
-        if deleted:
-            log.info("retention deleted %d rows", deleted)
-            self._database.checkpoint()
         return deleted
 
     def _series_by_policy(self) -> dict[tuple[float, Strategy | None], list[int]]:
         """The numbers of series by the seconds that their points are kept, and what becomes of them then."""
-        with self._database.reader() as reader:
-            policies = [(pattern, days, strategy) for pattern, days, strategy in reader.rows(_POLICIES).rows]
-            series = reader.rows(_SERIES).rows
+        with self._database.beside() as connection:
+            policies: list[Policy] = connection.execute(_POLICIES).fetchall()
+            series = connection.execute(_SERIES).fetchall()
         groups: dict[tuple[float, Strategy | None], list[int]] = defaultdict(list)
         for metric, ids, guarded in series:
             definition = self._catalogue.match(metric)
@@ -138,7 +168,7 @@ class Retention:
         deleted = 0
         while (oldest := self._oldest_of_all(until_ns, ids)) is not None:
             first = oldest // DAY_NS * DAY_NS
-            with self._database.write() as connection:
+            with self._database.beside() as connection:
                 span = first, first + DAY_NS
                 now_us = self._database.now_ns() // 1000
                 aggregate(connection, ids, span=span, width=strategy.width_ns, now_us=now_us)
@@ -161,20 +191,20 @@ class Retention:
 
     def _oldest(self, table: str, until_ns: int, ids: Sequence[int] | None) -> int | None:
         sql, bound = _bind(_OLDEST, table, until_ns, ids)
-        with self._database.reader() as reader:
-            oldest = reader.rows(sql, bound).rows[0][0]
+        with self._database.beside() as connection:
+            oldest = connection.execute(sql, bound).fetchall()[0][0]
         return None if oldest is None else int(oldest)
 
     def _delete(self, table: str, until_ns: int, ids: Sequence[int] | None) -> int:
         sql, bound = _bind(_DELETE, table, until_ns, ids)
-        with self._database.write() as connection:
+        with self._database.beside() as connection:
             rows = connection.execute(sql, bound).fetchall()
         return int(rows[0][0])
 
     def _forget_silent_streams(self, now_ns: int) -> None:
         """A stream that is forgotten too early would count in full again: wait far beyond its last point."""
         keep_s = max(2 * self._keep_s, _KEEP_STREAMS_S)
-        with self._database.write() as connection:
+        with self._database.beside() as connection:
             connection.execute(_SILENT_STREAMS, _before(now_ns, keep_s))
             # Rows are not older than their commits, but for clocks that run ahead a little.
             connection.execute(_FORGET_THINNED, _before(now_ns, self._keep_s + _SLACK_S))
@@ -189,19 +219,28 @@ class Retention:
             self._database.checkpoint()
             if self._database.used_bytes() <= _FILL * self._max_bytes:
                 break
-            with self._database.reader() as reader:
-                early = reader.rows(_EARLY).rows[0][0]
-            if early is None:
-                break
-            log.warning("the database is near max_database_size: deleting the oldest points")
-            deleted += self._delete_before(self._whole(int(early) + 1))
-            self._database.checkpoint()
+            gone = self._remove_oldest()
+            deleted += gone
+            if not (self._database.checkpoint() and gone):
+                break  # what questions hold is free when they have ended
+        return deleted
+
+    def _remove_oldest(self) -> int:
+        with self._database.beside() as connection:
+            early = connection.execute(_EARLY).fetchall()[0][0]
+        if early is None:
+            return 0
+        until_ns = self._whole(int(early) + 1)
+        with self._database.tended():
+            deleted = self._delete_before(until_ns)
+        self.removed_early = self.removed_early.add(deleted, until_ns)
+        log.warning("the database is near max_database_size: the oldest %d rows were removed", deleted)
         return deleted
 
     def _whole(self, until_ns: int) -> int:
         """At least one day more where there is nothing else left to delete."""
-        with self._database.reader() as reader:
-            sealed = reader.rows("SELECT epoch_ns(min(start)) FROM chunks").rows[0][0]
+        with self._database.beside() as connection:
+            sealed = connection.execute("SELECT epoch_ns(min(start)) FROM chunks").fetchall()[0][0]
         return until_ns if sealed is None else max(until_ns, int(sealed) // DAY_NS * DAY_NS + DAY_NS)
 
 

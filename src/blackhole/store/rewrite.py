@@ -101,6 +101,18 @@ def settle(fresh: Path) -> None:
     files.sync(fresh)
 
 
+def exchange(fresh: Path, path: Path) -> None:
+    """The closed file is whole, without a log, when the new one takes its place. Raises StoreError."""
+    if files.size(files.beside(path, files.WAL)):
+        raise StoreError(f"{path}: not rewritten, nothing was changed: its log could not be emptied")
+    try:
+        fresh.replace(path)
+        files.sync(path.parent)
+    except OSError as error:
+        raise StoreError(f"{path}: not rewritten, nothing was changed: {error.strerror}") from None
+    files.remove([files.beside(path, files.TEMPORARY)])
+
+
 def tables(connection: duckdb.DuckDBPyConnection, catalog: str) -> list[str]:
     """The names of all tables, whoever made them. Raises StoreError for what cannot be copied."""
     rows = connection.execute(

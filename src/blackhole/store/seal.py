@@ -20,8 +20,8 @@ SETTLED_US = 600 * 10**6
 SLICE_ROWS = 30_000
 # A histogram's row is as long as its buckets.
 SLICE_HISTOGRAMS = 4_000
-# After each slice so much of its time, so that half a core is left to commits and questions.
-PAUSE = 1.0
+# After each slice so many times its time: what it writes to the log makes commits wait for checkpoints.
+PAUSE = 2.0
 
 SQL = Path(__file__).parent / "sql"
 _KINDS = (

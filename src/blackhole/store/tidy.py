@@ -4,7 +4,8 @@ import logging
 import time
 from collections.abc import Callable
 
-from blackhole.store.database import BLOCK_BYTES, Database
+from blackhole.store.database import Database
+from blackhole.store.opening import BLOCK_BYTES
 from blackhole.store.seal import Sealer
 
 # Free blocks are used again, so a little of them costs nothing.

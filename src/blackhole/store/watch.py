@@ -9,6 +9,7 @@ from enum import Enum, auto
 
 # A sort takes a gigabyte in a second: looking less often would see the limit when it is far behind.
 LOOK_EVERY_S = 0.01
+_MEMORY_WAIT_S = 1.0
 
 
 class End(Enum):
@@ -63,6 +64,15 @@ class Watch:
                 question.end = question.end or End.MEMORY
             self._changed.notify()
         return len(yielding)
+
+    def has_memory(self) -> bool:
+        """What the answer before took comes back within a moment, so this waits for one."""
+        until = self._clock() + _MEMORY_WAIT_S
+        while self.short():
+            if self._clock() >= until:
+                return False
+            time.sleep(_MEMORY_WAIT_S / 20)
+        return True
 
     def close(self) -> None:
         """Ends its thread, and waits for that: one that lives on keeps the interpreter from ending tidily."""

@@ -36,8 +36,10 @@ whole AS (
     FROM scaled
 ),
 moved AS (
-    SELECT *, coalesce(lag(q) OVER (PARTITION BY series, stream, part ORDER BY nth), CASE WHEN running > 0 THEN q - risen ELSE q END) AS before
+    SELECT *, coalesce(lag(q) OVER v, CASE WHEN running > 0 THEN q - risen ELSE q END) AS before,
+        moment // 3600000000000 IS DISTINCT FROM lag(moment) OVER v // 3600000000000 AS opens
     FROM whole
+    WINDOW v AS (PARTITION BY series, stream, part ORDER BY nth)
 ),
 grouped AS (
     SELECT metric, series, stream, part, start, max(moment) AS last, any_value(step) AS step_ns, count(*) AS points,
@@ -51,26 +53,12 @@ grouped AS (
             ELSE 0
         END AS kind,
         arg_min(before, nth) AS opening, arg_min(q, nth) AS level, list(q ORDER BY nth) AS qs, list(q - before ORDER BY nth) AS changes,
-        list(value ORDER BY nth) AS reals,
+        list(value ORDER BY nth) AS reals, 
+        list(moment // 3600000000000 ORDER BY nth) FILTER (opens) AS hours, list(nth ORDER BY nth) FILTER (opens) AS firsts,
         CASE WHEN any_value(running) > 0 THEN list(cumulative ORDER BY nth) END AS cumulatives,
         min(sampling_rate) AS sampling_rate, max(created_at) AS created_at
     FROM moved
     GROUP BY metric, series, stream, part, start
-),
--- A sum of decimals is rounded to what it would be without binary fractions.
-hourly AS (
-    SELECT series, stream, part, hour, samples,
-        CASE WHEN abs(total - round(total, 6)) <= 1e-13 * abs(total) THEN round(total, 6) ELSE total END AS total
-    FROM (
-        SELECT series, stream, part, moment // 3600000000000 AS hour, count(*) AS samples, sum(value) AS total
-        FROM measured
-        GROUP BY ALL
-    )
-),
-summed AS (
-    SELECT series, stream, part, list(hour ORDER BY hour) AS hours, list(samples ORDER BY hour) AS found, list(total ORDER BY hour) AS sums
-    FROM hourly
-    GROUP BY ALL
 )
 SELECT series, stream, make_timestamp_ns(start), make_timestamp_ns(last), step_ns, points,
     CASE WHEN list_bool_or(list_transform(offsets, lambda away: away <> 0)) THEN offsets END,
@@ -83,20 +71,24 @@ SELECT series, stream, make_timestamp_ns(start), make_timestamp_ns(last), step_n
     CASE WHEN furthest >= 2147483648 THEN steps::BIGINT[] END,
     CASE WHEN kind = 0 THEN reals END,
     CASE WHEN kind = 0 THEN cumulatives END,
-    list_transform(range(hours[1], hours[-1] + 1), lambda hour: coalesce(found[list_position(hours, hour)], 0)),
-    list_transform(range(hours[1], hours[-1] + 1), lambda hour: coalesce(sums[list_position(hours, hour)], 0)),
+    samples,
+    -- A sum of decimals is rounded to what it would be without binary fractions.
+    list_transform(totals, lambda total: CASE WHEN abs(total - round(total, 6)) <= 1e-13 * abs(total) THEN round(total, 6) ELSE total END),
     sampling_rate, created_at
 FROM (
     SELECT *, greatest(list_max(steps), -list_min(steps)) AS furthest,
-        coalesce(list_max(steps) - list_min(steps) >= 128 AND list_min(steps) >= -128 AND list_max(steps) < 128, false) AS eight
+        coalesce(list_max(steps) - list_min(steps) >= 128 AND list_min(steps) >= -128 AND list_max(steps) < 128, false) AS eight,
+        list_transform(spans, lambda span: coalesce(span[2] - span[1], 0)) AS samples,
+        list_transform(spans, lambda span: coalesce(list_sum(reals[span[1] + 1:span[2]]), 0)) AS totals
     FROM (
         SELECT *, CASE kind
             WHEN 0 THEN NULL
             WHEN 3 THEN qs
             WHEN 4 THEN changes
             ELSE list_prepend(0, changes[2:])
-        END AS steps
-        FROM grouped JOIN summed USING (series, stream, part)
+        END AS steps,
+        list_transform(range(hours[1], hours[-1] + 1), lambda hour: [firsts[list_position(hours, hour)], list_append(firsts, points)[list_position(hours, hour) + 1]]) AS spans
+        FROM grouped
     )
 )
 ORDER BY min(series) OVER (PARTITION BY metric), series, stream, start

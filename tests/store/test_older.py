@@ -1,0 +1,34 @@
+"""Files that older versions have left are migrated after a copy, and say what they said."""
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+from tests.store.older import make
+
+from blackhole.store.database import Database
+from blackhole.store.seal import Sealer
+
+OLDER = Path(__file__).parent / "older"
+
+
+@pytest.mark.parametrize("schema", [6])
+def test_an_older_file_says_what_it_said_and_is_copied_first(tmp_path: Path, schema: int) -> None:
+    with tarfile.open(OLDER / f"schema-{schema}.tar.xz") as packed:
+        packed.extractall(tmp_path, filter="data")
+    path = tmp_path / "analytics.duckdb"
+    before = path.read_bytes()
+    told = json.loads((tmp_path / "told.json").read_text())
+    database = Database.open(path, clock=lambda: make.NOW)
+    assert (tmp_path / f"analytics.duckdb.schema-{schema}.bak").read_bytes() == before
+    assert make.told(database) == told
+    database._clock = lambda: make.NOW + 86400 * 10**9
+    sealer = Sealer(database, pause=0)
+    assert sealer.apply() == 80 * make.STREAMS
+    assert make.told(database) == told
+    database.compact()
+    database.close()
+    again = Database.open(path, clock=lambda: make.NOW)
+    assert make.told(again) == told
+    again.close()
