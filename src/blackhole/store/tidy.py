@@ -24,13 +24,22 @@ log = logging.getLogger(__name__)
 
 
 class Tidier:
-    """Does both, one after the other: sealing leaves most of the file's blocks free."""
+    """Does both, one after the other: sealing leaves most of the file's blocks free.
+
+    `room`: how many bytes may be written for a while.
+    """
 
     def __init__(
-        self, database: Database, sealer: Sealer, *, clock: Callable[[], float] = time.monotonic
+        self,
+        database: Database,
+        sealer: Sealer,
+        *,
+        room: Callable[[], float] = lambda: float("inf"),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._sealer = sealer
+        self._room = room
         self._clock = clock
         self._not_before = 0.0
 
@@ -41,7 +50,7 @@ class Tidier:
         return sealed
 
     def compact(self) -> bool:
-        """Rewrites the file when over a quarter of it is free, a large one at most once a day.
+        """Rewrites the file when over a quarter of it is free and there is room, a large one once a day.
 
         Raises StoreError; then the file is as it was.
         """
@@ -51,6 +60,9 @@ class Tidier:
         with self._database.reader() as reader:
             free, share = reader.rows(_FREE).rows[0]
         if share <= FREE_SHARE or free <= FREE_BYTES:
+            return False
+        if self._database.size() - free > self._room():
+            log.info("the database is not rewritten: there is no room for the second file")
             return False
         began = time.perf_counter()
         rewritten = self._database.compact()
