@@ -161,7 +161,8 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         stack.callback(pipeline.close_windows)
         stack.callback(pipeline.record_edges)
         retention = Retention(database, catalogue, config)
-        tidier = Tidier(database, Sealer(database, doubtful=lambda: writer.doubtful))
+        sealer = Sealer(database, doubtful=lambda: writer.doubtful)
+        tidier = Tidier(database, sealer, room=lambda: monitor.room(config, database.path))
         pace = Pace(config.max_cpu_usage / 100, meter.charged)
         watch = _watch(config, database, (retention, guard), (meter, sampler, pace))
         addresses: dict[str, str] = {}

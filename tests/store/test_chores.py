@@ -113,13 +113,11 @@ def test_what_is_done_beside_ends_when_the_file_is_closed(database: Database) ->
     again.close()
 
 
-@pytest.mark.parametrize("pinned", [True, False])
-def test_nothing_is_lost_while_rows_come_and_are_sealed(database: Database, *, pinned: bool) -> None:
+def test_nothing_is_lost_while_rows_come_and_are_sealed(database: Database) -> None:
     add(database, 1, 200_000, start=OLD, created_us=1)
     with committing(database) as took:
         assert Sealer(database, pause=0, slices=(20_000, 1)).apply() == 200_000
-        if not pinned:
-            database.checkpoint()
+        database.checkpoint()
     assert count(database, "stream = 1") == 200_000
     assert count(database, "stream = 2") == 10 * len(took)
 

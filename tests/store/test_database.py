@@ -424,3 +424,21 @@ def test_what_is_deleted_frees_its_room(database: Database) -> None:
         connection.execute("DELETE FROM recent_points WHERE time < make_timestamp_ns(400000)")
     database.checkpoint()
     assert database.used_bytes() < 0.6 * full
+
+
+def test_a_checkpoint_waits_for_the_commit_under_way(database: Database) -> None:
+    adding, added = threading.Event(), threading.Event()
+
+    def commit() -> None:
+        with database.write() as connection:
+            connection.execute("INSERT INTO thinned VALUES ('2024-01-01', 0.5)")
+            adding.set()
+            time.sleep(0.3)
+        added.set()
+
+    thread = threading.Thread(target=commit)
+    thread.start()
+    assert adding.wait(10)
+    database.checkpoint()
+    assert added.is_set()
+    thread.join()

@@ -71,6 +71,17 @@ def test_a_file_is_not_rewritten_again_and_again(tmp_path: Path) -> None:
     database.close()
 
 
+def test_a_file_is_not_rewritten_without_room_for_a_second_one(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "a.duckdb", clock=lambda: NOW)
+    fill(database)
+    Sealer(database, pause=0).apply()
+    database.checkpoint()
+    used = database.used_bytes()
+    assert not Tidier(database, Sealer(database), room=lambda: used // 2).compact()
+    assert Tidier(database, Sealer(database), room=lambda: 2 * used).compact()
+    database.close()
+
+
 @pytest.mark.parametrize("rows", [0, 10])
 def test_a_small_file_is_left_alone(tmp_path: Path, rows: int) -> None:
     database = Database.open(tmp_path / "a.duckdb", clock=lambda: NOW)

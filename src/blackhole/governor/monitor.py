@@ -200,6 +200,11 @@ def disk_bytes(database: Path) -> int:
     return total
 
 
+def room(config: Config, database: Path) -> int:
+    """Bytes that may be written beside the database before it is out of disk."""
+    return min(free_bytes(database.parent) - LEAST_FREE, config.max_disk_usage - disk_bytes(database))
+
+
 def free_bytes(directory: Path) -> int:
     """Bytes that the file system still has for this user."""
     return int(psutil.disk_usage(str(directory)).free)

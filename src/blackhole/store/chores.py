@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
@@ -28,8 +28,6 @@ class Chores:
         self._turn = threading.RLock()
         self._ending = threading.Event()
         self._running: Interruptible | None = None
-        self._pin: duckdb.DuckDBPyConnection | None = None
-        self._pinned = 0
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -57,38 +55,6 @@ class Chores:
             self._commit_lock.release()
 
     @contextmanager
-    def pinned(self) -> Iterator[None]:
-        """Several turns, between which checkpoints leave deleted rows in their place.
-
-        Else DuckDB puts together what is left of row groups again and again, and commits wait for that.
-        """
-        with self._turn:
-            self._pinned += 1
-        try:
-            yield
-        finally:
-            with self._turn:
-                self._pinned -= 1
-                if not self._pinned:
-                    self.unpin()
-
-    def pin(self, open_cursor: Callable[[], duckdb.DuckDBPyConnection]) -> None:
-        """With the turn: a snapshot that is open is what holds checkpoints back; the last one is too old."""
-        if not self._pinned:
-            return
-        fresh = open_cursor()
-        fresh.execute("BEGIN TRANSACTION READ ONLY")
-        fresh.execute("SELECT count(*) FROM schema_version").fetchall()
-        self.unpin()
-        self._pin = fresh
-
-    def unpin(self) -> None:
-        """With the turn."""
-        pin, self._pin = self._pin, None
-        if pin is not None:
-            pin.close()
-
-    @contextmanager
     def ended(self, timeout: float) -> Iterator[None]:
         """Nobody does anything beside commits, and what was being done is given up. Raises StoreError."""
         until = time.monotonic() + timeout
@@ -104,7 +70,6 @@ class Chores:
         finally:
             self._ending.clear()
         try:
-            self.unpin()
             yield
         finally:
             self._turn.release()

@@ -187,7 +187,6 @@ class Database:
                 raise StoreError(f"{self.path}: is to be opened anew: it is tried again")
             connection = self._cursor()
             try:
-                self._chores.pin(self._cursor)
                 with self._chores.running(connection):
                     connection.execute("BEGIN")
                     yield connection
@@ -199,22 +198,14 @@ class Database:
             finally:
                 connection.close()
 
-    @contextmanager
-    def tended(self) -> Iterator[None]:
-        """For those who use `beside` again and again, deleting rows here and there: see `Chores.pinned`."""
-        with self._chores.pinned():
-            yield
-
     def checkpoint(self) -> bool:
         """Moves the write-ahead log into the file and frees what was deleted. Raises StoreError.
 
         Commits go on. Questions wait: False when one did not end, then what it may read was not freed.
         """
-        with self._chores.turn():
-            self._chores.unpin()
-            with self._without_questions(needed=False) as alone:
-                self._checkpoint()
-        return alone
+        with self._chores.turn(), self._without_questions(needed=False) as alone:
+            self._checkpoint()
+            return alone
 
     def rewrite(self, rewriting: Rewriting) -> Rewritten:
         """Puts a fresh file in the place of this one, with all rows but those that are to be left out.
@@ -284,7 +275,11 @@ class Database:
     def _checkpoint(self) -> None:
         with self._cursor() as cursor:
             try:
-                cursor.execute("CHECKPOINT")
+                try:
+                    cursor.execute("CHECKPOINT")
+                except duckdb.TransactionException:  # in the middle of a commit
+                    with self._chores.commits():
+                        cursor.execute("CHECKPOINT")
             except duckdb.Error as error:
                 raise StoreError(f"{self.path}: no checkpoint: {one_line(error)}") from None
 
@@ -394,7 +389,6 @@ class Database:
     def _open_anew(self, exchange: Callable[[], None] | None) -> None:
         """While nobody commits, asks, or does anything beside."""
         self._drop_writing_connection()
-        self._chores.unpin()
         with self._recalling, self._handles:
             self._close_root(checkpoint=exchange is not None)
             try:

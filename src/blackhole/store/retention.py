@@ -94,8 +94,7 @@ class Retention:
 
     def apply(self) -> int:
         """Sums up and deletes beside commits; returns how many rows went. Raises StoreError, QueryError."""
-        with self._database.tended():
-            deleted = self._apply_policies(self._database.now_ns())
+        deleted = self._apply_policies(self._database.now_ns())
         if deleted:
             self._database.checkpoint()
         deleted += self._shrink()
@@ -231,8 +230,7 @@ class Retention:
         if early is None:
             return 0
         until_ns = self._whole(int(early) + 1)
-        with self._database.tended():
-            deleted = self._delete_before(until_ns)
+        deleted = self._delete_before(until_ns)
         self.removed_early = self.removed_early.add(deleted, until_ns)
         log.warning("the database is near max_database_size: the oldest %d rows were removed", deleted)
         return deleted

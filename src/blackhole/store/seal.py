@@ -76,19 +76,15 @@ class Sealer:
         now_ns = self._database.now_ns()
         until = block_of(now_ns - MARGIN_NS)
         settled = max(self._started_us, now_ns // 1000 - SETTLED_US)
-        with self._database.tended():
-            sealed = self._apply({"until": until, "settled": settled})
-        if sealed:
-            log.info("%d rows were sealed", sealed)
-        return sealed
-
-    def _apply(self, limits: dict[str, int]) -> int:
+        limits = {"until": until, "settled": settled}
         sealed = 0
         for (table, _, statements), most in zip(_KINDS, self._slices, strict=True):
             for bound in self._work(table, limits, most):
                 began = time.perf_counter()
                 sealed += self._seal(table, statements, bound)
                 time.sleep(self._pause * (time.perf_counter() - began))
+        if sealed:
+            log.info("%d rows were sealed", sealed)
         return sealed
 
     def _work(self, table: str, limits: dict[str, int], most: int) -> Iterator[dict[str, object]]:

@@ -37,13 +37,22 @@ log = logging.getLogger(__name__)
 
 
 class Tidier:
-    """Does both, one after the other: sealing leaves most of the file's blocks free."""
+    """Does both, one after the other: sealing leaves most of the file's blocks free.
+
+    `room`: how many bytes may be written for a while.
+    """
 
     def __init__(
-        self, database: Database, sealer: Sealer, *, clock: Callable[[], float] = time.monotonic
+        self,
+        database: Database,
+        sealer: Sealer,
+        *,
+        room: Callable[[], float] = lambda: float("inf"),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._sealer = sealer
+        self._room = room
         self._clock = clock
         self._not_before = 0.0
 
@@ -54,7 +63,7 @@ class Tidier:
         return sealed
 
     def compact(self) -> bool:
-        """Rewrites the file when over a quarter of it is free, or when it has outgrown its blocks.
+        """Rewrites the file, if there is room, when over a quarter is free or it has outgrown its blocks.
 
         A large one at most once a day. Raises StoreError; then the file is as it was.
         """
@@ -65,6 +74,9 @@ class Tidier:
             size, free, used = reader.rows(_FREE).rows[0]
         fitting = self._fitting(size * used)
         if size >= fitting and (free <= FREE_SHARE * (free + used) or size * free <= FREE_BYTES):
+            return False
+        if self._database.size() - size * free > self._room():
+            log.info("the database is not rewritten: there is no room for the second file")
             return False
         began = time.perf_counter()
         rewritten = self._database.compact(fitting)
