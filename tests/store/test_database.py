@@ -434,7 +434,7 @@ def test_a_checkpoint_waits_for_the_commit_under_way(database: Database) -> None
             connection.execute("INSERT INTO thinned VALUES ('2024-01-01', 0.5)")
             adding.set()
             time.sleep(0.3)
-        added.set()
+            added.set()
 
     thread = threading.Thread(target=commit)
     thread.start()
