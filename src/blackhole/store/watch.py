@@ -45,7 +45,7 @@ class Watch:
         question = Question(interrupt, self._clock() + timeout, yields)
         with self._changed:
             self._running.append(question)
-            self._changed.notify()
+            self._changed.notify_all()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
                 self._thread.start()
@@ -54,21 +54,23 @@ class Watch:
         finally:
             with self._changed:
                 self._running.remove(question)
+                self._changed.notify_all()
 
-    def end_questions(self) -> int:
-        """Ends all that yield; returns how many there were."""
+    def end_questions(self, wait: float = 0.0) -> int:
+        """Ends all that yield, and waits so many seconds for them to be gone; returns how many there were."""
         with self._changed:
             yielding = [question for question in self._running if question.yields]
             for question in yielding:
                 question.end = question.end or End.MEMORY
-            self._changed.notify()
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not any(question in self._running for question in yielding), wait)
         return len(yielding)
 
     def close(self) -> None:
         """Ends its thread, and waits for that: one that lives on keeps the interpreter from ending tidily."""
         with self._changed:
             thread, self._closed = self._thread, True
-            self._changed.notify()
+            self._changed.notify_all()
         if thread is not None:
             thread.join()
 
