@@ -170,6 +170,7 @@ class Database:
                 yield connection
                 committing = True
                 connection.execute("COMMIT")
+                self._watch.committed()
             except duckdb.Error as error:
                 raise self._undone(error, committing=committing) from None
             except BaseException:
@@ -275,7 +276,11 @@ class Database:
     def _checkpoint(self) -> None:
         with self._cursor() as cursor:
             try:
-                cursor.execute("CHECKPOINT")
+                try:
+                    cursor.execute("CHECKPOINT")
+                except duckdb.TransactionException:  # in the middle of a commit
+                    with self._chores.commits():
+                        cursor.execute("CHECKPOINT")
             except duckdb.Error as error:
                 raise StoreError(f"{self.path}: no checkpoint: {one_line(error)}") from None
 
@@ -312,12 +317,12 @@ class Database:
         if committing or isinstance(error, duckdb.FatalException):
             # DuckDB may keep rows of a COMMIT that failed for want of memory, and write them with the next
             # checkpoint: only the file, and its log, tell what is stored.
-            ended = self._watch.end_questions()
+            ended = self._watch.end_for_commit()
             self._reopen()
         else:
             self._drop_writing_connection()
             if isinstance(error, duckdb.OutOfMemoryException):
-                ended = self._watch.end_questions()
+                ended = self._watch.end_for_commit()
         kind = QuestionsEndedError if ended else StoreError
         return kind(f"{self.path}: not written: {one_line(error)}")
 
