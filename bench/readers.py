@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -96,5 +97,6 @@ def measure(directory: Path, seconds: int) -> Result:
     if readers.unexpected:
         raise RuntimeError(f"readers: {readers.unexpected[0]}")
     log = (directory / "log").read_text()
-    failed, reopened = log.count("failed and will be tried again"), log.count("opening the database anew")
+    failed = len(re.findall(r"a commit of \d+ rows failed and will be tried again", log))
+    reopened = log.count("opening the database anew")
     return Result(steady, failed, reopened, dict(readers.answers))

@@ -310,6 +310,10 @@ impl Columns {
         py.detach(|| self.thinned(factor))
     }
 
+    fn gather(&self, py: Python<'_>) -> Self {
+        py.detach(|| self.gathered())
+    }
+
     fn find(&self, py: Python<'_>, wanted: Vec<(u32, i64)>) -> Vec<(u32, i64)> {
         let wanted: HashSet<_> = wanted.into_iter().collect();
         py.detach(|| self.keys().filter(|key| wanted.contains(key)).collect())

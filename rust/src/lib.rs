@@ -5,6 +5,7 @@ mod batch;
 mod columns;
 mod decoder;
 mod delta;
+mod departed;
 mod edges;
 mod error;
 mod exponential;

@@ -8,6 +8,7 @@ use hashbrown::HashTable;
 use crate::batch::{Kind, Number, Reason};
 use crate::columns::Distribution;
 use crate::delta::History;
+use crate::departed::Departed;
 use crate::edges::Edges;
 use crate::exponential;
 use crate::fold::{Closed, close};
@@ -73,7 +74,7 @@ pub struct Slot {
     pub rule: u32,
     pub key: u128,
     pub seen: i64,
-    /// Whether the store knew the stream: then its first value here is not the first one counted.
+    /// Whether it was known before, to the store or here: then its first value is not the first one counted.
     pub known: bool,
     /// Whether its points go into windows; stays when the rules are forgotten.
     guarded: bool,
@@ -148,6 +149,7 @@ pub struct Table {
     pub held: bool,
     /// Slots of guarded series: they never count against those of the open path.
     pub guarded: usize,
+    departed: Departed,
     window_number: u64,
     /// Slots by their own key.
     canonical: HashTable<u32>,
@@ -169,6 +171,7 @@ impl Table {
             raw: TightMap::default(),
             held: false,
             guarded: 0,
+            departed: Departed::default(),
             window_number: 1,
             canonical: HashTable::new(),
             free: Vec::new(),
@@ -268,6 +271,7 @@ impl Table {
             if let Some(recall) = recall {
                 slot.recall(kind, recall);
             }
+            slot.known |= path.is_guarded() && self.departed.take(key);
             self.insert(slot)
         });
         if let Some(slot) = self.slots.get_mut(index as usize) {
@@ -299,6 +303,10 @@ impl Table {
 
     /// Forgets series not seen since `before`.
     pub fn evict(&mut self, before: i64) -> usize {
+        self.departed.age(before);
+        for slot in self.slots.iter().filter(|slot| slot.guarded && slot.seen < before) {
+            self.departed.add(slot.key);
+        }
         self.remove(|slot| slot.seen < before)
     }
 

@@ -231,6 +231,9 @@ class Columns:
         sent stay as they are, and so do values of windows.
         """
 
+    def gather(self) -> Columns:
+        """Rows of a stream within ten seconds become one, for rows counted from spans or log records."""
+
     @staticmethod
     def of_window(time_ns: int, values: Sequence[tuple[int, float]]) -> Columns:
         """(series, value) of a closed window as rows with stream 0."""

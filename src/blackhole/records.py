@@ -145,6 +145,9 @@ class Rows(Protocol):
     def thin(self, factor: int) -> Self:
         """Up to `factor` rows of a stream as one; sums stay what they were."""
 
+    def gather(self) -> Self:
+        """All rows of a stream as one, where they were counted from spans or log records."""
+
     def point_stream(self) -> ArrowExporter:
         """series, stream UINTEGER; time TIMESTAMP_NS; value, cumulative DOUBLE."""
 

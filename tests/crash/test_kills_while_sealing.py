@@ -1,4 +1,4 @@
-"""Killed again and again while it seals, nothing is lost or there twice, and in the end all is sealed."""
+"""Killed again and again while it seals and commits, nothing is lost or twice; in the end all is sealed."""
 
 import random
 import signal
@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests.crash.sealing import BATCH, COMMITTED
 from tests.store.store_fakes import SECOND, stream
 
 from blackhole.store.database import Database
@@ -49,7 +50,9 @@ def fill(path: Path) -> None:
 def told(path: Path) -> tuple[object, ...]:
     database = Database.open(path)
     with database.reader() as reader:
-        points = reader.rows("SELECT count(*), bit_xor(hash(p)), sum(hash(p)) FROM points AS p").rows
+        points = reader.rows(
+            "SELECT count(*), bit_xor(hash(p)), sum(hash(p)) FROM points AS p WHERE series <> $1", [COMMITTED]
+        ).rows
         histograms = reader.rows(
             "SELECT count(*), sum(hash(series, stream, time, count, sum, bounds, buckets))"
             " FROM histogram_points"
@@ -59,7 +62,16 @@ def told(path: Path) -> tuple[object, ...]:
     return points, histograms, state
 
 
-def seal(directory: Path, seconds: float | None) -> int:
+def committed(path: Path) -> int:
+    database = Database.open(path)
+    with database.reader() as reader:
+        rows = reader.rows("SELECT count(*) FROM points WHERE series = $1", [COMMITTED]).rows
+    database.close()
+    return int(rows[0][0])
+
+
+def seal(directory: Path, seconds: float | None) -> tuple[int, int]:
+    """Its exit code, and how many rows it had committed for sure."""
     command = [sys.executable, "-m", "tests.crash.sealing", str(directory)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -67,7 +79,8 @@ def seal(directory: Path, seconds: float | None) -> int:
         if seconds is not None:
             time.sleep(seconds)
             process.send_signal(signal.SIGKILL)
-        return process.wait(120)
+        said = process.stdout.read()
+    return process.wait(), sum(int(line) for line in said.splitlines(keepends=True) if line.endswith("\n"))
 
 
 def test_killed_at_any_moment_of_sealing_nothing_is_lost_or_twice(tmp_path: Path) -> None:
@@ -75,15 +88,20 @@ def test_killed_at_any_moment_of_sealing_nothing_is_lost_or_twice(tmp_path: Path
     path = tmp_path / "analytics.duckdb"
     fill(path)
     before = told(path)
-    for _ in range(KILLS):
-        assert seal(tmp_path, chance.uniform(0, 0.4)) in {-signal.SIGKILL, 0}
+    safe = 0
+    for seconds in [*(chance.uniform(0, 0.6) for _ in range(KILLS)), None]:
+        code, rows = seal(tmp_path, seconds)
+        assert code in ({0} if seconds is None else {0, -signal.SIGKILL})
         assert told(path) == before
-    assert seal(tmp_path, None) == 0
-    assert told(path) == before
+        stored = committed(path)
+        assert safe + rows <= stored <= safe + rows + BATCH
+        safe = stored
     database = Database.open(path)
     with database.reader() as reader:
         left = reader.rows(
-            "SELECT (SELECT count(*) FROM recent_points), sum(list_sum(samples)) FROM chunks"
+            "SELECT (SELECT count(*) FROM recent_points WHERE series <> $1), sum(list_sum(samples))"
+            " FROM chunks",
+            [COMMITTED],
         ).rows
         chunks = reader.rows("SELECT sum(count) FROM chunks").rows
     database.close()

@@ -67,9 +67,9 @@ def spread(values: list[float]) -> float:
 def test_the_words_say_what_happens_how_wrong_it_is_and_what_it_costs() -> None:
     words = explained(OPERATIONS).words
 
-    assert "every 1h one number is published for each of the 3 groups" in words
+    assert "every hour one number is published for each of the 3 groups" in words
     assert "cut to between 0 and 1" in words
-    assert "24 of the 24 windows of 1d" in words
+    assert "24 of the 24 windows of a day" in words
     assert "19 of 20 values" in words
     assert "all metrics together cost at most ε = 1" in words
 

@@ -85,6 +85,9 @@ class FakeRows:
         kept += [replace(run[-1], value=sum(p.value for p in run)) for run in runs.values()]
         return type(self)(kept, self._histograms)
 
+    def gather(self) -> Self:
+        return self.thin(self.points)
+
     def find(self, points: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         return [key for key in self._keys() if key in points]
 

@@ -159,6 +159,16 @@ def test_points_are_found_in_the_queue_in_the_commit_under_way_and_in_the_file(f
         assert writer.find([(0, 0), *KEYS]) == set(KEYS)
 
 
+def test_what_a_commit_holds_of_counted_records_is_one_row_a_stream_and_points_stay_as_sent(
+    failing: Failing,
+) -> None:
+    with writing(failing, wait=60.0) as writer:
+        for number in range(50):
+            writer.submit(replace(points(number), repeatable=False))
+        writer.submit(points(100, 50)).result(10)
+    assert sorted(stored(failing.real)) == [*range(100, 150), sum(range(50))]
+
+
 def test_new_series_alone_are_committed_too(failing: Failing) -> None:
     with writing(failing) as writer:
         writer.submit(batch(series=[series(5)])).result(10)

@@ -147,6 +147,11 @@ ADDITIONS: dict[str, Callable[[Database], object]] = {
     "a finding that is changed": lambda database: _say(
         database, "INSERT INTO asked VALUES ('a', '2025-01-01')"
     ),
+    "what is asked for again": lambda database: _say(
+        database,
+        "INSERT INTO asked VALUES ('b', '2025-01-02')"
+        " ON CONFLICT DO UPDATE SET last_asked = excluded.last_asked",
+    ),
     "a policy that is gone": lambda database: _say(database, "DELETE FROM retention_policies"),
 }
 

@@ -356,6 +356,28 @@ def test_questions_are_ended_when_the_file_is_opened_anew(tmp_path: Path) -> Non
     database.close()
 
 
+def test_a_commit_that_had_no_memory_comes_before_the_next_question(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "a.duckdb")
+    fill(database)
+    with pytest.raises(StoreError), database.write():
+        raise duckdb.OutOfMemoryException("Out of Memory Error: none left")
+    answered: list[int] = []
+
+    def ask() -> None:
+        with database.reader(yields=True) as reader:
+            answered.extend(*reader.rows("SELECT count(*) FROM points").rows)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    time.sleep(0.2)
+    with database.write() as connection:
+        connection.execute("DELETE FROM recent_points")
+        assert answered == []
+    asking.join(10)
+    assert answered == [0]
+    database.close()
+
+
 def test_what_was_kept_of_thinned_rows_is_still_known_after_migrating(tmp_path: Path) -> None:
     old = tmp_path / "old"
     old.mkdir()
@@ -427,18 +449,17 @@ def test_what_is_deleted_frees_its_room(database: Database) -> None:
 
 
 def test_a_checkpoint_waits_for_the_commit_under_way(database: Database) -> None:
-    adding, added = threading.Event(), threading.Event()
+    """DuckDB makes none while a transaction has updated something."""
+    updating = threading.Event()
 
     def commit() -> None:
         with database.write() as connection:
-            connection.execute("INSERT INTO thinned VALUES ('2024-01-01', 0.5)")
-            adding.set()
+            connection.execute("UPDATE retention_policies SET retention_days = 1")
+            updating.set()
             time.sleep(0.3)
-            added.set()
 
     thread = threading.Thread(target=commit)
     thread.start()
-    assert adding.wait(10)
+    assert updating.wait(10)
     database.checkpoint()
-    assert added.is_set()
     thread.join()

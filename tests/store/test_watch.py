@@ -75,6 +75,24 @@ def test_all_questions_can_be_ended_at_once() -> None:
     assert watch.end_questions() == 0
 
 
+def test_who_ends_questions_may_wait_until_they_have_left() -> None:
+    watch, left = Watch(), threading.Event()
+
+    def ask() -> None:
+        with watch.over(nothing, PATIENCE_S, yields=True) as question:
+            running.set()
+            until(lambda: question.end is not None)
+            time.sleep(0.1)
+            left.set()
+
+    running, asking = threading.Event(), threading.Thread(target=ask)
+    asking.start()
+    assert running.wait(PATIENCE_S)
+    assert watch.end_questions(PATIENCE_S) == 1
+    assert left.is_set()
+    asking.join()
+
+
 def test_nothing_of_a_closed_watch_runs_on() -> None:
     watch, before = Watch(), threading.active_count()
     with watch.over(nothing, PATIENCE_S, yields=True):

@@ -43,7 +43,15 @@ impl Columns {
     /// Up to `factor` rows of a stream become one: increments and histograms add up, of levels the last stays.
     /// Increments that were sent as such stay as they are: only their times tell a repeated one after a restart.
     pub fn thinned(&self, factor: usize) -> Self {
-        Self { points: self.points.thinned(factor), histograms: self.histograms.thinned(factor) }
+        Self { points: self.points.thinned(factor), histograms: self.histograms.thinned(factor, false) }
+    }
+
+    /// All rows of a stream that were counted here, from spans or log records, become one: nobody sends them again.
+    pub fn gathered(&self) -> Self {
+        Self {
+            points: self.points.thinned(usize::MAX),
+            histograms: self.histograms.thinned(usize::MAX, true),
+        }
     }
 }
 
@@ -87,12 +95,13 @@ impl Points {
 }
 
 impl Histograms {
-    fn thinned(&self, factor: usize) -> Self {
+    /// `increments`: whether those without a running state are to be added up as well.
+    fn thinned(&self, factor: usize, increments: bool) -> Self {
         let read = Reading::of(self);
         let mut members: Vec<Vec<usize>> = Vec::new();
         let mut runs = Runs::new(factor);
         for row in 0..self.count.len() {
-            let fits = |into: usize| read.alike(members[into][0], row);
+            let fits = |into: usize| read.alike(members[into][0], row, increments);
             match runs.join(self.places.at(row), members.len(), fits) {
                 Some(into) => members[into].push(row),
                 None => members.push(vec![row]),
@@ -126,14 +135,14 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn alike(&self, one: usize, other: usize) -> bool {
+    fn alike(&self, one: usize, other: usize, increments: bool) -> bool {
         let rows = self.rows;
+        let running = [one, other].map(|row| rows.cumulative_count[row].is_some());
         rows.places.series[one] == rows.places.series[other]
             && self.bounds[one] == self.bounds[other]
             && self.buckets[one].len() == self.buckets[other].len()
             && rows.sum[one].is_some() == rows.sum[other].is_some()
-            && rows.cumulative_count[one].is_some()
-            && rows.cumulative_count[other].is_some()
+            && running == [!increments; 2]
     }
 
     fn merge(&self, members: &[usize], kept: &mut Columns) {
@@ -271,5 +280,22 @@ mod tests {
         assert_eq!((thin.min[0], thin.max[0]), (Some(1.0), Some(3.0)));
         assert_eq!(thin.buckets.values, [3, 0, 1, 0]);
         assert_eq!(thin.cumulative_count, [Some(13), Some(14)]);
+    }
+
+    #[test]
+    fn increments_that_were_sent_stay_apart_and_those_counted_here_add_up() {
+        let seen = Distribution { count: 2, sum: Some(3.0), bounds: vec![1.0], buckets: vec![1, 1] };
+        let mut rows = Columns::default();
+        for time in 1_i32..=200 {
+            rows.point(at(1, time.into()), 1.0, None, Merge::Add);
+            rows.histogram(at(1, time.into()), &seen, (Some(time.into()), Some(time.into())), None);
+        }
+        assert_eq!(rows.thinned(64).histograms.count.len(), 200);
+        let gathered = rows.gathered();
+        assert_eq!(gathered.points.value, [200.0]);
+        assert_eq!((gathered.histograms.count[0], gathered.histograms.sum[0]), (400, Some(600.0)));
+        assert_eq!(gathered.histograms.buckets.values, [200, 200]);
+        assert_eq!((gathered.histograms.min[0], gathered.histograms.max[0]), (Some(1.0), Some(200.0)));
+        assert_eq!((gathered.histograms.places.time[0], gathered.histograms.count.len()), (200, 1));
     }
 }

@@ -9,11 +9,12 @@ from blackhole.guard.terms import GAUSSIAN, Terms
 from blackhole.records import MetricType, PrivacyLevel
 
 _MOST_NAMES = 3
+_LENGTHS = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}
 
 
 def of_open(definition: Definition, keep: Sequence[str], config: Config) -> Iterator[str]:
     """What happens to a public or internal metric."""
-    kept = duration_words(config.retention_period)
+    kept = length_words(config.retention_period)
     yield f"Every point of {definition.name} is kept as it was sent, for {kept}."
     if keep:
         yield (
@@ -40,7 +41,7 @@ def of_windowed(definition: Definition, config: Config) -> Iterator[str]:
     if definition.level is PrivacyLevel.HIGHLY_SENSITIVE:
         yield "differential_privacy is off: there is no noise and no budget, only what sensitive metrics get."
     yield (
-        f"Points are added up in memory and become one value every {duration_words(config.sensitive_window)}"
+        f"Points are added up in memory and become one value every {_each(config.sensitive_window)}"
         " and group; single ones are never stored."
     )
     yield (
@@ -62,11 +63,11 @@ def of_released(
     definition: Definition, terms: Terms, config: Config, *, cost: float, error: float, period_error: float
 ) -> Iterator[str]:
     """What happens to a highly sensitive metric. Cost as ε; errors as half a 95 % interval's width."""
-    unit, period = unit_name(definition), duration_words(config.budget_period)
+    unit, period = unit_name(definition), length_words(config.budget_period)
     what = {MetricType.HISTOGRAM: "the count of each bucket", MetricType.GAUGE: "a sum and a count"}
     yield (
         f"{definition.name} is never stored as it comes. It is added up in memory, and every"
-        f" {duration_words(config.release_window)} {what.get(terms.type, 'one number')} is published for each"
+        f" {_each(config.release_window)} {what.get(terms.type, 'one number')} is published for each"
         f" of the {terms.groups} groups that the catalogue declares, whether or not anything came."
     )
     if terms.by_event:
@@ -88,21 +89,40 @@ def of_released(
     )
     yield (
         f"All releases of {period} together cost one {unit} at most ε = {cost:.3g}"
-        f" (δ = {config.privacy_delta:g}); all metrics together cost at most ε = {config.privacy_budget:g}."
-        " When that is spent, values are absent until the next period begins."
+        f" (δ = {_power(config.privacy_delta)}); all metrics together cost at most"
+        f" ε = {config.privacy_budget:g}. When that is spent, values are absent until the next period begins."
     )
 
 
 def release_assumptions(definition: Definition, config: Config) -> Iterator[str]:
     """What must be true for the promise to hold, and where it ends."""
     yield from unit_assumptions(definition)
-    period = duration_words(config.budget_period)
+    period = length_words(config.budget_period)
     yield (
         f"the promise is for one UTC period of {period}: a stretch as long that crosses the end of one can"
         " cost 2ε, and d periods d·ε"
     )
     yield "who reads files, answers, logs and the stream does not see the memory of the process"
     yield "how much the bounds cut off is not known: intervals are of the clamped total; clamp bias unknown"
+
+
+def length_words(seconds: float) -> str:
+    """A length of time as people say it: `a day`, `5 minutes`."""
+    for word, size in _LENGTHS.items():
+        if seconds >= size and seconds % size == 0:
+            article = "an" if word == "hour" else "a"
+            return f"{article} {word}" if seconds == size else f"{seconds // size:g} {word}s"
+    return duration_words(seconds)
+
+
+def _power(value: float) -> str:
+    """`1e-9` for 1e-09."""
+    return f"{value:g}".replace("e-0", "e-")
+
+
+def _each(seconds: float) -> str:
+    """What follows `every`."""
+    return length_words(seconds).removeprefix("an ").removeprefix("a ")
 
 
 def unit_assumptions(definition: Definition) -> Iterator[str]:

@@ -256,8 +256,7 @@ class Writer:
             rows += taken[-1].rows
         self._queued_rows -= rows
         leading = taken[0].batch
-        first, *others = [one.batch.rows for one in taken if one.rows] or [taken[0].batch.rows]
-        merged = first.merge(others) if others else first
+        merged = _together([one.batch for one in taken if one.rows] or [leading])
         factor = 1 if leading.created_us is not None else self._factor()  # closed windows are never thinned
         return _Group(
             created_us=self._next_created_us() if leading.created_us is None else leading.created_us,
@@ -449,6 +448,20 @@ def _rows(batch: GuardedBatch) -> int:
     records = batch.records
     kept = 0 if records is None else records.spans + records.logs
     return batch.rows.points + batch.rows.histograms + kept
+
+
+def _together(batches: Sequence[GuardedBatch]) -> Rows:
+    """All rows; of spans and log records, which were counted request by request, one row a stream."""
+    counted = [batch.rows for batch in batches if not batch.repeatable]
+    rows = [batch.rows for batch in batches if batch.repeatable]
+    if counted:
+        rows.append(_joined(counted).gather() if len(counted) > 1 else counted[0])
+    return _joined(rows)
+
+
+def _joined(rows: Sequence[Rows]) -> Rows:
+    first, *others = rows
+    return first.merge(others) if others else first
 
 
 def _merged(records: Sequence[Records]) -> Records | None:

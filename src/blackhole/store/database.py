@@ -170,6 +170,7 @@ class Database:
                 yield connection
                 committing = True
                 connection.execute("COMMIT")
+                self._watch.committed()
             except duckdb.Error as error:
                 raise self._undone(error, committing=committing) from None
             except BaseException:
@@ -231,7 +232,9 @@ class Database:
                 with self._chores.running(copying):
                     copying.copy(block_size)
                     copying.catch_up()
-                    self._checkpoint()
+                    # For less to do at the exchange: after an UPDATE it must wait for the snapshot to end.
+                    with suppress(StoreError):
+                        self._checkpoint()
                     self._take(copying, fresh)
             except duckdb.Error as error:
                 raise rewrite.explained(self.path, error) from None
@@ -316,12 +319,12 @@ class Database:
         if committing or isinstance(error, duckdb.FatalException):
             # DuckDB may keep rows of a COMMIT that failed for want of memory, and write them with the next
             # checkpoint: only the file, and its log, tell what is stored.
-            ended = self._watch.end_questions()
+            ended = self._watch.end_for_commit()
             self._reopen()
         else:
             self._drop_writing_connection()
             if isinstance(error, duckdb.OutOfMemoryException):
-                ended = self._watch.end_questions()
+                ended = self._watch.end_for_commit()
         kind = QuestionsEndedError if ended else StoreError
         return kind(f"{self.path}: not written: {one_line(error)}")
 

@@ -9,7 +9,12 @@ from enum import Enum, auto
 
 # A sort takes a gigabyte in a second: looking less often would see the limit when it is far behind.
 LOOK_EVERY_S = 0.01
+# Memory that the answer before took comes back within a moment.
 _MEMORY_WAIT_S = 1.0
+# What a question that was ended has is free within a moment.
+_END_WAIT_S = 1.0
+# So long a commit that failed for want of memory has it before questions that come next, at most.
+_COMMIT_FIRST_S = 2.0
 
 
 class End(Enum):
@@ -39,6 +44,7 @@ class Watch:
         self._running: list[Question] = []
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._commit_first_until = 0.0
 
     @contextmanager
     def over(self, interrupt: Callable[[], None], timeout: float, *, yields: bool) -> Iterator[Question]:
@@ -46,7 +52,7 @@ class Watch:
         question = Question(interrupt, self._clock() + timeout, yields)
         with self._changed:
             self._running.append(question)
-            self._changed.notify()
+            self._changed.notify_all()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
                 self._thread.start()
@@ -55,21 +61,31 @@ class Watch:
         finally:
             with self._changed:
                 self._running.remove(question)
+                self._changed.notify_all()
 
-    def end_questions(self) -> int:
-        """Ends all that yield; returns how many there were."""
+    def end_questions(self, wait: float = 0.0) -> int:
+        """Ends all that yield, and waits so many seconds for them to be gone; returns how many there were."""
         with self._changed:
             yielding = [question for question in self._running if question.yields]
             for question in yielding:
                 question.end = question.end or End.MEMORY
-            self._changed.notify()
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not any(question in self._running for question in yielding), wait)
         return len(yielding)
+
+    def end_for_commit(self) -> int:
+        """The same for one that failed; others begin only when the next is done, or has failed to come."""
+        self._commit_first_until = self._clock() + _COMMIT_FIRST_S
+        return self.end_questions(_END_WAIT_S)
+
+    def committed(self) -> None:
+        self._commit_first_until = 0.0
 
     def has_memory(self) -> bool:
         """What the answer before took comes back within a moment, so this waits for one."""
         until = self._clock() + _MEMORY_WAIT_S
-        while self.short():
-            if self._clock() >= until:
+        while (now := self._clock()) < self._commit_first_until or self.short():
+            if now >= max(until, self._commit_first_until):
                 return False
             time.sleep(_MEMORY_WAIT_S / 20)
         return True
@@ -78,7 +94,7 @@ class Watch:
         """Ends its thread, and waits for that: one that lives on keeps the interpreter from ending tidily."""
         with self._changed:
             thread, self._closed = self._thread, True
-            self._changed.notify()
+            self._changed.notify_all()
         if thread is not None:
             thread.join()
 
