@@ -33,12 +33,8 @@ WHERE table_name IN ('series', 'streams', 'privacy_ledger', 'releases')
 """
 # What sorts and joins of one question may take of DuckDB's memory before they go to disk: commits need some.
 _QUESTION_SHARE = 3
-# So long a commit that failed for want of memory has it before questions that come next, at most.
-_COMMIT_FIRST_S = 2.0
-# What a question that was ended has is free within a moment.
-_END_WAIT_S = 1.0
 # Memory that the answer before took comes back within a moment.
-_MEMORY_WAIT_S = 1.0
+_MEMORY_WAIT_S = 3.0
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +65,6 @@ class Database:
         self._recalling = threading.Lock()
         self._watch = Watch()
         self._doubtful = False
-        self._commit_first_until = 0.0
 
     @classmethod
     def open(
@@ -180,7 +175,7 @@ class Database:
                 yield connection
                 committing = True
                 connection.execute("COMMIT")
-                self._commit_first_until = 0.0
+                self._watch.written()
             except duckdb.Error as error:
                 raise self._undone(error, committing=committing) from None
             except BaseException:
@@ -264,19 +259,14 @@ class Database:
         if committing or isinstance(error, duckdb.FatalException):
             # DuckDB may keep rows of a COMMIT that failed for want of memory, and write them with the next
             # checkpoint: only the file, and its log, tell what is stored.
-            ended = self._end_questions()
+            ended = self._watch.make_way()
             self._reopen()
         else:
             self._drop_writing_connection()
             if isinstance(error, duckdb.OutOfMemoryException):
-                ended = self._end_questions()
+                ended = self._watch.make_way()
         kind = QuestionsEndedError if ended else StoreError
         return kind(f"{self.path}: not written: {one_line(error)}")
-
-    def _end_questions(self) -> int:
-        """Others begin only when the next commit is done, or has failed to come."""
-        self._commit_first_until = time.monotonic() + _COMMIT_FIRST_S
-        return self._watch.end_questions(_END_WAIT_S)
 
     def _writing_connection(self) -> duckdb.DuckDBPyConnection:
         """Kept from one transaction to the next; one whose transaction failed is not used again."""
@@ -297,10 +287,10 @@ class Database:
 
     def _wait_for_memory(self) -> None:
         until = time.monotonic() + _MEMORY_WAIT_S
-        while (now := time.monotonic()) < self._commit_first_until or self._watch.short():
-            if now >= max(until, self._commit_first_until):
+        while not self._watch.may_begin:
+            if time.monotonic() >= until:
                 raise short_of_memory()
-            time.sleep(_MEMORY_WAIT_S / 20)
+            time.sleep(_MEMORY_WAIT_S / 60)
 
     @contextmanager
     def _remembering(self) -> Iterator[Reader]:

@@ -9,6 +9,9 @@ from enum import Enum, auto
 
 # A sort takes a gigabyte in a second: looking less often would see the limit when it is far behind.
 LOOK_EVERY_S = 0.01
+# So long a commit that failed for want of memory comes before questions, and waits for those that it ended.
+COMMIT_FIRST_S = 2.0
+LEAVE_S = 1.0
 
 
 class End(Enum):
@@ -38,6 +41,24 @@ class Watch:
         self._running: list[Question] = []
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._commit_first_until = float("-inf")
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether there is memory for another question that yields."""
+        return self._clock() >= self._commit_first_until and not self.short()
+
+    def make_way(self) -> int:
+        """For a commit that failed for want of memory: ends all that yield, and lets none begin before it.
+
+        Returns how many there were.
+        """
+        self._commit_first_until = self._clock() + COMMIT_FIRST_S
+        return self.end_questions(LEAVE_S)
+
+    def written(self) -> None:
+        """A commit was made."""
+        self._commit_first_until = float("-inf")
 
     @contextmanager
     def over(self, interrupt: Callable[[], None], timeout: float, *, yields: bool) -> Iterator[Question]:
