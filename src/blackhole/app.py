@@ -44,7 +44,7 @@ from blackhole.selfmetrics import Reporter
 from blackhole.serve.boards import Boards
 from blackhole.serve.server import ApiServer
 from blackhole.serve.services import Services, Status
-from blackhole.store import files
+from blackhole.store import allocator, files
 from blackhole.store.append import Writer
 from blackhole.store.backup import back_up
 from blackhole.store.database import Database
@@ -279,7 +279,7 @@ def _watch(
         used=database.used_bytes,
     )
     levers = Levers(
-        pressure=pace.take_pressure, hold=guard.hold, make_room=retention.apply, trim=monitor.trim
+        pressure=pace.take_pressure, hold=guard.hold, make_room=retention.apply, trim=_give_memory_back
     )
     watch = Monitor(config, gauges, levers, sampler)
     pace.close_when(watch.closed)
@@ -384,6 +384,11 @@ def _try(chore: Callable[[], object]) -> None:
         chore()
     except Exception as error:  # noqa: BLE001  (a chore must not end the service)
         _log.warning("%s failed and will be tried again: %s", chore.__qualname__, type(error).__name__)
+
+
+def _give_memory_back() -> None:
+    process.give_memory_back()
+    allocator.give_memory_back()
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

@@ -199,6 +199,18 @@ def test_a_metric_is_explained_without_service_and_file(run: Runner, tmp_path: P
     assert run("privacy", "explain", "process.cpu.usage").code == 0
 
 
+def test_a_metric_is_explained_by_the_configuration_of_the_running_service(
+    run: Runner, service: FakeService
+) -> None:
+    here = json.loads(run("privacy", "explain", "content.operations", "--json").out)
+    path = "/api/analytics/privacy/explain/content.operations"
+    service.answers[path] = 200, {**here, "words": "It is said there."}
+    outcome = run("privacy", "explain", "content.operations", "--url", service.url)
+    assert outcome.out.startswith(
+        f"content.operations is highly sensitive, by the configuration of {service.url}.\n\nIt is said there."
+    )
+
+
 def test_an_unknown_metric_is_one_line_with_near_names(run: Runner) -> None:
     outcome = run("privacy", "explain", "content.operation")
     assert outcome.code == 1

@@ -57,6 +57,27 @@ export function intervalFor({ start, end }: Range, points: number): string {
   return `${STEPS.find((step) => step >= wanted) ?? 86_400}s`;
 }
 
+/** Steps of what began lately are this long at least, in seconds. */
+const FINEST = 5;
+
+/** Where all points are of the last part of the range, asks again for that part, so that a change of minutes shows. */
+export async function queryFinely(
+  ask: Ask & { points: number },
+  range: Range,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const answer = await query(toQuestion(ask, range), signal);
+  const first = Math.min(
+    ...answer.series.flatMap(({ points: [point] }) =>
+      point === undefined ? [] : [Date.parse(point.timestamp) / 1000],
+    ),
+  );
+  const length = range.end - first;
+  if (!Number.isFinite(first) || 3 * length > range.end - range.start) return answer;
+  const points = Math.max(1, Math.min(ask.points, Math.floor(length / FINEST)));
+  return query(toQuestion({ ...ask, points }, { start: first, end: range.end }), signal);
+}
+
 /** Whatever `fetch` answers, by `key`: asked anew when the key or the range changes, and while time goes on. */
 export function useAsked<T>(
   key: string,

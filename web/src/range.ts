@@ -71,9 +71,15 @@ export function shift(direction: number, now: number): void {
   else zoomTo(start + step, end + step);
 }
 
-export function moment(seconds: number): string {
+/** `exact`: with seconds. */
+export function moment(seconds: number, exact = false): string {
   const date = new Date(seconds * 1000);
-  const time = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
+  const time = date.toLocaleTimeString([], {
+    hour: "2-digit",
+    minute: "2-digit",
+    ...(exact ? { second: "2-digit" as const } : {}),
+    hour12: false,
+  });
   const today = new Date().toDateString() === date.toDateString();
   return today
     ? time

@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from blackhole.errors import BlackholeError, PrivacyError, UnavailableError, UsageError
 
@@ -43,6 +43,9 @@ class Service:
     def privacy_ledger(self, before: int | None, limit: int) -> bytes:
         below = "" if before is None else f"&before={before}"
         return self._ask(f"privacy/ledger?limit={limit}{below}")
+
+    def explain(self, metric: str) -> bytes:
+        return self._ask(f"privacy/explain/{quote(metric)}")
 
     def metrics(self) -> bytes:
         return self._ask("metrics")

@@ -33,7 +33,7 @@ def _lines(budget: Mapping[str, Any], *, utc: bool) -> Iterator[tuple[str, str]]
     ends = clock(budget["period_ends"], utc=utc)
     yield (
         "budget",
-        f"ε = {number(budget['epsilon'])}, δ = {budget['delta']:g} for each person or peer and period",
+        f"ε = {number(budget['epsilon'])}, δ = {number(budget['delta'])} for each person or peer and period",
     )
     yield "period", f"{clock(budget['period_begins'], utc=utc)} to {ends}"
     if budget["state"] == "off":

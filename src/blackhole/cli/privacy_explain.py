@@ -1,11 +1,11 @@
-"""`blackhole privacy explain`: what happens to a metric, from the configuration and the catalogue alone."""
+"""`blackhole privacy explain`: what happens to a metric, by the configuration and the catalogue alone."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
-from blackhole.cli.options import Place, common
+from blackhole.cli.options import Place, reading
 from blackhole.cli.render import number
 
 if TYPE_CHECKING:
@@ -14,25 +14,41 @@ if TYPE_CHECKING:
 
 @click.command("explain")
 @click.argument("metric")
-@common
+@reading
 def command(place: Place, metric: str) -> None:
-    """Say in plain words what happens to METRIC, how large its error will be, and what that rests on."""
+    """Say in plain words what happens to METRIC, how large its error will be, and what that rests on.
+
+    By the configuration of the running service; without one, or with --config, by that which would hold here.
+    """
     import msgspec  # noqa: PLC0415
 
-    from blackhole.catalogue.load import files, load  # noqa: PLC0415
-    from blackhole.guard.explain import explain_name  # noqa: PLC0415
-
-    config = place.config()
-    found = explain_name(metric, load(files(config, place.data_dir)), config)
+    found, whose = _explained(place, metric)
     if place.as_json:
         click.echo(msgspec.json.encode(found).decode())
         return
-    click.echo(f"{found.metric} is {found.privacy.replace('_', ' ')}.\n\n{found.words}")
+    click.echo(f"{found.metric} is {found.privacy.replace('_', ' ')}, by the configuration {whose}.")
+    click.echo(f"\n{found.words}")
     if figures := list(_figures(found)):
         click.echo("\n" + "\n".join(f"{name + ':':<22}{text}" for name, text in figures))
     click.echo("\nThis holds if:")
     for assumption in found.assumptions:
         click.echo(f"- {assumption}")
+
+
+def _explained(place: Place, metric: str) -> tuple["Explanation", str]:
+    """What is promised, and whose configuration says so."""
+    import msgspec  # noqa: PLC0415
+
+    from blackhole.catalogue.load import files, load  # noqa: PLC0415
+    from blackhole.cli.source import find_service  # noqa: PLC0415
+    from blackhole.guard.explain import Explanation, explain_name  # noqa: PLC0415
+
+    config = place.config()
+    service = find_service(place, config) if place.config_file is None or place.url else None
+    if service is not None:
+        return msgspec.json.decode(service.explain(metric), type=Explanation), f"of {service.name}"
+    whose = "here" if place.config_file is None else f"in {place.config_file}"
+    return explain_name(metric, load(files(config, place.data_dir)), config), whose
 
 
 def _figures(found: "Explanation") -> Iterator[tuple[str, str]]:

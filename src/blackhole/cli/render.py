@@ -62,7 +62,7 @@ def number(value: float | None, digits: int = 6) -> str:
         places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
         whole, _, rest = f"{value:,.{places}f}".partition(".")
         return f"{whole}.{rest.rstrip('0')}".rstrip(".")
-    return f"{value:.{digits}g}"
+    return f"{value:.{digits}g}".replace("e-0", "e-").replace("e+0", "e+")
 
 
 def size(count: float) -> str:

@@ -7,11 +7,13 @@ import logging
 import random
 import secrets
 import sys
+from collections.abc import Callable
 from functools import partial
 
 import opentelemetry.metrics as otel
 import trio
 from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.crypto.keys import KeyPair
 
 import blackhole.sdk as bh
 from blackhole.demo import child
@@ -19,6 +21,7 @@ from blackhole.demo.meters import PeerMeters, count_online
 from blackhole.demo.peer import Peer
 
 SERVICE = "p2p-node"
+_SLOWNESS_S = (0.25, 0.45)
 
 
 def main() -> None:
@@ -41,20 +44,27 @@ def main() -> None:
         for number in range(1, hosts + 1)
     ]
     try:
-        trio.run(partial(_run, foundations, order["stay"]))
+        trio.run(partial(_run, foundations, order["stay"], order["slow_after"]))
     finally:
         for foundation in foundations:
             foundation.shutdown()
 
 
-async def _run(foundations: list[bh.Foundation], stay: tuple[float, float]) -> None:
-    online = count_online(foundations[0])
+async def _run(foundations: list[bh.Foundation], stay: tuple[float, float], slow_after: float) -> None:
+    online, begins = count_online(foundations[0]), trio.current_time() + slow_after
+
+    def delay() -> float:
+        """Hosts that come and go get slow together, so that there is something to find."""
+        return random.uniform(*_SLOWNESS_S) if trio.current_time() >= begins else 0.0
+
     token = trio.lowlevel.current_trio_token()
     async with trio.open_nursery() as nursery:
         child.when_left(partial(token.run_sync_soon, nursery.cancel_scope.cancel))
         address = await nursery.start(_stay, foundations[0], online)
         for foundation in foundations[1:]:
-            nursery.start_soon(_come_and_go, foundation, online, address, stay)
+            nursery.start_soon(
+                _come_and_go, foundation, online, partial(Peer, bootstrap=address, delay=delay), stay
+            )
         child.say(hosts=len(foundations))
 
 
@@ -70,13 +80,16 @@ async def _stay(
 
 
 async def _come_and_go(
-    foundation: bh.Foundation, online: otel.UpDownCounter, bootstrap: str, stay: tuple[float, float]
+    foundation: bh.Foundation,
+    online: otel.UpDownCounter,
+    peer: Callable[[KeyPair, PeerMeters], Peer],
+    stay: tuple[float, float],
 ) -> None:
     """A host that keeps its identity, but leaves now and then and comes back at another port."""
     key, meters = create_new_key_pair(secrets.token_bytes(32)), PeerMeters(foundation.meter)
     while True:
         try:
-            async with Peer(key, meters, bootstrap).running():
+            async with peer(key, meters).running():
                 online.add(1, {"peer_type": "local"})
                 try:
                     await trio.sleep(random.uniform(*stay))

@@ -12,6 +12,7 @@ import trio
 from libp2p import new_host
 from libp2p.abc import INotifee
 from libp2p.crypto.keys import KeyPair
+from libp2p.host.ping import ID as PING
 from libp2p.host.ping import PingService
 from libp2p.kad_dht.kad_dht import DHTMode, KadDHT
 from libp2p.network.stream.exceptions import StreamError
@@ -38,10 +39,17 @@ _STAMP = struct.Struct(">d")
 
 
 class Peer:
-    """One life of a host: from `running` to the end of that block."""
+    """One life of a host: from `running` to the end of that block. `delay`: seconds it takes over a ping."""
 
-    def __init__(self, key: KeyPair, meters: PeerMeters, bootstrap: str | None) -> None:
+    def __init__(
+        self,
+        key: KeyPair,
+        meters: PeerMeters,
+        bootstrap: str | None,
+        delay: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self._meters = meters
+        self._delay = delay
         self._bootstrap = (bootstrap,) if bootstrap else ()
         self._dialing: dict[Any, str] = {}
         self._types: dict[Any, str] = {}
@@ -60,6 +68,7 @@ class Peer:
         self._dht = KadDHT(self.host, DHTMode.SERVER)
         self._ping = PingService(self.host)
         self.host.set_stream_handler(FETCH, self._serve_fetch)
+        self.host.set_stream_handler(PING, self._serve_ping)
         self.host.get_network().register_notifee(_Watcher(self._on_connected, self._on_disconnected))
 
     @property
@@ -161,6 +170,9 @@ class Peer:
         success = await self._tolerate(self._ping.ping, peer_id)
         self._meters.pinged(watch.milliseconds, self._type(peer_id), success=success)
 
+    async def _serve_ping(self, stream: Any) -> None:
+        await self._ping.handle_ping(_Unhurried(stream, self._delay))
+
     async def _fetch(self, peer_id: Any) -> None:
         size = min(int(random.lognormvariate(9.0, 1.2)), _MAX_FETCH)
         await self._tolerate(self._fetch_bytes, peer_id, size)
@@ -261,3 +273,19 @@ class _Watcher(INotifee):  # type: ignore[misc]
     async def listen(self, network: Any, multiaddr: Any) -> None: ...
 
     async def listen_close(self, network: Any, multiaddr: Any) -> None: ...
+
+
+class _Unhurried:
+    """A stream of which each message is read a while after it came."""
+
+    def __init__(self, stream: Any, delay: Callable[[], float]) -> None:
+        self._stream = stream
+        self._delay = delay
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    async def read(self, size: int | None = None) -> bytes:
+        data: bytes = await self._stream.read(size)
+        await trio.sleep(self._delay())
+        return data

@@ -16,6 +16,8 @@ from blackhole.sdk.process import AnalyticsProcess, AnalyticsProcessError, Endpo
 
 INTERVAL = 2.0
 STAY = (12.0, 45.0)
+# Long enough to see how it was before.
+SLOW_AFTER_S = 45.0
 CONFIGURATION = """\
 # Short windows and small groups, so that there is something to see at once.
 # On a real node leave the defaults: windows of a minute, groups of five.
@@ -74,7 +76,7 @@ class _Children:
 
     def begin(self, endpoints: Endpoints, hosts: int) -> None:
         common = {"endpoint": endpoints.otlp_grpc, "interval": INTERVAL}
-        self._all["network"].order(**common, hosts=hosts, stay=STAY)
+        self._all["network"].order(**common, hosts=hosts, stay=STAY, slow_after=SLOW_AFTER_S)
         for name in ("identity", "node"):
             self._all[name].order(**common)
         addresses = {name: self._all[name].answer()["address"] for name in ("identity", "node")}
@@ -123,7 +125,8 @@ def _announce(endpoints: Endpoints, options: Options, say: Say) -> None:
 The page:  {endpoints.api}/
 
 A real libp2p network of {options.hosts} hosts (they discover, connect, ping, publish and sometimes leave)
-and the services identity, node and social report into it. Try, in another terminal:
+and the services identity, node and social report into it. After {SLOW_AFTER_S:.0f} seconds one kind of peer
+gets slow: Network says which, and since when. Try, in another terminal:
   {blackhole} query p2p.connections.total --last 5m --by peer_type{here}
   {blackhole} query p2p.discovery.latency --agg p95 --last 5m --plot{here}
   {blackhole} status{here}

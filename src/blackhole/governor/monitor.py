@@ -1,12 +1,10 @@
 """Turns what the process uses, beside its limits, into states: sample less, hold new series, take nothing."""
 
 import asyncio
-import ctypes
 import logging
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -111,12 +109,13 @@ class Monitor:
         return self._memory_share() > YIELD_AT
 
     def tick(self) -> None:
-        """Looks at everything, moves the sampling rate, and says in one line when the state has changed."""
+        """Looks at everything, gives freed memory back, moves the sampling rate, says what has changed."""
         now, spent = self._clock(), self._gauges.cpu()
         if now > self._cpu_at:
             self.cpu_percent = (spent - self._cpu_spent) / (now - self._cpu_at) * 100
         self._cpu_at, self._cpu_spent = now, spent
         self._slowing = any(self._levers.pressure())
+        self._levers.trim()
         self._look_at_memory(now)
         self._look_at_disk(now)
         self._sampler.adapt(throttle=self._slowing or self._holding or self._no_disk is not None)
@@ -208,12 +207,6 @@ def room(config: Config, database: Path) -> int:
 def free_bytes(directory: Path) -> int:
     """Bytes that the file system still has for this user."""
     return int(psutil.disk_usage(str(directory)).free)
-
-
-def trim() -> None:
-    """Gives freed memory back to the system, where the C library can."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _entries(directory: Path) -> list[os.DirEntry[str]]:

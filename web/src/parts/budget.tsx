@@ -8,19 +8,18 @@ export function BudgetCard({ budget, at }: { budget: Budget; at: number }) {
   const part = budget.epsilon > 0 ? Math.min(1, budget.remaining / budget.epsilon) : 0;
   const ends = Date.parse(budget.period_ends) / 1000;
   const { text, unit } = duration(Math.max(0, ends - at));
-  const used = Math.round((1 - part) * 100);
+  const left = Math.round(part * 100);
   return (
     <div class="card budget">
       <p class="newest">
-        <span class="big">{Math.round(part * 100)}%</span>{" "}
-        <span class="unit">of the privacy budget is left</span>
+        <span class="big">{left}%</span> <span class="unit">of the privacy budget is left</span>
       </p>
       <meter
         class="gauge"
         min={0}
         max={100}
-        value={used}
-        aria-label={`${used} % of the privacy budget is used`}
+        value={left}
+        aria-label={`${left} % of the privacy budget is left`}
       />
       <p class="quiet">
         It refills at {moment(ends)}, in {text} {unit}. {stateWords(budget)}

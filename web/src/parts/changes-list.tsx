@@ -1,8 +1,7 @@
 /** What changed in the last hour, as sentences: which, by how much, since when; each leads to its chart. */
 
 import { useComputed } from "@preact/signals";
-import { query } from "../api";
-import { type Ask, SLOW_PAUSE, toQuestion, useAsked } from "../ask";
+import { type Ask, queryFinely, SLOW_PAUSE, useAsked } from "../ask";
 import { type Change, changeOf } from "../changes";
 import { namedSeries } from "../chart/data";
 import { moment } from "../range";
@@ -102,7 +101,7 @@ async function findChanges(signal: AbortSignal): Promise<Sentence[]> {
   const span = { start: end - HOUR, end };
   const found = await Promise.all(
     WATCHED.map((one) =>
-      query(toQuestion({ ...one, points: POINTS }, span), signal).then(
+      queryFinely({ ...one, points: POINTS }, span, signal).then(
         (answer) => sentences(one, answer),
         () => [],
       ),

@@ -82,7 +82,9 @@ export function Ledger() {
 
 function windowWords({ window_start, window_end }: LedgerEntry): string {
   if (window_start === null || window_end === null) return "";
-  return `${moment(Date.parse(window_start) / 1000)} – ${moment(Date.parse(window_end) / 1000)}`;
+  const [start, end] = [Date.parse(window_start) / 1000, Date.parse(window_end) / 1000];
+  const exact = start % 60 !== 0 || end % 60 !== 0;
+  return `${moment(start, exact)} – ${moment(end, exact)}`;
 }
 
 export function costWords({ kind, epsilon, rho }: LedgerEntry): string {

@@ -1,7 +1,7 @@
 /** The kinds of peer beside one another: how many, how fast, since when it is so. */
 
 import { query } from "../api";
-import { SLOW_PAUSE, toQuestion, useAsked } from "../ask";
+import { queryFinely, SLOW_PAUSE, toQuestion, useAsked } from "../ask";
 import { type Change, changeOf } from "../changes";
 import { namedSeries } from "../chart/data";
 import { moment, type Range } from "../range";
@@ -38,10 +38,7 @@ async function askPeers(shown: Range, signal: AbortSignal): Promise<Peers[]> {
   const by = ["peer_type"];
   const speed = (metric: string) =>
     quietly(
-      query(
-        toQuestion({ metric, by, filters: { success: "true" }, points: POINTS }, range),
-        signal,
-      ),
+      queryFinely({ metric, by, filters: { success: "true" }, points: POINTS }, range, signal),
     );
   const [discovery, ping, connections, searches] = await Promise.all([
     speed(DISCOVERY),
