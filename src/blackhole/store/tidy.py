@@ -15,9 +15,13 @@ SMALL_BYTES = 64 * 2**20
 AGAIN_SMALL_S = 3600.0
 AGAIN_LARGE_S = 86400.0
 
+# Blocks that are free, and the share of those in use that holds chunks which are gone from among others.
 _FREE = """
-SELECT block_size * free_blocks, free_blocks / greatest(total_blocks, 1) FROM pragma_database_size()
-WHERE database_name = current_database()
+WITH chunk AS (SELECT count(*) AS count, max(rowid) - min(rowid) + 1 AS length FROM chunks),
+size AS (FROM pragma_database_size() WHERE database_name = current_database())
+SELECT block_size * free_blocks + coalesce(1 - count / length, 0) * block_size * used_blocks AS free,
+    free / greatest(block_size * total_blocks, 1)
+FROM size, chunk
 """
 
 log = logging.getLogger(__name__)
