@@ -266,3 +266,27 @@ def test_long_blocks_become_several_chunks(database: Database) -> None:
     sealer(database).apply()
     assert count(database, "chunks") == 3
     assert answers(database) == before
+
+
+def test_the_room_of_rows_that_are_sealed_is_free_although_rows_of_windows_stay(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(database, [MetricType.GAUGE])
+    monkeypatch.setattr("blackhole.store.seal.SPARSE_ROWS", 100_000)
+    with database.write() as connection:
+        connection.execute(
+            "INSERT INTO recent_points SELECT 1, CASE WHEN i % 100 > 0 THEN 1 ELSE 0 END,"
+            " make_timestamp_ns($1 + i * 1000), i, NULL, make_timestamp(1) FROM range(300000) t(i)",
+            [NOW - 2 * BLOCK_NS],
+        )
+    before = answers(database)
+    assert sealer(database, slices=(10**6, 1)).apply() == 297_000
+    assert answers(database) == before
+    database.checkpoint()
+    with database.reader() as reader:
+        groups = reader.rows(
+            "SELECT count(DISTINCT row_group_id) FROM pragma_storage_info('recent_points')"
+        ).rows
+        order = reader.rows("SELECT epoch_ns(time) FROM recent_points ORDER BY rowid").rows
+    assert groups == [(1,)]
+    assert order == sorted(order)

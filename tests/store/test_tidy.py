@@ -82,6 +82,22 @@ def test_a_file_is_not_rewritten_without_room_for_a_second_one(tmp_path: Path) -
     database.close()
 
 
+def test_chunks_that_are_gone_from_among_others_are_room_as_well(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "a.duckdb", clock=lambda: NOW)
+    fill(database)
+    tidier = Tidier(database, Sealer(database, pause=0))
+    tidier.apply()
+    with database.beside() as connection:
+        connection.execute("INSERT INTO chunks SELECT c.* FROM chunks AS c, range(40) AS t(i)")
+    database.checkpoint()
+    again = Tidier(database, Sealer(database))
+    assert not again.compact()
+    with database.beside() as connection:
+        connection.execute("DELETE FROM chunks WHERE rowid % 2 = 1")
+    assert again.compact()
+    database.close()
+
+
 @pytest.mark.parametrize("rows", [0, 10])
 def test_a_small_file_is_left_alone(tmp_path: Path, rows: int) -> None:
     database = Database.open(tmp_path / "a.duckdb", clock=lambda: NOW)

@@ -25,8 +25,8 @@ _ROUNDS = 8
 class Copying:
     """`copy`, `catch_up`, and while nobody commits `finish`; then the fresh file is whole and closed.
 
-    `connection` copies; `snapshot` sees what there was at the beginning, and as long as it is open DuckDB
-    gives no row another number.
+    `connection` copies; `snapshot` sees what there was at the beginning. Row groups are not put together
+    (`max_vacuum_tasks`), so rows keep their numbers.
     """
 
     def __init__(
@@ -49,9 +49,10 @@ class Copying:
         self._snapshot.execute("BEGIN TRANSACTION READ ONLY")
         names = rewrite.tables(self._snapshot, self._source)
         self._rest = [name for name in names if name not in ADDED_TO]
-        self._next = {name: self._end(self._snapshot, name) for name in names if name in ADDED_TO}
-        for table, end in self._next.items():
-            rewrite.copy_rows(self._connection, self._source, table, (0, end))
+        for table in names:
+            if table in ADDED_TO:
+                first, self._next[table] = rewrite.numbers(self._snapshot, self._source, table)
+                rewrite.copy_rows(self._connection, self._source, table, (first, self._next[table]))
         for table in self._next:
             self._compare(table)
 
@@ -69,7 +70,7 @@ class Copying:
         """While nobody commits. Raises StoreError where the two are not the same."""
         self._add()
         for table in self._rest:
-            rewrite.copy_rows(self._connection, self._source, table, (0, self._end(self._connection, table)))
+            rewrite.copy_rows(self._connection, self._source, table, self._numbers(table))
         for table in (*self._next, *self._rest):
             if self._count(self._source, table) != self._count(CATALOG, table):
                 raise _not_the_same(self._fresh, table)
@@ -86,16 +87,14 @@ class Copying:
     def _add(self) -> int:
         added = 0
         for table, first in self._next.items():
-            end = self._end(self._connection, table)
+            end = self._numbers(table)[1]
             if end > first:
                 added += rewrite.copy_rows(self._connection, self._source, table, (first, end))
                 self._next[table] = end
         return added
 
-    def _end(self, connection: duckdb.DuckDBPyConnection, table: str) -> int:
-        """One more than the number of the last row."""
-        sql = f"SELECT coalesce(max(rowid) + 1, 0) FROM {quoted(self._source)}.main.{quoted(table)}"
-        return int(connection.execute(sql).fetchall()[0][0])
+    def _numbers(self, table: str) -> tuple[int, int]:
+        return rewrite.numbers(self._connection, self._source, table)
 
     def _compare(self, table: str) -> None:
         sql = "SELECT count(*), bit_xor(hash(t)) FROM {0}.main.{1} AS t"

@@ -226,7 +226,6 @@ class Database:
         """The same with all rows. Commits go on; in the end they wait for what they have added meanwhile."""
         with self._chores.turn(), files.fresh(self.path) as fresh:
             before = self.size()
-            self.checkpoint()
             copying = Copying(self._cursor(), self._cursor(), fresh)
             try:
                 with self._chores.running(copying):

@@ -74,9 +74,9 @@ def _settings(path: Path, memory_limit: int) -> dict[str, Any]:
         "temp_directory": str(files.beside(path, files.TEMPORARY)),
         "max_temp_directory_size": MAX_TEMPORARY,
         "checkpoint_threshold": CHECKPOINT_THRESHOLD,
-        # Commits wait for checkpoints. One that puts together all that deleting has left of row groups takes
-        # a second and more; three row groups a time keep up with sealing.
-        "max_vacuum_tasks": 1,
+        # Commits wait for checkpoints. What deleting has left of row groups is not put together there, which
+        # takes seconds where rows are lists: `seal.Sealer` and compaction do it beside commits.
+        "max_vacuum_tasks": 0,
         "python_enable_replacements": False,
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,

@@ -142,22 +142,22 @@ def copy_rows(
     connection: duckdb.DuckDBPyConnection,
     source: str,
     table: str,
-    numbers: tuple[int, int],
+    among: tuple[int, int],
     condition: Condition | None = None,
 ) -> int:
-    """Those with these numbers (first, end), but for what `condition` leaves out; returns how many.
+    """Those with numbers `among` (first, end), but for what `condition` leaves out; returns how many.
 
     Slice by slice, so that memory is bounded whatever the table holds.
     """
     old, new = f"{quoted(source)}.main.{quoted(table)}", f"{CATALOG}.main.{quoted(table)}"
-    size = _row_bytes(connection, source, table) if numbers[0] < numbers[1] else 1
+    size = _row_bytes(connection, source, table) if among[0] < among[1] else 1
     rows = max(min(_MOST_ROWS, _SLICE_BYTES // size), 1)
     kept, params = "", list(condition.params) if condition is not None else []
     if condition is not None:
         kept = f" AND NOT coalesce(({condition.sql}), false)"
     copied = written = 0
-    for first in range(*numbers, rows):
-        between = f"rowid BETWEEN {first:d} AND {min(first + rows, numbers[1]) - 1:d}"
+    for first in range(*among, rows):
+        between = f"rowid BETWEEN {first:d} AND {min(first + rows, among[1]) - 1:d}"
         sql = f"INSERT INTO {new} SELECT * FROM {old} WHERE {between}{kept}"
         added = int(connection.execute(sql, params or None).fetchall()[0][0])
         copied, written = copied + added, written + added * size
@@ -171,9 +171,16 @@ def _copy_table(
     connection: duckdb.DuckDBPyConnection, source: str, table: str, condition: Condition | None
 ) -> int:
     """Returns how many rows it left."""
-    sql = f"SELECT coalesce(max(rowid) + 1, 0), count(*) FROM {quoted(source)}.main.{quoted(table)}"
-    end, count = connection.execute(sql).fetchall()[0]
-    return int(count) - copy_rows(connection, source, table, (0, int(end)), condition)
+    sql = f"SELECT count(*) FROM {quoted(source)}.main.{quoted(table)}"
+    count = int(connection.execute(sql).fetchall()[0][0])
+    return count - copy_rows(connection, source, table, numbers(connection, source, table), condition)
+
+
+def numbers(connection: duckdb.DuckDBPyConnection, source: str, table: str) -> tuple[int, int]:
+    """Of the first row, and one more than that of the last."""
+    sql = f"SELECT min(rowid), max(rowid) + 1 FROM {quoted(source)}.main.{quoted(table)}"
+    first, end = connection.execute(sql).fetchall()[0]
+    return (0, 0) if first is None else (int(first), int(end))
 
 
 def _row_bytes(connection: duckdb.DuckDBPyConnection, source: str, table: str) -> int:

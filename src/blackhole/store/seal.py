@@ -23,6 +23,10 @@ SLICE_HISTOGRAMS = 4_000
 # After each slice so many times its time: what it writes to the log makes commits wait for checkpoints.
 PAUSE = 2.0
 
+# Row groups (of 122,880 rows) are freed when all of their rows are gone: so many may be there in vain.
+SPARSE_ROWS = 500_000
+_MOST_LEFT = 0.125
+
 SQL = Path(__file__).parent / "sql"
 _KINDS = (
     ("recent_points", SLICE_ROWS, ("seal_points",)),
@@ -41,6 +45,11 @@ SELECT p.series, count(*) FROM {table} AS p JOIN series AS s ON s.id = p.series
 WHERE p.time >= make_timestamp_ns($from) AND p.time < make_timestamp_ns($until) AND p.stream > 0
     AND p.created_at < make_timestamp($settled)
 GROUP BY s.metric, p.series ORDER BY min(p.series) OVER (PARTITION BY s.metric), p.series
+"""
+# Before the first row that is to be sealed, others are all that is left.
+_LEFT = """
+WITH edge AS (SELECT coalesce(min(rowid) FILTER (stream > 0), max(rowid) + 1) AS edge FROM {table})
+SELECT (SELECT min(rowid) FROM {table}), edge, (SELECT count(*) FROM {table} WHERE rowid < edge) FROM edge
 """
 _DELETE = """
 DELETE FROM {table}
@@ -83,9 +92,23 @@ class Sealer:
                 began = time.perf_counter()
                 sealed += self._seal(table, statements, bound)
                 time.sleep(self._pause * (time.perf_counter() - began))
+            if sealed:
+                self._gather(table)
         if sealed:
             log.info("%d rows were sealed", sealed)
         return sealed
+
+    def _gather(self, table: str) -> None:
+        """Of row groups of which few rows are left, because they stay rows, these are moved to the end."""
+        with self._database.beside() as connection:
+            first, edge, left = connection.execute(_LEFT.format(table=table)).fetchall()[0]
+            if edge is None or edge - first - left < SPARSE_ROWS or _MOST_LEFT * (edge - first) < left:
+                return
+            connection.execute(
+                f"INSERT INTO {table} SELECT * FROM {table} WHERE rowid < $edge ORDER BY rowid",
+                {"edge": edge},
+            )
+            connection.execute(f"DELETE FROM {table} WHERE rowid < $edge", {"edge": edge})
 
     def _work(self, table: str, limits: dict[str, int], most: int) -> Iterator[dict[str, object]]:
         """Blocks, oldest first, with series that together have at most about `most` rows."""

@@ -21,9 +21,14 @@ SMALL_BYTES = 64 * 2**20
 AGAIN_SMALL_S = 3600.0
 AGAIN_LARGE_S = 86400.0
 
+# Blocks that are free, and the share of those in use that holds chunks which are gone from among others.
 _FREE = """
-SELECT block_size, free_blocks, used_blocks FROM pragma_database_size()
-WHERE database_name = current_database()
+WITH chunk AS (SELECT count(*) AS count, max(rowid) - min(rowid) + 1 AS length FROM chunks),
+size AS (
+    SELECT block_size, free_blocks, used_blocks, coalesce(1 - count / length, 0) * used_blocks AS gone
+    FROM pragma_database_size(), chunk WHERE database_name = current_database()
+)
+SELECT block_size, free_blocks + gone, used_blocks - gone FROM size
 """
 _WIDE = """
 SELECT (SELECT count(*) FROM recent_points)
