@@ -22,7 +22,7 @@ from blackhole.catalogue.load import OWNER_FILE, Catalogue, load
 from blackhole.catalogue.load import files as catalogue_files
 from blackhole.config import Config
 from blackhole.decode import Decoder
-from blackhole.errors import BlackholeError
+from blackhole.errors import BlackholeError, GivenUpError
 from blackhole.forgetting import Forgetting
 from blackhole.governor import monitor
 from blackhole.governor.meter import Meter
@@ -151,6 +151,9 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
             set_aside=True,
         )
         stack.callback(database.close)
+        sealer = Sealer(database, doubtful=lambda: writer.doubtful, busy=lambda: writer.busy)
+        tidier = Tidier(database, sealer, room=lambda: monitor.room(config, database.path))
+        stack.callback(_try, tidier.leave)
         statistics = Statistics()
         sampler, meter = Sampler(), Meter()
         writer = _writer(config, database, statistics, sampler)
@@ -161,8 +164,6 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         stack.callback(pipeline.close_windows)
         stack.callback(pipeline.record_edges)
         retention = Retention(database, catalogue, config)
-        sealer = Sealer(database, doubtful=lambda: writer.doubtful)
-        tidier = Tidier(database, sealer, room=lambda: monitor.room(config, database.path))
         pace = Pace(config.max_cpu_usage / 100, meter.charged)
         watch = _watch(config, database, (retention, guard), (meter, sampler, pace))
         addresses: dict[str, str] = {}
@@ -382,6 +383,8 @@ async def _every(seconds: float, chore: Callable[[], object], *, at_once: bool =
 def _try(chore: Callable[[], object]) -> None:
     try:
         chore()
+    except GivenUpError:
+        _log.info("%s was given up", chore.__qualname__)
     except Exception as error:  # noqa: BLE001  (a chore must not end the service)
         _log.warning("%s failed and will be tried again: %s", chore.__qualname__, type(error).__name__)
 

@@ -51,6 +51,10 @@ class StoreError(BlackholeError):
     pass
 
 
+class GivenUpError(StoreError):
+    """Work beside commits was ended, since the file is closed or opened anew."""
+
+
 class QueryError(BlackholeError):
     pass
 

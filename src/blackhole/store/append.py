@@ -32,6 +32,9 @@ RETRY_MAX_S = 5.0
 _GROUP_BATCHES = 8
 # Where rows are thinned, waiting longer lets more of a stream come together; senders wait with it.
 _LONGEST_WAIT_S = 0.1
+# The service's own metrics are fewer, and come less often.
+_FEW_ROWS = 100
+_BUSY_S = 2.0
 # In each second, the first microseconds belong to closed windows.
 _OF_WINDOWS = 4
 
@@ -138,6 +141,7 @@ class Writer:
         self._head: _Group | None = None
         self._inlet = Inlet()
         self._last_created_us = 0
+        self._busy_at = float("-inf")
         self._changed = threading.Condition()
         self._closing = False
         self._deadline = float("inf")
@@ -152,6 +156,11 @@ class Writer:
         """Rows taken and not yet committed."""
         with self._changed:
             return self._pending()
+
+    @property
+    def busy(self) -> bool:
+        """Whether more rows than the service's own were committed in the last seconds, or wait to be."""
+        return time.monotonic() - self._busy_at < _BUSY_S or self.pending_rows > _FEW_ROWS
 
     @property
     def doubtful(self) -> bool:
@@ -295,6 +304,8 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - whatever it is, the rows are kept and tried again
             self._failed(head, error)
             return
+        if head.count > _FEW_ROWS:
+            self._busy_at = time.monotonic()
         report = CommitReport(rows=head.count, seconds=time.perf_counter() - began, series=len(head.series))
         with self._changed:
             self._head = None

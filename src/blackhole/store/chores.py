@@ -8,7 +8,7 @@ from typing import Protocol
 
 import duckdb
 
-from blackhole.errors import StoreError
+from blackhole.errors import GivenUpError, StoreError
 
 _LOOK_S = 0.02
 
@@ -75,6 +75,6 @@ class Chores:
             self._turn.release()
 
     def give_way(self) -> None:
-        """For who has the turn and waits for something. Raises StoreError when the file is to be closed."""
+        """For who has the turn and waits for something. Raises GivenUpError when the file is to be closed."""
         if self._ending.is_set():
-            raise StoreError("given up, since the file is closed or opened anew: it is tried again")
+            raise GivenUpError("given up, since the file is closed or opened anew: it is tried again")

@@ -11,7 +11,7 @@ from typing import Self
 
 import duckdb
 
-from blackhole.errors import OverloadedError, QueryError, StoreError
+from blackhole.errors import GivenUpError, OverloadedError, QueryError, StoreError
 from blackhole.records import Head, LedgerRow, MetricType, Point, PrivacyLevel, SeriesRow, StreamState
 from blackhole.store import files, ledger, migrate, opening, rewrite, secret, trouble
 from blackhole.store.chores import Chores
@@ -195,7 +195,8 @@ class Database:
                         self._commit_beside(connection)
             except duckdb.Error as error:
                 self._doubtful = self._doubtful or isinstance(error, duckdb.FatalException)
-                raise StoreError(f"{self.path}: not written: {one_line(error)}") from None
+                kind = GivenUpError if isinstance(error, duckdb.InterruptException) else StoreError
+                raise kind(f"{self.path}: not written: {one_line(error)}") from None
             finally:
                 connection.close()
 

@@ -1,4 +1,4 @@
-"""Turns rows of closed blocks into chunks: one row per stream and two hours, values as lists."""
+"""Turns rows of closed blocks into chunks: one row per stream and two hours or more, values as lists."""
 
 import logging
 import time
@@ -10,7 +10,7 @@ from blackhole.store.database import Database
 
 SECOND = 10**9
 BLOCK_NS = 2 * 3600 * SECOND
-# What is found of a day that is over, after a restart or sent late, makes fewer and longer lists.
+# What is found of one day at once, after a restart or sent late, makes fewer and longer lists.
 DAY_NS = 86400 * SECOND
 # Later than this after the end of its block a point gets a chunk of its own.
 MARGIN_NS = 900 * SECOND
@@ -64,6 +64,7 @@ class Sealer:
     A chunk and the deletion of its rows see the same snapshot, so the rows that go are those that it holds.
     Rows of windows (stream 0) stay rows: there are few, and their times lead to what they cost.
     `doubtful`: whether a commit is to be tried again, which may already be in the file; then its rows stay.
+    `busy`: whether commits come at all, for which to pause.
     """
 
     def __init__(
@@ -71,11 +72,13 @@ class Sealer:
         database: Database,
         *,
         doubtful: Callable[[], bool] = lambda: False,
+        busy: Callable[[], bool] = lambda: True,
         pause: float = PAUSE,
         slices: tuple[int, int] = (SLICE_ROWS, SLICE_HISTOGRAMS),
     ) -> None:
         self._database = database
         self._doubtful = doubtful
+        self._busy = busy
         self._pause = pause
         self._slices = slices
         self._started_us = database.now_ns() // 1000
@@ -91,7 +94,8 @@ class Sealer:
             for bound in self._work(table, limits, most):
                 began = time.perf_counter()
                 sealed += self._seal(table, statements, bound)
-                time.sleep(self._pause * (time.perf_counter() - began))
+                if self._busy():
+                    time.sleep(self._pause * (time.perf_counter() - began))
             if sealed:
                 self._gather(table)
         if sealed:
@@ -141,11 +145,11 @@ def block_of(time_ns: int) -> int:
 
 
 def _block(oldest: int, until: int) -> dict[str, int]:
-    """The day of a time when that is over, else the two hours."""
+    """The day of a time when that is over, else what of it is over: two hours, more after a restart."""
     day = oldest // DAY_NS * DAY_NS
     if day + DAY_NS <= until:
         return {"from": day, "until": day + DAY_NS}
-    return {"from": block_of(oldest), "until": block_of(oldest) + BLOCK_NS}
+    return {"from": block_of(oldest), "until": until}
 
 
 @cache
