@@ -6,12 +6,28 @@ import platform
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import governor, guarded, ingest, open_loop, page, process_costs, readers, rotel, sealed, spans
+from bench import (
+    backfill,
+    beside,
+    governor,
+    guarded,
+    ingest,
+    open_loop,
+    page,
+    process_costs,
+    readers,
+    rotel,
+    sealed,
+    spans,
+    victoria,
+)
 from bench.open_loop import Steady
+from bench.rotel import MissingError
 
 RESULT = Path(".build/bench.json")
 PARTS = (
@@ -25,6 +41,8 @@ PARTS = (
     "readers",
     "governor",
     "page",
+    "backfill",
+    "beside",
     "sealed",
     "idle",
 )
@@ -70,6 +88,8 @@ def _measure(part: str, scratch: Path, options: argparse.Namespace) -> Iterator[
     place, quick = scratch / part, bool(options.quick)
     if part == "core":
         yield from _core()
+    elif part in {"backfill", "sealed"}:
+        yield from _stored(part, place, int(options.samples / (10 if quick else 1)))
     elif part == "startup":
         result = process_costs.startup(place, 3 if quick else 10)
         yield Line("start to ready line, median", result.median * 1e3, "ms", 600, result.runs)
@@ -86,8 +106,6 @@ def _measure(part: str, scratch: Path, options: argparse.Namespace) -> Iterator[
         yield from _memory(open_loop.memory(place, 20 if quick else 300))
     elif part == "ingest":
         yield from _ingest(place, 3 if quick else 5)
-    elif part == "sealed":
-        yield from _sealed(place, int(options.samples / (10 if quick else 1)))
     else:
         yield from _measure_beside(part, place, quick=quick)
 
@@ -98,15 +116,43 @@ def _measure_beside(part: str, place: Path, *, quick: bool) -> Iterator[Line]:
         yield from _readers(readers.measure(place, 15 if quick else 60))
     elif part == "governor":
         yield from _governor(governor.measure(place, 15 if quick else 60))
+    elif part == "beside":
+        yield from _beside(beside.measure(place, 15 if quick else 30))
     else:
         yield from _page(page.measure(place, quick=quick))
 
 
+def _stored(part: str, place: Path, samples: int) -> Iterator[Line]:
+    """What is kept for long: its size, and how soon it answers."""
+    return _backfill(place) if part == "backfill" else _sealed(place, samples)
+
+
+def _backfill(place: Path) -> Iterator[Line]:
+    ours = backfill.measure(place / "ours")
+    what = "2,000 series of 1,440 points, sent and restarted"
+    yield Line(f"{what}: all bytes of the file", ours.bytes_a_sample, "bytes/sample", 1.2)
+    yield Line(f"{what}: not sealed after 20 s", (1 - ours.sealed) * 100, "%", 0)
+    with _compared("VictoriaMetrics"):
+        yield Line("the same, VictoriaMetrics", victoria.backfilled(place / "peer"), "bytes/sample")
+
+
+def _beside(result: beside.Result) -> Iterator[Line]:
+    what = f"{beside.RATE:,} points/s: accept to committed, p99"
+    yield Line(f"{what}, quiet", result.quiet.p99 * 1e3, "ms")
+    yield Line(f"{what}, sealing and dashboards", result.busy.p99 * 1e3, "ms", None, asdict(result))
+    yield Line("the second to the first", result.ratio, "times", 2)
+    yield Line("rows sealed meanwhile", result.sealed, "rows")
+
+
+@contextmanager
+def _compared(peer: str) -> Iterator[None]:
+    try:
+        yield
+    except MissingError as missing:
+        print(f"{peer} is not compared: {missing}")
+
+
 def _sealed(place: Path, samples: int) -> Iterator[Line]:
-    small = sealed.measure(place / "small", sealed.SERIES * sealed.A_DAY)
-    yield Line(
-        "2,000 series of 1,440 points, sealed and compacted", small.bytes_a_sample, "bytes/sample", 1.2
-    )
     large = sealed.measure(place / "large", samples)
     of = f"{large.samples / 1e6:.0f} M samples"
     yield Line(f"{of}: size", large.bytes_a_sample, "bytes/sample")
@@ -115,7 +161,13 @@ def _sealed(place: Path, samples: int) -> Iterator[Line]:
     yield Line(f"{of}: the same, from and until within an hour", large.broken_month * 1e3, "ms", 200)
     yield Line(f"{of}: from opening the cold file to the first answer", large.cold * 1e3, "ms", 1000)
     yield Line("sealing a million samples", large.sealing_a_million, "s")
-    yield Line(f"{of}: commits wait for compaction", large.compacting, "s")
+    yield Line(f"{of}: compaction, beside commits", large.compacting, "s")
+    with _compared("VictoriaMetrics"):
+        peer = victoria.dashboard(place / "peer", samples)
+        yield Line(f"{of}: VictoriaMetrics: size", peer.bytes_a_sample, "bytes/sample")
+        yield Line(
+            f"{of}: VictoriaMetrics: 20 series over 24 h by 5 min, p95", peer.dashboard_p95 * 1e3, "ms"
+        )
 
 
 def _core() -> Iterator[Line]:

@@ -61,14 +61,15 @@ def send(directory: Path) -> None:
     catalogue.write_text(requests.catalogue())
     with processes.blackhole(directory, catalogue) as server, grpc.insecure_channel(server.target) as channel:
         export = channel.unary_unary(METHOD, lambda body: body, ExportMetricsServiceResponse.FromString)
-        for body in _day(random.Random(1)):
+        for body in day():
             answer = export(body)
             if answer.partial_success.rejected_data_points:
                 raise RuntimeError(f"points were refused: {answer.partial_success.error_message}")
 
 
-def _day(chance: random.Random) -> Iterator[bytes]:
+def day() -> Iterator[bytes]:
     """Requests of ten points of every series, up to an hour ago."""
+    chance = random.Random(1)
     begin = time.time_ns() // STEP_NS * STEP_NS - 3600 * 10**9 - POINTS * STEP_NS
     reached = [0] * SERIES
     for first in range(0, POINTS, A_REQUEST):
