@@ -113,11 +113,11 @@ def _tables(database: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Rows of the open path in their order, without times; of closed windows the series of every run."""
     with duckdb.connect(str(database), read_only=True) as connection:
         names = [name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
-        assert {"streams", "points", "series"} <= set(names)
+        assert {"streams", "recent_points", "series"} <= set(names)
         own = "(SELECT id FROM series WHERE metric LIKE 'blackhole.%' OR privacy_level > 1)"
         asked = {
-            "points": f"SELECT value, cumulative FROM points WHERE series NOT IN {own} ORDER BY rowid",
-            "histogram_points": f"SELECT count, sum FROM histogram_points WHERE series NOT IN {own}",
+            "recent_points": f"SELECT value, cumulative FROM recent_points WHERE series NOT IN {own} ORDER BY rowid",
+            "recent_histogram_points": f"SELECT count, sum FROM recent_histogram_points WHERE series NOT IN {own}",
             "streams": f"SELECT count(*) FROM streams WHERE series NOT IN {own}",
             "private streams": "SELECT count(*) FROM streams JOIN series ON series.id = streams.series "
             "WHERE privacy_level > 1",

@@ -36,6 +36,16 @@ class Chores:
             yield
 
     @contextmanager
+    def turn_if_free(self) -> Iterator[bool]:
+        """For who holds the lock of commits: whether nobody does anything beside, and it stays so."""
+        free = self._turn.acquire(blocking=False)
+        try:
+            yield free
+        finally:
+            if free:
+                self._turn.release()
+
+    @contextmanager
     def running(self, connection: Interruptible) -> Iterator[None]:
         """With the turn: `connection` is interrupted when the file is to be closed."""
         before, self._running = self._running, connection

@@ -176,6 +176,9 @@ class Database:
             except BaseException:
                 self._drop_writing_connection()
                 raise
+            with self._chores.turn_if_free() as alone:
+                if alone:
+                    self._checkpoint_when_due()
 
     @contextmanager
     def beside(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -193,6 +196,7 @@ class Database:
                     yield connection
                     with self._chores.commits():
                         self._commit_beside(connection)
+                        self._checkpoint_when_due()
             except duckdb.Error as error:
                 self._doubtful = self._doubtful or isinstance(error, duckdb.FatalException)
                 kind = GivenUpError if isinstance(error, duckdb.InterruptException) else StoreError
@@ -276,15 +280,18 @@ class Database:
             self._close_root(checkpoint=not (self.read_only or self._doubtful))
 
     def _checkpoint(self) -> None:
-        with self._cursor() as cursor:
+        """With the turn. Nobody writes meanwhile: DuckDB could, but a file killed then was once found damaged."""
+        with self._chores.commits(), self._cursor() as cursor:
             try:
-                try:
-                    cursor.execute("CHECKPOINT")
-                except duckdb.TransactionException:  # in the middle of a commit
-                    with self._chores.commits():
-                        cursor.execute("CHECKPOINT")
+                cursor.execute("CHECKPOINT")
             except duckdb.Error as error:
                 raise StoreError(f"{self.path}: no checkpoint: {one_line(error)}") from None
+
+    def _checkpoint_when_due(self) -> None:
+        """While nobody else writes."""
+        if files.size(files.beside(self.path, files.WAL)) >= opening.CHECKPOINT_BYTES:
+            with suppress(duckdb.Error), self._cursor() as cursor:  # the log has it all
+                cursor.execute("CHECKPOINT")
 
     def _commit_beside(self, connection: duckdb.DuckDBPyConnection) -> None:
         """While nobody else commits: as there, a COMMIT that failed leaves only the file to be believed."""

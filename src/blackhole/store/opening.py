@@ -11,7 +11,9 @@ from blackhole.store import files, rewrite, trouble
 from blackhole.store.trouble import DamagedError
 
 # A checkpoint of 16 MiB takes about 50 ms on a slow core and happens once in 400,000 rows.
-CHECKPOINT_THRESHOLD = "16MiB"
+CHECKPOINT_BYTES = 16 * 2**20
+# DuckDB's own checkpoint comes at any COMMIT, beside transactions that others have open: only if ours are late.
+_OWN_CHECKPOINT = "1GiB"
 BLOCK_BYTES = 65_536
 MAX_TEMPORARY = "256MiB"
 
@@ -73,7 +75,7 @@ def _settings(path: Path, memory_limit: int) -> dict[str, Any]:
         "default_block_size": BLOCK_BYTES,
         "temp_directory": str(files.beside(path, files.TEMPORARY)),
         "max_temp_directory_size": MAX_TEMPORARY,
-        "checkpoint_threshold": CHECKPOINT_THRESHOLD,
+        "checkpoint_threshold": _OWN_CHECKPOINT,
         # Commits wait for checkpoints. What deleting has left of row groups is not put together there, which
         # takes seconds where rows are lists: `seal.Sealer` and compaction do it beside commits.
         "max_vacuum_tasks": 0,
