@@ -16,6 +16,7 @@ QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 MAX_POINTS_A_SERIES = 11_000
 MAX_POINTS = 200_000
 MAX_KEYS = 32
+MAX_PATTERN = 1000
 DEFAULT_RANGE = 3600 * SECOND
 
 _DEFAULTS = {MetricType.COUNTER: "rate", MetricType.HISTOGRAM: "p95"}
@@ -23,6 +24,20 @@ _RATES = (MetricType.COUNTER, MetricType.HISTOGRAM)
 _SINGLE_VALUES = ("max", "min", "last")
 
 Scalar = str | int | float | bool
+
+
+class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an attribute is not (none of these values), or a regular expression that it matches as a whole.
+
+    All that are given hold; an attribute that is absent is an empty text.
+    """
+
+    not_: Scalar | list[Scalar] | None = msgspec.field(default=None, name="not")
+    matches: str | None = None
+    not_matches: str | None = None
+
+
+Filter = Scalar | list[Scalar] | Condition
 
 
 class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,7 +48,7 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     end_time: str | float | int | None = None
     aggregation: str | None = None
     interval: str | float | int | None = None
-    filters: dict[str, Scalar | list[Scalar]] = {}
+    filters: dict[str, Filter] = {}
     group_by: list[str] = []
 
 
@@ -106,9 +121,19 @@ def parse(document: bytes | str) -> Query:
 
 
 def check_keys(query: Query) -> None:
-    """Raises QueryError for more filters and groups than anybody needs."""
+    """Raises QueryError for more filters and groups than anybody needs, and for filters that are none."""
     if len(query.filters) > MAX_KEYS or len(query.group_by) > MAX_KEYS:
         raise QueryError(f"at most {MAX_KEYS} filters and {MAX_KEYS} keys to group by")
+    for key, wanted in query.filters.items():
+        if isinstance(wanted, Condition):
+            _check_condition(key, wanted)
+
+
+def _check_condition(key: str, wanted: Condition) -> None:
+    if wanted == Condition():
+        raise QueryError(f"the filter {key} says nothing: give a value, `not`, `matches` or `not_matches`")
+    if any(len(pattern or "") > MAX_PATTERN for pattern in (wanted.matches, wanted.not_matches)):
+        raise QueryError(f"the pattern of the filter {key} is longer than {MAX_PATTERN:,} characters")
 
 
 def plan(query: Query, subject: Subject, windows: Mapping[PrivacyLevel, float], now_ns: int) -> Request:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
-from itertools import groupby
+from itertools import compress, groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from typing import Any
 import msgspec
 
 from blackhole.errors import QueryError
-from blackhole.query.language import MAX_POINTS, QUANTILES, Point, Query, Request, Scalar, Series
+from blackhole.query.filters import passing
+from blackhole.query.language import MAX_POINTS, QUANTILES, Point, Query, Request, Series
+from blackhole.query.promql.matching import Regexes
 from blackhole.query.quantiles import Cell, quantile
 from blackhole.query.times import SECOND
 from blackhole.records import MetricType, format_time
@@ -62,14 +64,15 @@ class Chosen:
     attributes: list[Attributes]
 
 
-def choose(query: Query, series: Iterable[tuple[int, str]]) -> Chosen:
-    """Filters series (number, attributes as JSON) and groups them by the values of `group_by`."""
+def choose(query: Query, series: Iterable[tuple[int, str]], regexes: Regexes) -> Chosen:
+    """Filters series (number, attributes as JSON), and groups them by `group_by`. Raises QueryError."""
     chosen = Chosen([], [], [])
     numbers: dict[bytes, int] = {}
-    for number, document in series:
-        attributes = msgspec.json.decode(document)
-        if not all(_matches(attributes.get(key), wanted) for key, wanted in query.filters.items()):
-            continue
+    known: list[tuple[int, Attributes]] = [
+        (number, msgspec.json.decode(document)) for number, document in series
+    ]
+    passed = passing(query.filters, [attributes for _, attributes in known], regexes)
+    for number, attributes in compress(known, passed):
         group = {key: attributes.get(key, "") for key in query.group_by}
         place = numbers.setdefault(msgspec.json.encode(group), len(numbers))
         if place == len(chosen.attributes):
@@ -77,20 +80,6 @@ def choose(query: Query, series: Iterable[tuple[int, str]]) -> Chosen:
         chosen.ids.append(number)
         chosen.groups.append(place)
     return chosen
-
-
-def _matches(value: object, wanted: Scalar | list[Scalar]) -> bool:
-    options = wanted if isinstance(wanted, list) else [wanted]
-    return any(_words(value) == _words(option) for option in options)
-
-
-def _words(value: object) -> str | None:
-    """A value as a person writes it, so that `true`, 1 and "1" find what they look like."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return msgspec.json.encode(value).decode()
 
 
 @cache
