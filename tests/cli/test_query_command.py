@@ -57,6 +57,17 @@ def test_the_question_carries_every_option(asked: FakeService, run: Runner) -> N
     }
 
 
+def test_days_can_be_those_of_a_zone(asked: FakeService, run: Runner) -> None:
+    run("query", "m", "--interval", "1d", "--timezone", "Europe/Berlin")
+    assert asked.asked[0].body == {
+        "metric": "m",
+        "filters": {},
+        "group_by": [],
+        "interval": "1d",
+        "timezone": "Europe/Berlin",
+    }
+
+
 def test_conditions_are_written_as_in_promql(asked: FakeService, run: Runner) -> None:
     where = ["zone!=a", "zone!=b", "region=~eu.*", "path=~/a", "path=~/b|/c", "kind!~x=y", "odd=", "zone!~c"]
     run("query", "m", *(word for condition in where for word in ("--where", condition)))

@@ -27,6 +27,7 @@ AGGREGATIONS = ("avg", "max", "min", "sum", "count", "rate", "last", "p50", "p90
     "--agg", type=click.Choice(AGGREGATIONS), help="Default: counter rate, gauge avg, histogram p95."
 )
 @click.option("--interval", metavar="DURATION", help="Length of a bucket, as 1m.")
+@click.option("--timezone", metavar="ZONE", help="Days begin at its midnight, as Europe/Berlin.")
 @click.option("--by", "keys", multiple=True, metavar="KEY", help="One series a value of this attribute.")
 @click.option(
     "--where",
@@ -48,6 +49,7 @@ def command(
     end: str | None,
     agg: str | None,
     interval: str | None,
+    timezone: str | None,
     keys: tuple[str, ...],
     where: tuple[str, ...],
     form: str | None,
@@ -62,7 +64,8 @@ def command(
         raise UsageError("--plot draws for people: leave --json and --format away")
     question: dict[str, Any] = {"metric": metric, **time_range(last, start, end, utc=utc)}
     question |= {"filters": _filters(where), "group_by": list(keys)}
-    question |= {name: value for name, value in (("aggregation", agg), ("interval", interval)) if value}
+    said = (("aggregation", agg), ("interval", interval), ("timezone", timezone))
+    question |= {name: value for name, value in said if value}
     with opened(place) as source:
         body = source.query(question)
     if chosen is Form.JSON:

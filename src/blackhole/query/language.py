@@ -9,6 +9,7 @@ import msgspec
 from blackhole.config import duration_words
 from blackhole.errors import PrivacyQueryError, QueryError
 from blackhole.query.times import SECOND, nice_interval, parse_interval, parse_time
+from blackhole.query.zones import UTC, Clock, clock
 from blackhole.records import MetricType, PrivacyLevel
 
 AGGREGATIONS = ("avg", "max", "min", "sum", "count", "rate", "last", "p50", "p90", "p95", "p99")
@@ -41,7 +42,10 @@ Filter = Scalar | list[Scalar] | Condition
 
 
 class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Times are RFC 3339 or Unix seconds; the range is [start, end), by default the last hour."""
+    """Times are RFC 3339 or Unix seconds; the range is [start, end), by default the last hour.
+
+    Intervals of days, and of hours of which a day is a multiple, begin by the clock of `timezone`.
+    """
 
     metric: str
     start_time: str | float | int | None = None
@@ -50,6 +54,7 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     interval: str | float | int | None = None
     filters: dict[str, Filter] = {}
     group_by: list[str] = []
+    timezone: str | None = None
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):
@@ -104,6 +109,16 @@ class Request:
     end: int
     step: int
     aggregation: str
+    clock: Clock = UTC
+
+    def begins(self, bucket: int) -> int:
+        """When a bucket, which SQL has by the local clock, begins."""
+        return self.clock.moment(bucket)
+
+    def seconds(self, bucket: int) -> float:
+        """How long it is within the range."""
+        begins, ends = self.clock.moment(bucket), self.clock.moment(bucket + self.step)
+        return (min(ends, self.end) - max(begins, self.start)) / SECOND
 
     @property
     def interval(self) -> str:
@@ -152,7 +167,7 @@ def plan(query: Query, subject: Subject, windows: Mapping[PrivacyLevel, float], 
         raise QueryError(
             f"more than {MAX_POINTS_A_SERIES:,} points a series: ask for a longer interval or a shorter range"
         )
-    return Request(subject, start, end, step, aggregation)
+    return Request(subject, start, end, step, aggregation, clock(query.timezone, start, end, step))
 
 
 def _check_aggregation(aggregation: str, subject: Subject) -> None:

@@ -29,19 +29,18 @@ _MAX_CELLS = 2_000_000
 HOUR_NS = 3600 * SECOND
 _LONG_NS = 6 * HOUR_NS
 
-_SECONDS = "((least(bucket + $step, $until) - greatest(bucket, $from)) / 1e9)"
 _NUMBERS = {
     **{name: f"{name}(value)" for name in ("avg", "max", "min", "sum")},
     **{name: f"quantile_cont(value, {q})" for name, q in QUANTILES.items()},
     "count": "count(*)",
     "last": "arg_max(value, time)",
-    "rate": f"sum(value) / {_SECONDS}",
+    "rate": "sum(value)",
 }
 _BY_HOUR = {
     "avg": "sum(total) / sum(samples)",
     "sum": "sum(total)",
     "count": "sum(samples)::BIGINT",
-    "rate": f"sum(total) / {_SECONDS}",
+    "rate": "sum(total)",
 }
 _HISTOGRAMS = {
     **{name: f"{name}(value)" for name in ("max", "min")},
@@ -49,7 +48,7 @@ _HISTOGRAMS = {
     "sum": "sum(sum)",
     "count": "sum(count)::DOUBLE",
     "last": "arg_max(value, time)",
-    "rate": f"sum(sum) / {_SECONDS}",
+    "rate": "sum(sum)",
 }
 
 Attributes = dict[str, Any]
@@ -90,15 +89,16 @@ def template(name: str) -> str:
 def render(request: Request) -> str:
     """The SQL of a request; its values are bound as $ids, $groups, $step, $from and $until.
 
-    Over hours also as $whole_from and $whole_until.
+    Over hours also as $whole_from and $whole_until. A rate is a sum there, since only the clock knows how
+    long a bucket is.
     """
     if _is_by_hour(request):
-        return template("numbers_by_hour").format(value=_BY_HOUR[request.aggregation])
+        return template("numbers_by_hour").format(value=_BY_HOUR[request.aggregation], bucket=request.clock)
     if request.subject.type not in HISTOGRAMS:
-        return template("numbers").format(value=_NUMBERS[request.aggregation])
+        return template("numbers").format(value=_NUMBERS[request.aggregation], bucket=request.clock)
     if request.aggregation in QUANTILES:
-        return template("buckets")
-    return template("histograms").format(value=_HISTOGRAMS[request.aggregation])
+        return template("buckets").format(bucket=request.clock)
+    return template("histograms").format(value=_HISTOGRAMS[request.aggregation], bucket=request.clock)
 
 
 def parameters(request: Request, chosen: Chosen) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def _is_by_hour(request: Request) -> bool:
     """Whether the hours that were summed up at sealing will do: the same answer from fewer rows."""
     plain = request.subject.type not in HISTOGRAMS and not request.subject.level.guarded
     long = request.step % HOUR_NS == 0 and request.end - request.start >= _LONG_NS
-    return plain and long and request.aggregation in _BY_HOUR
+    return plain and long and request.clock.shows_whole_hours and request.aggregation in _BY_HOUR
 
 
 def _whole_hours(request: Request) -> dict[str, int]:
@@ -133,10 +133,12 @@ def run(reader: Reader, request: Request, chosen: Chosen) -> list[Series]:
     rows = _quantile_rows(reader, request, chosen) if by_buckets else _rows(reader, request, chosen)
     private = request.subject.level.guarded
     points: dict[int, list[Point]] = defaultdict(list)
-    moment = cache(format_time)  # one text for all series: an answer is mostly times
+    moment = cache(lambda bucket: format_time(request.begins(bucket)))  # one text for all series
+    seconds = cache(request.seconds)
     for group, bucket, value, samples in rows:
         if value is not None:
-            shown = value if math.isfinite(value) else None
+            each = value / seconds(bucket) if request.aggregation == "rate" else value
+            shown = each if math.isfinite(each) else None
             points[group].append(Point(moment(bucket), shown, None if private else samples))
     return [Series(chosen.attributes[group], points[group]) for group in sorted(points)]
 
@@ -159,7 +161,7 @@ def _quantile_rows(
     reader: Reader, request: Request, chosen: Chosen
 ) -> Iterator[tuple[int, int, float | None, int]]:
     bound = parameters(request, chosen)
-    counts = template("histograms").format(value="NULL")
+    counts = template("histograms").format(value="NULL", bucket=request.clock)
     samples = {row[:2]: row[3] for row in _at_most(MAX_POINTS, reader, counts, bound)}
     share = QUANTILES[request.aggregation]
     rows = _at_most(_MAX_CELLS, reader, render(request), bound)
