@@ -22,6 +22,7 @@ DEFAULT_RANGE = 3600 * SECOND
 
 _DEFAULTS = {MetricType.COUNTER: "rate", MetricType.HISTOGRAM: "p95"}
 _RATES = (MetricType.COUNTER, MetricType.HISTOGRAM)
+_LEVELS = (MetricType.GAUGE, MetricType.UPDOWNCOUNTER)
 _SINGLE_VALUES = ("max", "min", "last")
 
 Scalar = str | int | float | bool
@@ -45,6 +46,7 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Times are RFC 3339 or Unix seconds; the range is [start, end), by default the last hour.
 
     Intervals of days, and of hours of which a day is a multiple, begin by the clock of `timezone`.
+    `extremes`: averages of open gauges and updowncounters carry the least and the greatest value.
     """
 
     metric: str
@@ -55,14 +57,19 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     filters: dict[str, Filter] = {}
     group_by: list[str] = []
     timezone: str | None = None
+    extremes: bool = False
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):
+    """`min` and `max` of the interval only where the extremes were asked for, and are there."""
+
     timestamp: str
     value: float | None
     sample_count: int | None
     lower: float | None = None
     upper: float | None = None
+    min: float | msgspec.UnsetType | None = msgspec.UNSET
+    max: float | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -110,6 +117,7 @@ class Request:
     step: int
     aggregation: str
     clock: Clock = UTC
+    extremes: bool = False
 
     def begins(self, bucket: int) -> int:
         """When a bucket, which SQL has by the local clock, begins."""
@@ -167,7 +175,14 @@ def plan(query: Query, subject: Subject, windows: Mapping[PrivacyLevel, float], 
         raise QueryError(
             f"more than {MAX_POINTS_A_SERIES:,} points a series: ask for a longer interval or a shorter range"
         )
-    return Request(subject, start, end, step, aggregation, clock(query.timezone, start, end, step))
+    found = clock(query.timezone, start, end, step)
+    extremes = query.extremes and _has_extremes(aggregation, subject)
+    return Request(subject, start, end, step, aggregation, found, extremes)
+
+
+def _has_extremes(aggregation: str, subject: Subject) -> bool:
+    """Of guarded metrics they would pick out windows."""
+    return aggregation == "avg" and subject.type in _LEVELS and not subject.level.guarded
 
 
 def _check_aggregation(aggregation: str, subject: Subject) -> None:

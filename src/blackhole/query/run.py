@@ -116,6 +116,8 @@ class Runner:
             rate = select.sampling_rate(reader, request, chosen) if series and not noisy else 1.0
             withheld = self._privacy.notes(reader) if noisy else []
         notes += _notes(definition, subject, request.aggregation)
+        if query.extremes and not request.extremes:
+            notes.append("extremes are of averages of open gauges and updowncounters: none in this answer")
         if noisy:
             notes += released.notes(request)
             notes += [*released.too_short(request, self._windows[subject.level]), *withheld]

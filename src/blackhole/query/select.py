@@ -95,7 +95,11 @@ def render(request: Request) -> str:
     if _is_by_hour(request):
         return template("numbers_by_hour").format(value=_BY_HOUR[request.aggregation], bucket=request.clock)
     if request.subject.type not in HISTOGRAMS:
-        return template("numbers").format(value=_NUMBERS[request.aggregation], bucket=request.clock)
+        return template("numbers").format(
+            value=_NUMBERS[request.aggregation],
+            bucket=request.clock,
+            more=", min(value) AS least, max(value) AS most" if request.extremes else "",
+        )
     if request.aggregation in QUANTILES:
         return template("buckets").format(bucket=request.clock)
     return template("histograms").format(value=_HISTOGRAMS[request.aggregation], bucket=request.clock)
@@ -115,6 +119,7 @@ def parameters(request: Request, chosen: Chosen) -> dict[str, Any]:
 def _is_by_hour(request: Request) -> bool:
     """Whether the hours that were summed up at sealing will do: the same answer from fewer rows."""
     plain = request.subject.type not in HISTOGRAMS and not request.subject.level.guarded
+    plain = plain and not request.extremes  # of hours only sums are kept
     long = request.step % HOUR_NS == 0 and request.end - request.start >= _LONG_NS
     return plain and long and request.clock.shows_whole_hours and request.aggregation in _BY_HOUR
 
@@ -135,12 +140,18 @@ def run(reader: Reader, request: Request, chosen: Chosen) -> list[Series]:
     points: dict[int, list[Point]] = defaultdict(list)
     moment = cache(lambda bucket: format_time(request.begins(bucket)))  # one text for all series
     seconds = cache(request.seconds)
-    for group, bucket, value, samples in rows:
+    for group, bucket, value, samples, *extremes in rows:
         if value is not None:
             each = value / seconds(bucket) if request.aggregation == "rate" else value
-            shown = each if math.isfinite(each) else None
-            points[group].append(Point(moment(bucket), shown, None if private else samples))
+            count = None if private else samples
+            points[group].append(
+                Point(moment(bucket), _shown(each), count, None, None, *map(_shown, extremes))
+            )
     return [Series(chosen.attributes[group], points[group]) for group in sorted(points)]
+
+
+def _shown(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def sampling_rate(reader: Reader, request: Request, chosen: Chosen) -> float:
@@ -157,9 +168,7 @@ def _rows(reader: Reader, request: Request, chosen: Chosen) -> Iterator[Row]:
     return _at_most(MAX_POINTS, reader, render(request), parameters(request, chosen))
 
 
-def _quantile_rows(
-    reader: Reader, request: Request, chosen: Chosen
-) -> Iterator[tuple[int, int, float | None, int]]:
+def _quantile_rows(reader: Reader, request: Request, chosen: Chosen) -> Iterator[Row]:
     bound = parameters(request, chosen)
     counts = template("histograms").format(value="NULL", bucket=request.clock)
     samples = {row[:2]: row[3] for row in _at_most(MAX_POINTS, reader, counts, bound)}

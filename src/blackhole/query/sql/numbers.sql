@@ -20,7 +20,7 @@ every AS (
     WHERE kind IN (1, 2)
 ),
 found AS (SELECT grp, time, value, {bucket:time} AS bucket FROM every WHERE time >= $from AND time < $until)
-SELECT grp, bucket, {value} AS value, count(*) AS samples
+SELECT grp, bucket, {value} AS value, count(*) AS samples{more}
 FROM found
 GROUP BY grp, bucket
 ORDER BY grp, bucket
