@@ -1,11 +1,15 @@
 """Tells a question, wherever it is, whether somebody still waits for its answer."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from threading import Event
+from threading import Event, Semaphore
 
 from blackhole.errors import QueryError
+
+# So often a question that waits for a place looks whether somebody waits for it.
+_LOOK_EVERY_S = 0.05
 
 _GONE: ContextVar[Event | None] = ContextVar("gone", default=None)
 
@@ -30,6 +34,16 @@ def check_asker() -> None:
     gone = _GONE.get()
     if gone is not None and gone.is_set():
         raise nobody_waits()
+
+
+def take_place(places: Semaphore, seconds: float) -> bool:
+    """Waits for one of `places`, for as long as who asked waits too. Raises QueryError."""
+    until = time.monotonic() + seconds
+    while not places.acquire(timeout=_LOOK_EVERY_S):
+        check_asker()
+        if time.monotonic() >= until:
+            return False
+    return True
 
 
 def nobody_waits() -> QueryError:

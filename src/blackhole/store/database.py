@@ -14,7 +14,7 @@ import duckdb
 from blackhole.errors import GivenUpError, OverloadedError, QueryError, StoreError
 from blackhole.records import Head, LedgerRow, MetricType, Point, PrivacyLevel, SeriesRow, StreamState
 from blackhole.store import files, ledger, migrate, opening, rewrite, secret, trouble
-from blackhole.store.asker import check_asker
+from blackhole.store.asker import take_place
 from blackhole.store.chores import Chores
 from blackhole.store.compact import Copying
 from blackhole.store.reader import Reader, one_line, short_of_memory
@@ -26,8 +26,6 @@ from blackhole.store.watch import Watch
 MEMORY_LIMIT = 64 * 2**20
 MAX_READERS = 2
 READER_WAIT_S = 10.0
-# So often a question that waits for a place looks whether somebody waits for it.
-_LOOK_EVERY_S = 0.05
 _LOOK_S = 0.02
 _READ_ALL_S = 600.0
 # What sorts and joins of one question may take of DuckDB's memory before they go to disk: commits need some.
@@ -145,7 +143,7 @@ class Database:
 
         `yields`: for people's questions, whose memory writing may take: they end with QueryError then.
         """
-        if not self._take_place():
+        if not take_place(self._readers, READER_WAIT_S):
             raise QueryError(f"{MAX_READERS} queries are already running: ask again when they have ended")
         try:
             if yields and not self._watch.has_memory():
@@ -154,15 +152,6 @@ class Database:
                 yield reader
         finally:
             self._readers.release()
-
-    def _take_place(self) -> bool:
-        """Waits for one of the places of readers; not for longer than who asks. Raises QueryError."""
-        until = time.monotonic() + READER_WAIT_S
-        while not self._readers.acquire(timeout=_LOOK_EVERY_S):
-            check_asker()
-            if time.monotonic() >= until:
-                return False
-        return True
 
     def yield_when(self, short: Callable[[], bool]) -> None:
         """`short`: asked a hundred times a second while people's questions run; any thread."""
