@@ -57,6 +57,43 @@ def test_the_question_carries_every_option(asked: FakeService, run: Runner) -> N
     }
 
 
+def test_days_can_be_those_of_a_zone(asked: FakeService, run: Runner) -> None:
+    run("query", "m", "--interval", "1d", "--timezone", "Europe/Berlin")
+    assert asked.asked[0].body == {
+        "metric": "m",
+        "filters": {},
+        "group_by": [],
+        "interval": "1d",
+        "timezone": "Europe/Berlin",
+    }
+
+
+def test_conditions_are_written_as_in_promql(asked: FakeService, run: Runner) -> None:
+    where = ["zone!=a", "zone!=b", "region=~eu.*", "path=~/a", "path=~/b|/c", "kind!~x=y", "odd=", "zone!~c"]
+    run("query", "m", *(word for condition in where for word in ("--where", condition)))
+    assert asked.asked[0].body["filters"] == {
+        "zone": {"not": ["a", "b"], "not_matches": "c"},
+        "region": {"matches": "eu.*"},
+        "path": {"matches": "(?:/a)|(?:/b|/c)"},
+        "kind": {"not_matches": "x=y"},
+        "odd": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        (["zone"], "--where zone: write it as KEY=VALUE, KEY!=VALUE"),
+        (["=a"], "--where =a: write it as"),
+        (["zone=a", "zone!=b"], "--where zone: with = it is known already"),
+    ],
+)
+def test_a_condition_that_cannot_be_meant_is_refused(run: Runner, where: list[str], words: str) -> None:
+    outcome = run("query", "m", *(word for condition in where for word in ("--where", condition)))
+    assert outcome.code == 2
+    assert words in outcome.err
+
+
 def test_the_last_hour_ends_now(asked: FakeService, run: Runner) -> None:
     run("query", "m", "--last", "1h30m")
     body = asked.asked[0].body

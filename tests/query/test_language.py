@@ -2,7 +2,7 @@ import pytest
 from tests.query.query_fakes import NOW, WINDOWS
 
 from blackhole.errors import QueryError
-from blackhole.query.language import Query, Request, Subject, parse, plan
+from blackhole.query.language import Condition, Query, Request, Subject, parse, plan
 from blackhole.query.times import SECOND
 from blackhole.records import MetricType, PrivacyLevel
 
@@ -52,6 +52,9 @@ def test_each_type_has_its_own_default(kind: MetricType, aggregation: str) -> No
         (Query("a.b", interval="59s"), SENSITIVE, "one value every 1m: ask for an interval of at least 1m"),
         (Query("a.b", interval="100ms"), GAUGE, "more than 11,000 points a series"),
         (Query("a.b", group_by=[str(n) for n in range(33)]), GAUGE, "at most 32"),
+        (Query("a.b", filters={"k": Condition()}), GAUGE, "the filter k says nothing: give a value"),
+        (Query("a.b", filters={"k": Condition(matches="x" * 1001)}), GAUGE, "longer than 1,000"),
+        (Query("a.b", filters={"k": Condition(not_matches="x" * 1001)}), GAUGE, "longer than 1,000"),
     ],
 )
 def test_what_cannot_be_answered_is_refused_and_says_why(query: Query, subject: Subject, words: str) -> None:
@@ -76,6 +79,9 @@ def test_the_interval_chosen_for_a_private_metric_is_a_multiple_of_its_window() 
 def test_a_question_comes_from_json_and_unknown_keys_are_named() -> None:
     query = parse(b'{"metric":"a.b","start_time":1,"filters":{"k":"v"},"group_by":["x"]}')
     assert (query.metric, query.start_time, query.filters, query.group_by) == ("a.b", 1, {"k": "v"}, ["x"])
+    assert parse(b'{"metric":"a.b","filters":{"k":{"not":[1,"v"]}}}').filters == {"k": Condition([1, "v"])}
+    with pytest.raises(QueryError, match="unknown field `like`"):
+        parse(b'{"metric":"a.b","filters":{"k":{"like":"v"}}}')
     with pytest.raises(QueryError, match="unknown field `wher`"):
         parse('{"metric":"a.b","wher":1}')
     with pytest.raises(QueryError, match="not JSON"):

@@ -2,8 +2,10 @@
 
 import math
 import random
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from tests.query.query_fakes import NOW_S, Desk, FakeCatalogue, definition, desk  # noqa: F401
@@ -164,6 +166,28 @@ def test_rate_and_mean_are_the_sum_divided_with_its_interval(asked: Desk) -> Non
         assert getattr(rate, name) == pytest.approx(getattr(total, name) / (6 * 3600))
         assert getattr(mean, name) == pytest.approx(getattr(total, name) / 18)
     assert (count.value, count.lower, count.upper) == (18.0, None, None)
+
+
+def test_days_of_a_zone_add_up_the_windows_that_begin_in_them(asked: Desk) -> None:
+    law = Law(GAUSSIAN, 31.5)
+    store_counter(asked, law, 4)
+    zone = "Asia/Kolkata"
+
+    single = ask(asked, OPERATIONS, "sum").series[0].points
+    days, rates = (
+        ask(asked, OPERATIONS, name, hours=24, timezone=zone).series[0].points for name in ("sum", "rate")
+    )
+
+    sums: dict[str, float] = defaultdict(float)
+    for point in single:
+        sums[datetime.fromisoformat(point.timestamp).astimezone(ZoneInfo(zone)).date().isoformat()] += (
+            point.value or 0
+        )
+    assert [point.value for point in days] == pytest.approx(list(sums.values()))
+    assert {point.timestamp[10:] for point in days} == {"T18:30:00Z"}
+    for day, rate in zip(days[1:-1], rates[1:-1], strict=True):
+        for name in ("value", "lower", "upper"):
+            assert getattr(rate, name) == pytest.approx(getattr(day, name) / 86400)
 
 
 @pytest.mark.parametrize("mechanism", [GAUSSIAN, LAPLACE])

@@ -79,6 +79,7 @@ def questions(chance: random.Random) -> list[Query]:
                 interval=chance.choice(INTERVALS),
                 filters=chance.choice([{}, {"host": "h1"}]),
                 group_by=chance.choice([[], ["host"]]),
+                timezone=chance.choice([None, "Europe/Berlin", "Asia/Kolkata"]),
             )
         )
     return asked

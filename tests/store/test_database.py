@@ -14,7 +14,8 @@ from tests.store.store_fakes import Histogram, Point, batch, series, stream
 from blackhole.errors import QueryError, StoreError
 from blackhole.records import MetricType, PrivacyLevel
 from blackhole.store.append import insert
-from blackhole.store.database import Database, QuestionsEndedError
+from blackhole.store.asker import asked_by
+from blackhole.store.database import MAX_READERS, Database, QuestionsEndedError
 from blackhole.store.migrate import SCHEMA, steps
 
 NOW = 1_750_000_000 * 10**9
@@ -353,6 +354,30 @@ def test_questions_are_ended_when_the_file_is_opened_anew(tmp_path: Path) -> Non
         connection.execute("DELETE FROM recent_points")
     asking.join(10)
     assert "no memory left" in str(ended[0])
+    database.close()
+
+
+def test_questions_end_when_who_asked_has_gone_also_those_that_wait_for_a_place(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "a.duckdb")
+    gone = threading.Event()
+    ended: list[str] = []
+
+    def ask() -> None:
+        with pytest.raises(QueryError) as caught, asked_by(gone), database.reader() as reader:
+            reader.rows(ENDLESS, timeout=60)
+        ended.append(str(caught.value))
+
+    asking = [threading.Thread(target=ask) for _ in range(MAX_READERS + 1)]
+    for one in asking:
+        one.start()
+    time.sleep(0.3)
+    assert ended == []
+    gone.set()
+    for one in asking:
+        one.join(2)
+    assert ended == ["who asked has gone: nobody waits for the answer"] * (MAX_READERS + 1)
+    with database.reader() as reader:
+        assert reader.rows("SELECT 1").rows == [(1,)]
     database.close()
 
 

@@ -2,6 +2,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from blackhole.store.asker import asked_by
 from blackhole.store.watch import End, Question, Watch
 
 PATIENCE_S = 10.0
@@ -23,6 +24,16 @@ def test_a_question_is_interrupted_when_its_time_is_over() -> None:
     with Watch().over(interrupted.set, 0.05, yields=False) as question:
         assert interrupted.wait(PATIENCE_S)
         assert question.end is End.TIME
+
+
+def test_a_question_that_nobody_waits_for_is_interrupted() -> None:
+    gone, interrupted = threading.Event(), threading.Event()
+    with asked_by(gone), Watch().over(interrupted.set, PATIENCE_S, yields=False) as question:
+        time.sleep(0.05)
+        assert not interrupted.is_set()
+        gone.set()
+        assert interrupted.wait(1)
+        assert question.end is End.GONE
 
 
 def test_a_question_that_has_left_is_not_interrupted() -> None:

@@ -3,6 +3,7 @@
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { query } from "./api";
+import { infoOf } from "./known";
 import { chosen, isLive, type Range, rangeAt } from "./range";
 import { news, noteLock, now } from "./state";
 import type { Answer, Attributes, Question } from "./wire";
@@ -22,6 +23,7 @@ export interface Ask {
   filters?: Attributes;
   /** Points over the whole range, about. */
   points?: number;
+  extremes?: boolean;
 }
 
 const LIVE_PAUSE = 2000;
@@ -30,13 +32,23 @@ export const SLOW_PAUSE = 15_000;
 
 /** Answers of `question` over the chosen range. */
 export function useAnswer(question: Ask): Asked<Answer> {
-  return useAsked(JSON.stringify(question), (range, signal) =>
-    query(toQuestion(question, range), signal),
-  );
+  const ask = { ...question, extremes: hasExtremes(question) };
+  return useAsked(JSON.stringify(ask), (range, signal) => query(toQuestion(ask, range), signal));
 }
 
+/** Levels that nobody's privacy rests on, drawn as averages: a spike between two points is to be seen. */
+export function hasExtremes({ metric, aggregation = "" }: Ask): boolean {
+  const info = infoOf(metric);
+  if (info === undefined || !["", "avg"].includes(aggregation)) return false;
+  const open = info.privacy === "public" || info.privacy === "internal";
+  return open && (info.type === "gauge" || info.type === "updowncounter");
+}
+
+/** Over more than two days averages come from sums of hours, which know no extremes: all else is slow. */
+const MOST_EXTREME = 2 * 86_400;
+
 export function toQuestion(
-  { metric, by, aggregation, filters, points }: Ask,
+  { metric, by, aggregation, filters, points, extremes }: Ask,
   range: Range,
 ): Question {
   return {
@@ -46,6 +58,7 @@ export function toQuestion(
     ...(by === undefined ? {} : { group_by: [...by] }),
     ...(aggregation === undefined || aggregation === "" ? {} : { aggregation }),
     ...(filters === undefined ? {} : { filters }),
+    ...(extremes === true && range.end - range.start <= MOST_EXTREME ? { extremes } : {}),
     ...(points === undefined ? {} : { interval: intervalFor(range, points) }),
   };
 }

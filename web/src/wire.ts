@@ -144,6 +144,7 @@ export interface Question {
   interval?: string;
   filters?: Attributes;
   group_by?: string[];
+  extremes?: boolean;
 }
 
 export interface AnswerPoint {
@@ -151,6 +152,9 @@ export interface AnswerPoint {
   value: number | null;
   lower?: number | null;
   upper?: number | null;
+  /** Of the interval, where the extremes were asked for. */
+  min?: number | null;
+  max?: number | null;
 }
 
 export interface Answer {

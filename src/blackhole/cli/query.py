@@ -1,6 +1,7 @@
 """Turns the options of `blackhole query` into the API's question, and prints the answer."""
 
 import json
+import re
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ from blackhole.cli.options import Place, reading
 from blackhole.cli.render import Form, form_option
 from blackhole.errors import UsageError
 
+_WHERE = re.compile(r"(.+?)(=~|!=|!~|=)(.*)", re.DOTALL)
+_CONDITIONS = {"!=": "not", "=~": "matches", "!~": "not_matches"}
 AGGREGATIONS = ("avg", "max", "min", "sum", "count", "rate", "last", "p50", "p90", "p95", "p99")
 
 
@@ -24,9 +27,14 @@ AGGREGATIONS = ("avg", "max", "min", "sum", "count", "rate", "last", "p50", "p90
     "--agg", type=click.Choice(AGGREGATIONS), help="Default: counter rate, gauge avg, histogram p95."
 )
 @click.option("--interval", metavar="DURATION", help="Length of a bucket, as 1m.")
+@click.option("--timezone", metavar="ZONE", help="Days begin at its midnight, as Europe/Berlin.")
 @click.option("--by", "keys", multiple=True, metavar="KEY", help="One series a value of this attribute.")
 @click.option(
-    "--where", "where", multiple=True, metavar="KEY=VALUE", help="Only these points; twice: any of both."
+    "--where",
+    "where",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Only these points; twice: any of both. Also KEY!=VALUE, KEY=~REGEX and KEY!~REGEX.",
 )
 @form_option
 @click.option("--plot", is_flag=True, help="Draw a chart.")
@@ -41,6 +49,7 @@ def command(
     end: str | None,
     agg: str | None,
     interval: str | None,
+    timezone: str | None,
     keys: tuple[str, ...],
     where: tuple[str, ...],
     form: str | None,
@@ -55,7 +64,8 @@ def command(
         raise UsageError("--plot draws for people: leave --json and --format away")
     question: dict[str, Any] = {"metric": metric, **time_range(last, start, end, utc=utc)}
     question |= {"filters": _filters(where), "group_by": list(keys)}
-    question |= {name: value for name, value in (("aggregation", agg), ("interval", interval)) if value}
+    said = (("aggregation", agg), ("interval", interval), ("timezone", timezone))
+    question |= {name: value for name, value in said if value}
     with opened(place) as source:
         body = source.query(question)
     if chosen is Form.JSON:
@@ -101,12 +111,29 @@ def moment(text: str, flag: str, *, utc: bool) -> float:
         ) from None
 
 
-def _filters(pairs: Sequence[str]) -> dict[str, str | list[str]]:
-    """Key and value of each pair; a key that is given twice means any of its values."""
-    filters: dict[str, list[str]] = {}
+def _filters(pairs: Sequence[str]) -> dict[str, Any]:
+    """What each key is asked to be; a key that is given twice means any of its values, or none of them."""
+    filters: dict[str, dict[str, list[str]]] = {}
     for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not key or not equals:
-            raise UsageError(f"--where {pair}: write it as KEY=VALUE")
-        filters.setdefault(key, []).append(value)
-    return {key: values[0] if len(values) == 1 else values for key, values in filters.items()}
+        found = _WHERE.fullmatch(pair)
+        if found is None:
+            raise UsageError(f"--where {pair}: write it as KEY=VALUE, KEY!=VALUE, KEY=~REGEX or KEY!~REGEX")
+        key, operator, value = found.groups()
+        filters.setdefault(key, {}).setdefault(operator, []).append(value)
+    return {key: _filter(key, given) for key, given in filters.items()}
+
+
+def _filter(key: str, given: dict[str, list[str]]) -> Any:
+    values = {operator: texts[0] if len(texts) == 1 else texts for operator, texts in given.items()}
+    if "=" not in given:
+        return {
+            _CONDITIONS[operator]: values[operator] if operator == "!=" else _either(texts)
+            for operator, texts in given.items()
+        }
+    if len(given) > 1:
+        raise UsageError(f"--where {key}: with = it is known already: leave !=, =~ and !~ away")
+    return values["="]
+
+
+def _either(patterns: list[str]) -> str:
+    return patterns[0] if len(patterns) == 1 else "|".join(f"(?:{pattern})" for pattern in patterns)

@@ -9,6 +9,7 @@ import msgspec
 from blackhole.config import duration_words
 from blackhole.errors import PrivacyQueryError, QueryError
 from blackhole.query.times import SECOND, nice_interval, parse_interval, parse_time
+from blackhole.query.zones import UTC, Clock, clock
 from blackhole.records import MetricType, PrivacyLevel
 
 AGGREGATIONS = ("avg", "max", "min", "sum", "count", "rate", "last", "p50", "p90", "p95", "p99")
@@ -16,33 +17,59 @@ QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 MAX_POINTS_A_SERIES = 11_000
 MAX_POINTS = 200_000
 MAX_KEYS = 32
+MAX_PATTERN = 1000
 DEFAULT_RANGE = 3600 * SECOND
 
 _DEFAULTS = {MetricType.COUNTER: "rate", MetricType.HISTOGRAM: "p95"}
 _RATES = (MetricType.COUNTER, MetricType.HISTOGRAM)
+_LEVELS = (MetricType.GAUGE, MetricType.UPDOWNCOUNTER)
 _SINGLE_VALUES = ("max", "min", "last")
 
 Scalar = str | int | float | bool
 
 
+class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an attribute is not (none of these values), or a regular expression that it matches as a whole.
+
+    All that are given hold; an attribute that is absent is an empty text.
+    """
+
+    not_: Scalar | list[Scalar] | None = msgspec.field(default=None, name="not")
+    matches: str | None = None
+    not_matches: str | None = None
+
+
+Filter = Scalar | list[Scalar] | Condition
+
+
 class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Times are RFC 3339 or Unix seconds; the range is [start, end), by default the last hour."""
+    """Times are RFC 3339 or Unix seconds; the range is [start, end), by default the last hour.
+
+    Intervals of days, and of hours of which a day is a multiple, begin by the clock of `timezone`.
+    `extremes`: averages of open gauges and updowncounters carry the least and the greatest value.
+    """
 
     metric: str
     start_time: str | float | int | None = None
     end_time: str | float | int | None = None
     aggregation: str | None = None
     interval: str | float | int | None = None
-    filters: dict[str, Scalar | list[Scalar]] = {}
+    filters: dict[str, Filter] = {}
     group_by: list[str] = []
+    timezone: str | None = None
+    extremes: bool = False
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):
+    """`min` and `max` of the interval only where the extremes were asked for, and are there."""
+
     timestamp: str
     value: float | None
     sample_count: int | None
     lower: float | None = None
     upper: float | None = None
+    min: float | msgspec.UnsetType | None = msgspec.UNSET
+    max: float | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -89,6 +116,17 @@ class Request:
     end: int
     step: int
     aggregation: str
+    clock: Clock = UTC
+    extremes: bool = False
+
+    def begins(self, bucket: int) -> int:
+        """When a bucket, which SQL has by the local clock, begins."""
+        return self.clock.moment(bucket)
+
+    def seconds(self, bucket: int) -> float:
+        """How long it is within the range."""
+        begins, ends = self.clock.moment(bucket), self.clock.moment(bucket + self.step)
+        return (min(ends, self.end) - max(begins, self.start)) / SECOND
 
     @property
     def interval(self) -> str:
@@ -106,9 +144,19 @@ def parse(document: bytes | str) -> Query:
 
 
 def check_keys(query: Query) -> None:
-    """Raises QueryError for more filters and groups than anybody needs."""
+    """Raises QueryError for more filters and groups than anybody needs, and for filters that are none."""
     if len(query.filters) > MAX_KEYS or len(query.group_by) > MAX_KEYS:
         raise QueryError(f"at most {MAX_KEYS} filters and {MAX_KEYS} keys to group by")
+    for key, wanted in query.filters.items():
+        if isinstance(wanted, Condition):
+            _check_condition(key, wanted)
+
+
+def _check_condition(key: str, wanted: Condition) -> None:
+    if wanted == Condition():
+        raise QueryError(f"the filter {key} says nothing: give a value, `not`, `matches` or `not_matches`")
+    if any(len(pattern or "") > MAX_PATTERN for pattern in (wanted.matches, wanted.not_matches)):
+        raise QueryError(f"the pattern of the filter {key} is longer than {MAX_PATTERN:,} characters")
 
 
 def plan(query: Query, subject: Subject, windows: Mapping[PrivacyLevel, float], now_ns: int) -> Request:
@@ -127,7 +175,14 @@ def plan(query: Query, subject: Subject, windows: Mapping[PrivacyLevel, float], 
         raise QueryError(
             f"more than {MAX_POINTS_A_SERIES:,} points a series: ask for a longer interval or a shorter range"
         )
-    return Request(subject, start, end, step, aggregation)
+    found = clock(query.timezone, start, end, step)
+    extremes = query.extremes and _has_extremes(aggregation, subject)
+    return Request(subject, start, end, step, aggregation, found, extremes)
+
+
+def _has_extremes(aggregation: str, subject: Subject) -> bool:
+    """Of guarded metrics they would pick out windows."""
+    return aggregation == "avg" and subject.type in _LEVELS and not subject.level.guarded
 
 
 def _check_aggregation(aggregation: str, subject: Subject) -> None:

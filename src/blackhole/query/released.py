@@ -78,7 +78,7 @@ def run(reader: Reader, request: Request, chosen: Chosen) -> list[Series]:
     for group, bucket, value, interval in answer(_Source(reader, request, chosen)):
         if math.isfinite(value):
             lower, upper = interval or (None, None)
-            points[group].append(Point(format_time(bucket), value, None, lower, upper))
+            points[group].append(Point(format_time(request.begins(bucket)), value, None, lower, upper))
     return [Series(chosen.attributes[group], points[group]) for group in sorted(points)]
 
 
@@ -91,15 +91,13 @@ class _Source:
         self._bound = {**parameters(request, chosen), "metric": request.subject.metric}
 
     def rows(self, name: str) -> Sequence[tuple[Any, ...]]:
-        table = self._reader.rows(template(name), self._bound, max_rows=MAX_POINTS, timeout=TIMEOUT_S)
+        table = self._reader.rows(self._sql(name), self._bound, max_rows=MAX_POINTS, timeout=TIMEOUT_S)
         if table.truncated:
             raise too_many()
         return table.rows
 
-    def seconds(self, bucket: int) -> float:
-        """How long the bucket is within the range."""
-        request = self.request
-        return (min(bucket + request.step, request.end) - max(bucket, request.start)) / SECOND
+    def _sql(self, name: str) -> str:
+        return template(name).format(bucket=self.request.clock)
 
 
 def _numbers(source: _Source) -> Iterator[Row]:
@@ -107,7 +105,7 @@ def _numbers(source: _Source) -> Iterator[Row]:
     running = _running(source) if any(row[-1] for row in rows) else {}
     divisor: Callable[[int, int], float] = {
         "avg": lambda _bucket, stored: float(stored),
-        "rate": lambda bucket, _stored: source.seconds(bucket),
+        "rate": lambda bucket, _stored: source.request.seconds(bucket),
     }.get(source.request.aggregation, lambda _bucket, _stored: 1.0)
     for group, bucket, total, stored, gauss, laplace, _ in rows:
         if source.request.aggregation == "count":

@@ -19,6 +19,7 @@ from blackhole.query.inventory import inventory, last_heard
 from blackhole.query.language import Answer, Query, Request, SqlAnswer, Subject, check_keys, plan
 from blackhole.query.privacy import Privacy
 from blackhole.query.promql.engine import Engine
+from blackhole.query.promql.matching import Regexes
 from blackhole.query.recent import Recent
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
 from blackhole.query.times import SECOND
@@ -105,6 +106,7 @@ class Runner:
             chosen = select.choose(
                 query,
                 ((row[0], row[3]) for row in stored if (row[1], row[2]) == (subject.type, subject.unit)),
+                Regexes(reader, lambda: select.TIMEOUT_S),
             )
             noisy = self._is_noisy(reader, request)
             if noisy:
@@ -114,6 +116,8 @@ class Runner:
             rate = select.sampling_rate(reader, request, chosen) if series and not noisy else 1.0
             withheld = self._privacy.notes(reader) if noisy else []
         notes += _notes(definition, subject, request.aggregation)
+        if query.extremes and not request.extremes:
+            notes.append("extremes are of averages of open gauges and updowncounters: none in this answer")
         if noisy:
             notes += released.notes(request)
             notes += [*released.too_short(request, self._windows[subject.level]), *withheld]

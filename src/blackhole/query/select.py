@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
-from itertools import groupby
+from itertools import compress, groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from typing import Any
 import msgspec
 
 from blackhole.errors import QueryError
-from blackhole.query.language import MAX_POINTS, QUANTILES, Point, Query, Request, Scalar, Series
+from blackhole.query.filters import passing
+from blackhole.query.language import MAX_POINTS, QUANTILES, Point, Query, Request, Series
+from blackhole.query.promql.matching import Regexes
 from blackhole.query.quantiles import Cell, quantile
 from blackhole.query.times import SECOND
 from blackhole.records import MetricType, format_time
@@ -27,19 +29,18 @@ _MAX_CELLS = 2_000_000
 HOUR_NS = 3600 * SECOND
 _LONG_NS = 6 * HOUR_NS
 
-_SECONDS = "((least(bucket + $step, $until) - greatest(bucket, $from)) / 1e9)"
 _NUMBERS = {
     **{name: f"{name}(value)" for name in ("avg", "max", "min", "sum")},
     **{name: f"quantile_cont(value, {q})" for name, q in QUANTILES.items()},
     "count": "count(*)",
     "last": "arg_max(value, time)",
-    "rate": f"sum(value) / {_SECONDS}",
+    "rate": "sum(value)",
 }
 _BY_HOUR = {
     "avg": "sum(total) / sum(samples)",
     "sum": "sum(total)",
     "count": "sum(samples)::BIGINT",
-    "rate": f"sum(total) / {_SECONDS}",
+    "rate": "sum(total)",
 }
 _HISTOGRAMS = {
     **{name: f"{name}(value)" for name in ("max", "min")},
@@ -47,7 +48,7 @@ _HISTOGRAMS = {
     "sum": "sum(sum)",
     "count": "sum(count)::DOUBLE",
     "last": "arg_max(value, time)",
-    "rate": f"sum(sum) / {_SECONDS}",
+    "rate": "sum(sum)",
 }
 
 Attributes = dict[str, Any]
@@ -62,14 +63,15 @@ class Chosen:
     attributes: list[Attributes]
 
 
-def choose(query: Query, series: Iterable[tuple[int, str]]) -> Chosen:
-    """Filters series (number, attributes as JSON) and groups them by the values of `group_by`."""
+def choose(query: Query, series: Iterable[tuple[int, str]], regexes: Regexes) -> Chosen:
+    """Filters series (number, attributes as JSON), and groups them by `group_by`. Raises QueryError."""
     chosen = Chosen([], [], [])
     numbers: dict[bytes, int] = {}
-    for number, document in series:
-        attributes = msgspec.json.decode(document)
-        if not all(_matches(attributes.get(key), wanted) for key, wanted in query.filters.items()):
-            continue
+    known: list[tuple[int, Attributes]] = [
+        (number, msgspec.json.decode(document)) for number, document in series
+    ]
+    passed = passing(query.filters, [attributes for _, attributes in known], regexes)
+    for number, attributes in compress(known, passed):
         group = {key: attributes.get(key, "") for key in query.group_by}
         place = numbers.setdefault(msgspec.json.encode(group), len(numbers))
         if place == len(chosen.attributes):
@@ -77,20 +79,6 @@ def choose(query: Query, series: Iterable[tuple[int, str]]) -> Chosen:
         chosen.ids.append(number)
         chosen.groups.append(place)
     return chosen
-
-
-def _matches(value: object, wanted: Scalar | list[Scalar]) -> bool:
-    options = wanted if isinstance(wanted, list) else [wanted]
-    return any(_words(value) == _words(option) for option in options)
-
-
-def _words(value: object) -> str | None:
-    """A value as a person writes it, so that `true`, 1 and "1" find what they look like."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return msgspec.json.encode(value).decode()
 
 
 @cache
@@ -101,15 +89,20 @@ def template(name: str) -> str:
 def render(request: Request) -> str:
     """The SQL of a request; its values are bound as $ids, $groups, $step, $from and $until.
 
-    Over hours also as $whole_from and $whole_until.
+    Over hours also as $whole_from and $whole_until. A rate is a sum there, since only the clock knows how
+    long a bucket is.
     """
     if _is_by_hour(request):
-        return template("numbers_by_hour").format(value=_BY_HOUR[request.aggregation])
+        return template("numbers_by_hour").format(value=_BY_HOUR[request.aggregation], bucket=request.clock)
     if request.subject.type not in HISTOGRAMS:
-        return template("numbers").format(value=_NUMBERS[request.aggregation])
+        return template("numbers").format(
+            value=_NUMBERS[request.aggregation],
+            bucket=request.clock,
+            more=", min(value) AS least, max(value) AS most" if request.extremes else "",
+        )
     if request.aggregation in QUANTILES:
-        return template("buckets")
-    return template("histograms").format(value=_HISTOGRAMS[request.aggregation])
+        return template("buckets").format(bucket=request.clock)
+    return template("histograms").format(value=_HISTOGRAMS[request.aggregation], bucket=request.clock)
 
 
 def parameters(request: Request, chosen: Chosen) -> dict[str, Any]:
@@ -126,8 +119,9 @@ def parameters(request: Request, chosen: Chosen) -> dict[str, Any]:
 def _is_by_hour(request: Request) -> bool:
     """Whether the hours that were summed up at sealing will do: the same answer from fewer rows."""
     plain = request.subject.type not in HISTOGRAMS and not request.subject.level.guarded
+    plain = plain and not request.extremes  # of hours only sums are kept
     long = request.step % HOUR_NS == 0 and request.end - request.start >= _LONG_NS
-    return plain and long and request.aggregation in _BY_HOUR
+    return plain and long and request.clock.shows_whole_hours and request.aggregation in _BY_HOUR
 
 
 def _whole_hours(request: Request) -> dict[str, int]:
@@ -144,12 +138,20 @@ def run(reader: Reader, request: Request, chosen: Chosen) -> list[Series]:
     rows = _quantile_rows(reader, request, chosen) if by_buckets else _rows(reader, request, chosen)
     private = request.subject.level.guarded
     points: dict[int, list[Point]] = defaultdict(list)
-    moment = cache(format_time)  # one text for all series: an answer is mostly times
-    for group, bucket, value, samples in rows:
+    moment = cache(lambda bucket: format_time(request.begins(bucket)))  # one text for all series
+    seconds = cache(request.seconds)
+    for group, bucket, value, samples, *extremes in rows:
         if value is not None:
-            shown = value if math.isfinite(value) else None
-            points[group].append(Point(moment(bucket), shown, None if private else samples))
+            each = value / seconds(bucket) if request.aggregation == "rate" else value
+            count = None if private else samples
+            points[group].append(
+                Point(moment(bucket), _shown(each), count, None, None, *map(_shown, extremes))
+            )
     return [Series(chosen.attributes[group], points[group]) for group in sorted(points)]
+
+
+def _shown(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def sampling_rate(reader: Reader, request: Request, chosen: Chosen) -> float:
@@ -166,11 +168,9 @@ def _rows(reader: Reader, request: Request, chosen: Chosen) -> Iterator[Row]:
     return _at_most(MAX_POINTS, reader, render(request), parameters(request, chosen))
 
 
-def _quantile_rows(
-    reader: Reader, request: Request, chosen: Chosen
-) -> Iterator[tuple[int, int, float | None, int]]:
+def _quantile_rows(reader: Reader, request: Request, chosen: Chosen) -> Iterator[Row]:
     bound = parameters(request, chosen)
-    counts = template("histograms").format(value="NULL")
+    counts = template("histograms").format(value="NULL", bucket=request.clock)
     samples = {row[:2]: row[3] for row in _at_most(MAX_POINTS, reader, counts, bound)}
     share = QUANTILES[request.aggregation]
     rows = _at_most(_MAX_CELLS, reader, render(request), bound)

@@ -134,13 +134,14 @@ class Api:
 
     async def query(self, request: Request) -> Response:
         question = parse(await _body(request))
-        return self._sent(await self._threads.call(lambda: self._services.runner.query_document(question)))
+        ask = self._services.runner.query_document
+        return self._sent(await self._threads.call(lambda: ask(question), request.receive))
 
     async def sql(self, request: Request) -> Response:
         question = await _read(request, SqlQuestion)
         ask = self._services.runner.sql_document
         async with self._one_statement:
-            pieces = await self._threads.call(lambda: ask(question.sql, question.max_rows))
+            pieces = await self._threads.call(lambda: ask(question.sql, question.max_rows), request.receive)
         return self._sent(pieces)
 
     async def health(self, _request: Request) -> Response:

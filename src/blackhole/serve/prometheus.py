@@ -99,7 +99,9 @@ class Prometheus:
             query, moment, limit = asked.text("query"), asked.time("time", _now()), asked.limit
             _refuse_lookback(asked)
             ask = self._services.runner.promql.instant
-            return self._sent(await self._ask(lambda: pieces(ask(query, moment), limit, instant=True)))
+            return self._sent(
+                await self._ask(request, lambda: pieces(ask(query, moment), limit, instant=True))
+            )
 
         return await _answered(request, answer)
 
@@ -113,7 +115,7 @@ class Prometheus:
             _refuse_lookback(asked)
             ask = self._services.runner.promql.range
             return self._sent(
-                await self._ask(lambda: pieces(ask(query, start, end, step), limit, instant=False))
+                await self._ask(request, lambda: pieces(ask(query, start, end, step), limit, instant=False))
             )
 
         return await _answered(request, answer)
@@ -124,7 +126,9 @@ class Prometheus:
         async def answer(asked: Parameters) -> Response:
             asked.text("match[]")
             span = asked.span
-            found = await self._ask(lambda: self._services.runner.promql.series(asked.all("match[]"), span))
+            found = await self._ask(
+                request, lambda: self._services.runner.promql.series(asked.all("match[]"), span)
+            )
             return _listed(found, asked.limit)
 
         return await _answered(request, answer)
@@ -135,7 +139,7 @@ class Prometheus:
         async def answer(asked: Parameters) -> Response:
             span, promql = asked.span, self._services.runner.promql
             return _listed(
-                await self._ask(lambda: promql.label_names(asked.all("match[]"), span)), asked.limit
+                await self._ask(request, lambda: promql.label_names(asked.all("match[]"), span)), asked.limit
             )
 
         return await _answered(request, answer)
@@ -146,7 +150,7 @@ class Prometheus:
 
         async def answer(asked: Parameters) -> Response:
             span, promql = asked.span, self._services.runner.promql
-            found = await self._ask(lambda: promql.label_values(name, asked.all("match[]"), span))
+            found = await self._ask(request, lambda: promql.label_values(name, asked.all("match[]"), span))
             return _listed(found, asked.limit)
 
         return await _answered(request, answer)
@@ -155,7 +159,7 @@ class Prometheus:
         """Type and description of every metric."""
 
         async def answer(asked: Parameters) -> Response:
-            found = await self._ask(self._services.runner.promql.metadata)
+            found = await self._ask(request, self._services.runner.promql.metadata)
             names = asked.all("metric") or sorted(found)
             known = {name: found[name] for name in names[: asked.limit] if name in found}
             return _json(Success(known, "success"))
@@ -175,8 +179,8 @@ class Prometheus:
     def _sent(self, document: list[bytes]) -> Response:
         return Document(document, self._room, headers=_NO_STORE)
 
-    async def _ask(self, question: Callable[[], T]) -> T:
-        return await self._threads.call(question)
+    async def _ask(self, request: Request, question: Callable[[], T]) -> T:
+        return await self._threads.call(question, request.receive)
 
 
 async def _answered(request: Request, answer: Callable[[Parameters], Awaitable[Response]]) -> Response:

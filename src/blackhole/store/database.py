@@ -14,6 +14,7 @@ import duckdb
 from blackhole.errors import GivenUpError, OverloadedError, QueryError, StoreError
 from blackhole.records import Head, LedgerRow, MetricType, Point, PrivacyLevel, SeriesRow, StreamState
 from blackhole.store import files, ledger, migrate, opening, rewrite, secret, trouble
+from blackhole.store.asker import take_place
 from blackhole.store.chores import Chores
 from blackhole.store.compact import Copying
 from blackhole.store.reader import Reader, one_line, short_of_memory
@@ -142,7 +143,7 @@ class Database:
 
         `yields`: for people's questions, whose memory writing may take: they end with QueryError then.
         """
-        if not self._readers.acquire(timeout=READER_WAIT_S):
+        if not take_place(self._readers, READER_WAIT_S):
             raise QueryError(f"{MAX_READERS} queries are already running: ask again when they have ended")
         try:
             if yields and not self._watch.has_memory():

@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 
 from blackhole.errors import QueryError
+from blackhole.store.asker import nobody_waits
 from blackhole.store.watch import End, Question, Watch
 
 MAX_BYTES = 64 * 2**20
@@ -136,6 +137,8 @@ def _ended(question: Question, timeout: float) -> QueryError | None:
         return QueryError(f"the query took longer than {timeout:g} s: narrow the time range")
     if question.end is End.MEMORY:
         return short_of_memory()
+    if question.end is End.GONE:
+        return nobody_waits()
     return None
 
 

@@ -1,4 +1,4 @@
-"""Ends questions that take too long, or whose memory writing needs: interrupts them from a thread beside."""
+"""Ends questions that take too long, that nobody waits for, or whose memory writing needs, from beside."""
 
 import threading
 import time
@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
+
+from blackhole.store.asker import asker
 
 # A sort takes a gigabyte in a second: looking less often would see the limit when it is far behind.
 LOOK_EVERY_S = 0.01
@@ -22,15 +24,17 @@ class End(Enum):
 
     TIME = auto()
     MEMORY = auto()
+    GONE = auto()
 
 
 @dataclass(slots=True, eq=False)
 class Question:
-    """One statement that runs. `yields`: whether it is ended when memory is short."""
+    """One statement that runs. `yields`: whether it is ended when memory is short; `gone`: see `asker`."""
 
     interrupt: Callable[[], None]
     until: float
     yields: bool
+    gone: threading.Event | None = None
     end: End | None = None
 
 
@@ -49,7 +53,7 @@ class Watch:
     @contextmanager
     def over(self, interrupt: Callable[[], None], timeout: float, *, yields: bool) -> Iterator[Question]:
         """`interrupt` is called, if need be again and again, until the block is left."""
-        question = Question(interrupt, self._clock() + timeout, yields)
+        question = Question(interrupt, self._clock() + timeout, yields, asker())
         with self._changed:
             self._running.append(question)
             self._changed.notify_all()
@@ -107,6 +111,8 @@ class Watch:
     def _look(self) -> None:
         now = self._clock()
         for question in self._running:
+            if question.gone is not None and question.gone.is_set():
+                question.end = question.end or End.GONE
             if question.until <= now:
                 question.end = question.end or End.TIME
         self._yield_one()
@@ -123,6 +129,6 @@ class Watch:
     def _pause(self) -> float | None:
         if not self._running:
             return None
-        if any(question.yields or question.end for question in self._running):
+        if any(question.yields or question.end or question.gone for question in self._running):
             return LOOK_EVERY_S
         return max(min(question.until for question in self._running) - self._clock(), 0)

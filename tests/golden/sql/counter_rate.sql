@@ -20,7 +20,7 @@ every AS (
     WHERE kind IN (1, 2)
 ),
 found AS (SELECT grp, time, value, time // $step * $step AS bucket FROM every WHERE time >= $from AND time < $until)
-SELECT grp, bucket, sum(value) / ((least(bucket + $step, $until) - greatest(bucket, $from)) / 1e9) AS value, count(*) AS samples
+SELECT grp, bucket, sum(value) AS value, count(*) AS samples
 FROM found
 GROUP BY grp, bucket
 ORDER BY grp, bucket

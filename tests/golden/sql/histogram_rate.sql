@@ -17,7 +17,7 @@ found AS (
     FROM every
     WHERE time >= $from AND time < $until AND count > 0
 )
-SELECT grp, bucket, sum(sum) / ((least(bucket + $step, $until) - greatest(bucket, $from)) / 1e9) AS value, count(*) AS samples
+SELECT grp, bucket, sum(sum) AS value, count(*) AS samples
 FROM found
 GROUP BY grp, bucket
 ORDER BY grp, bucket

@@ -1,4 +1,4 @@
-/** Draws how far a private value may be from the truth: a bar a point, or a band where points are dense. */
+/** Draws how far a private value may be from the truth, as bars, and between which values an average lies, as a band. */
 
 import type uPlot from "uplot";
 import { DASHES } from "./colours";
@@ -42,6 +42,48 @@ export function drawErrorBars(
     ctx.stroke();
   });
   ctx.restore();
+}
+
+/** Beneath the lines: from the least to the greatest value of what each point is the average of. */
+export function drawBands(
+  plot: uPlot,
+  { times, least, most }: Lines,
+  colour: (name: string) => string,
+): void {
+  if (least === undefined || most === undefined) return;
+  const { ctx } = plot;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(plot.bbox.left, plot.bbox.top, plot.bbox.width, plot.bbox.height);
+  ctx.clip();
+  ctx.globalAlpha = 0.18;
+  least.forEach((lows, line) => {
+    ctx.fillStyle = colour(`--chart-${(line % DASHES.length) + 1}`);
+    for (const [from, to] of unbroken(lows)) {
+      const at = Array.from({ length: to - from }, (_, index) => from + index).filter(
+        (index) => lows[index] != null,
+      );
+      const x = (index: number) => plot.valToPos(times[index] ?? 0, "x", true);
+      const y = (value: number | null | undefined) => plot.valToPos(value ?? 0, "y", true);
+      ctx.beginPath();
+      for (const index of at) ctx.lineTo(x(index), y(most[line]?.[index]));
+      for (const index of at.reverse()) ctx.lineTo(x(index), y(lows[index]));
+      ctx.fill();
+    }
+  });
+  ctx.restore();
+}
+
+/** From where to where (not included) there is no gap; undefined is another line's moment and no gap. */
+export function unbroken(column: ArrayLike<number | null | undefined>): [number, number][] {
+  const found: [number, number][] = [];
+  let from = 0;
+  for (let at = 0; at <= column.length; at += 1) {
+    if (at < column.length && column[at] !== null) continue;
+    if (at > from) found.push([from, at]);
+    from = at + 1;
+  }
+  return found;
 }
 
 function bar(

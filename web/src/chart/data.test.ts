@@ -1,5 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { Answer, AnswerPoint } from "../wire";
+import { hasExtremes, toQuestion } from "../ask";
+import { known } from "../known";
+import type { Answer, AnswerPoint, MetricInfo } from "../wire";
+import { unbroken } from "./bars";
 import { highestNamed, linesOfAnswer, namedSeries, secondsOf } from "./data";
 import { newOf } from "./ends";
 import { cell, toCsv } from "./export";
@@ -57,6 +60,24 @@ describe("the lines of an answer", () => {
     expect(linesOfAnswer(namedSeries(noisy), noisy, true).columns[0]).toEqual([-5, 8]);
   });
 
+  it("have a band from the least to the greatest value, unless there are many lines", () => {
+    const spiky = [
+      at(0, 2, { min: 1, max: 90 }),
+      at(10, 3, { min: -4, max: 5 }),
+      at(20, 3),
+      at(90, 1),
+    ];
+    const drawn = lines(answer([spiky]));
+    expect(drawn.least?.[0]).toEqual([1, -4, 3, null, 1]);
+    expect(drawn.most?.[0]).toEqual([90, 5, 3, null, 1]);
+    expect(yRange(1, 3, drawn)).toEqual([-4.4, 90 * 1.15]);
+    expect(lines(answer([spiky, spiky, spiky, spiky])).most).toBeUndefined();
+    expect(unbroken([1, undefined, 2, null, null, 3])).toEqual([
+      [0, 3],
+      [5, 6],
+    ]);
+  });
+
   it("leave the least telling series out, and keep the order of names", () => {
     const many = namedSeries(answer([[at(0, 3)], [at(0, 9)], [at(0, 1)], [at(0, 7)]]));
     expect(highestNamed(many, 2).map(({ attributes }) => attributes["kind"])).toEqual(["k1", "k3"]);
@@ -67,6 +88,23 @@ it("knows how long intervals are", () => {
   expect(["10s", "5m", "1h30m", "250ms", "1d"].map(secondsOf)).toEqual([
     10, 300, 5400, 0.25, 86_400,
   ]);
+});
+
+it("asks for extremes of averages of open levels, over as long as they are quick to find", () => {
+  const info = (type: string, privacy: string) => ({ metric: "a.b", type, privacy }) as MetricInfo;
+  const asked = (aggregation?: string) =>
+    hasExtremes({ metric: "a.b", ...(aggregation === undefined ? {} : { aggregation }) });
+  expect(asked()).toBe(false);
+  known.value = [info("gauge", "internal")];
+  expect([asked(), asked("avg"), asked("max")]).toEqual([true, true, false]);
+  known.value = [info("counter", "internal")];
+  expect(asked()).toBe(false);
+  known.value = [info("updowncounter", "sensitive")];
+  expect(asked()).toBe(false);
+  known.value = null;
+  const ask = { metric: "a.b", extremes: true };
+  expect(toQuestion(ask, { start: 0, end: 86_400 }).extremes).toBe(true);
+  expect(toQuestion(ask, { start: 0, end: 7 * 86_400 }).extremes).toBeUndefined();
 });
 
 describe("CSV", () => {
@@ -86,6 +124,10 @@ describe("CSV", () => {
       "relay",
     ]).text();
     expect(csv).toBe("time,relay,relay lower,relay upper\r\n1970-01-01T00:00:00.000Z,2,1,3\r\n");
+    const band = { times: [0], columns: [[2]], least: [[1]], most: [[3]] };
+    expect((await toCsv(band, [""]).text()).split("\r\n")[0]).toBe(
+      "time,value,value min,value max",
+    );
   });
 });
 

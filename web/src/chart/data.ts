@@ -8,6 +8,9 @@ export interface Lines {
   columns: Column[];
   lower?: Column[];
   upper?: Column[];
+  /** The extremes of what each value is the average of. */
+  least?: Column[];
+  most?: Column[];
 }
 
 export interface Named {
@@ -16,6 +19,9 @@ export interface Named {
   latest: number | null;
   points: AnswerPoint[];
 }
+
+/** More bands than so many hide each other. */
+const MOST_BANDS = 3;
 
 /** A silence longer than so many usual steps is a gap. */
 const GAP = 2.5;
@@ -58,6 +64,13 @@ export function linesOfAnswer(series: readonly Named[], answer: Answer, exact = 
   };
   const { times, found } = pick((point) => point.value);
   const values = found.map((column) => drawn(column, level));
+  if ((exact || series.length <= MOST_BANDS) && series.some(hasExtremes))
+    return {
+      times,
+      columns: values,
+      least: pick((point) => point.min ?? point.value).found,
+      most: pick((point) => point.max ?? point.value).found,
+    };
   const randomised = series.some(({ points }) => points.some((point) => point.lower != null));
   if (!randomised) return { times, columns: values };
   return {
@@ -67,6 +80,8 @@ export function linesOfAnswer(series: readonly Named[], answer: Answer, exact = 
     upper: pick((point) => point.upper ?? point.value).found.map((column) => drawn(column, level)),
   };
 }
+
+const hasExtremes = ({ points }: Named) => points.some(({ max }) => max != null);
 
 /** What is shown of a value with noise: nothing is below zero. */
 export function shownValue(value: number | null, level: PrivacyLevel): number | null {

@@ -5,14 +5,13 @@ import { paint } from "./colours";
 import type { Lines } from "./data";
 
 /** RFC 4180; cells that a spreadsheet would run as a formula are made text. */
-export function toCsv({ times, columns, lower, upper }: Lines, names: readonly string[]): Blob {
+export function toCsv({ times, columns, ...more }: Lines, names: readonly string[]): Blob {
   const heads = names.map((name) => name || "value");
-  const kinds = lower === undefined ? [columns] : [columns, lower, upper ?? []];
-  const suffixes = ["", " lower", " upper"];
-  const head = [
-    "time",
-    ...kinds.flatMap((_, kind) => heads.map((name) => `${name}${suffixes[kind]}`)),
-  ];
+  const { lower, upper, least, most } = more;
+  const all = { "": columns, " lower": lower, " upper": upper, " min": least, " max": most };
+  const found = Object.entries(all).filter(([, kind]) => kind !== undefined);
+  const kinds = found.map(([, kind = []]) => kind);
+  const head = ["time", ...found.flatMap(([suffix]) => heads.map((name) => `${name}${suffix}`))];
   const rows = Array.from(times, (time, at) => [
     new Date(time * 1000).toISOString(),
     ...kinds.flatMap((kind) => kind.map((column) => column[at] ?? "")),

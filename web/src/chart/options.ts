@@ -3,7 +3,7 @@
 import type uPlot from "uplot";
 import { moment, zoomOut, zoomTo } from "../range";
 import { figureText } from "../words";
-import { drawErrorBars } from "./bars";
+import { drawBands, drawErrorBars } from "./bars";
 import { DASHES, paint } from "./colours";
 import type { Lines } from "./data";
 
@@ -56,6 +56,7 @@ export function options(element: HTMLElement, look: Look): uPlot.Options {
     hooks: {
       setCursor: [look.onCursor],
       setSelect: look.zoomable ? [brush] : [],
+      drawAxes: [(plot) => drawBands(plot, look.latest(), colour)],
       draw: [(plot) => drawErrorBars(plot, look.latest(), colour)],
     },
   };
@@ -111,13 +112,13 @@ export function lonely(column: ArrayLike<number | null | undefined>): number[] {
   return found;
 }
 
-/** From zero where that is honest and readable; never flat; error bars fit in. */
+/** From zero where that is honest and readable; never flat; error bars and bands fit in. */
 export function yRange(min: number | null, max: number | null, lines?: Lines): [number, number] {
   let low = min;
   let high = max;
-  for (const column of lines?.lower ?? [])
+  for (const column of lines?.lower ?? lines?.least ?? [])
     for (const value of column) if (value != null && low !== null) low = Math.min(low, value);
-  for (const column of lines?.upper ?? [])
+  for (const column of lines?.upper ?? lines?.most ?? [])
     for (const value of column) if (value != null && high !== null) high = Math.max(high, value);
   if (low === null || high === null || !Number.isFinite(low) || !Number.isFinite(high))
     return [0, 1];

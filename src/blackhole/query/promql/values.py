@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from blackhole.errors import EvaluationError, EvaluationTimeoutError
 from blackhole.query.promql.names import NAME, Labels
+from blackhole.store.asker import check_asker
 
 Values = list[float | None]
 Scalar = list[float]
@@ -66,7 +67,8 @@ class Allowance:
 
     @property
     def left(self) -> float:
-        """Seconds. Raises EvaluationTimeoutError when there are none."""
+        """Seconds. Raises EvaluationTimeoutError when there are none, QueryError when nobody waits."""
+        check_asker()
         left = self._until - time.monotonic()
         if left <= 0:
             raise EvaluationTimeoutError(

@@ -14,7 +14,7 @@ every AS (
     )
 ),
 cells AS (
-    SELECT grp, time // $step * $step AS bucket, unnest(list_prepend(NULL, bounds)) AS lower, unnest(list_append(bounds, NULL)) AS upper,
+    SELECT grp, {bucket:time} AS bucket, unnest(list_prepend(NULL, bounds)) AS lower, unnest(list_append(bounds, NULL)) AS upper,
         unnest(buckets) AS observed, min, max
     FROM every
     WHERE time >= $from AND time < $until AND count > 0

@@ -13,7 +13,7 @@ every AS (
     )
 ),
 found AS (
-    SELECT grp, time, count, sum, sum / count AS value, time // $step * $step AS bucket
+    SELECT grp, time, count, sum, sum / count AS value, {bucket:time} AS bucket
     FROM every
     WHERE time >= $from AND time < $until AND count > 0
 )

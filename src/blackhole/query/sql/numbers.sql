@@ -19,8 +19,8 @@ every AS (
     FROM sealed
     WHERE kind IN (1, 2)
 ),
-found AS (SELECT grp, time, value, time // $step * $step AS bucket FROM every WHERE time >= $from AND time < $until)
-SELECT grp, bucket, {value} AS value, count(*) AS samples
+found AS (SELECT grp, time, value, {bucket:time} AS bucket FROM every WHERE time >= $from AND time < $until)
+SELECT grp, bucket, {value} AS value, count(*) AS samples{more}
 FROM found
 GROUP BY grp, bucket
 ORDER BY grp, bucket

@@ -50,10 +50,10 @@ hours AS (
     WHERE k.last >= make_timestamp_ns($whole_from) AND k.start < make_timestamp_ns($whole_until)
 ),
 found AS (
-    SELECT grp, time // $step * $step AS bucket, 1 AS samples, value AS total
+    SELECT grp, {bucket:time} AS bucket, 1 AS samples, value AS total
     FROM single
     UNION ALL
-    SELECT grp, hour * 3600000000000 // $step * $step, samples, total
+    SELECT grp, {bucket:hour * 3600000000000}, samples, total
     FROM hours
     WHERE samples > 0 AND hour >= $whole_from // 3600000000000 AND hour < $whole_until // 3600000000000
 )

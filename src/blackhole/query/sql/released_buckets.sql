@@ -8,7 +8,7 @@ noise AS (
     GROUP BY window_start
 ),
 cells AS (
-    SELECT c.grp, epoch_ns(l.time) // $step * $step AS bucket, l.bounds, unnest(l.noisy) AS counted,
+    SELECT c.grp, {bucket:epoch_ns(l.time)} AS bucket, l.bounds, unnest(l.noisy) AS counted,
         generate_subscripts(l.noisy, 1) AS place, n.scale, n.mechanism
     FROM released_lists AS l JOIN chosen AS c ON c.id = l.series JOIN noise AS n ON n.window_start = l.time
     WHERE l.bounds IS NOT NULL AND l.time >= make_timestamp_ns($from) AND l.time < make_timestamp_ns($until)

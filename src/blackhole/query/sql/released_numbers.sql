@@ -8,7 +8,7 @@ noise AS (
         AND window_start >= make_timestamp_ns($from) AND window_start < make_timestamp_ns($until)
     GROUP BY window_start
 )
-SELECT c.grp, epoch_ns(p.time) // $step * $step AS bucket, sum(p.value), count(*),
+SELECT c.grp, {bucket:epoch_ns(p.time)} AS bucket, sum(p.value), count(*),
     coalesce(sum(n.scale ** 2) FILTER (n.factorisation IS NULL AND n.mechanism <> 'discrete_laplace'), 0),
     coalesce(sum(n.scale ** 2) FILTER (n.factorisation IS NULL AND n.mechanism = 'discrete_laplace'), 0),
     count(n.factorisation)

@@ -7,7 +7,7 @@ noise AS (
         AND window_start >= make_timestamp_ns($from) AND window_start < make_timestamp_ns($until)
     GROUP BY window_start
 )
-SELECT c.grp, epoch_ns(l.time) // $step * $step AS bucket, sum(l.noisy[1]), sum(l.noisy[2]),
+SELECT c.grp, {bucket:epoch_ns(l.time)} AS bucket, sum(l.noisy[1]), sum(l.noisy[2]),
     coalesce(sum(n.scale ** 2) FILTER (n.mechanism <> 'discrete_laplace'), 0),
     coalesce(sum(n.scale ** 2) FILTER (n.mechanism = 'discrete_laplace'), 0),
     coalesce(sum(n.count_scale ** 2) FILTER (n.mechanism <> 'discrete_laplace'), 0),

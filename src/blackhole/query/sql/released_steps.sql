@@ -9,7 +9,7 @@ noise AS (
     GROUP BY window_start
 ),
 found AS (
-    SELECT c.grp, epoch_ns(p.time) // $step * $step AS bucket, p.series, n.factorisation,
+    SELECT c.grp, {bucket:epoch_ns(p.time)} AS bucket, p.series, n.factorisation,
         any_value(n.mechanism) AS mechanism, max(n.scale) AS scale, list(n.step ORDER BY n.step) AS steps
     FROM recent_points AS p JOIN chosen AS c ON c.id = p.series JOIN noise AS n ON n.window_start = p.time
     WHERE p.time >= make_timestamp_ns($from) AND p.time < make_timestamp_ns($until)
