@@ -116,8 +116,10 @@ def _tables(database: Path) -> dict[str, list[tuple[Any, ...]]]:
         assert {"streams", "recent_points", "series"} <= set(names)
         own = "(SELECT id FROM series WHERE metric LIKE 'blackhole.%' OR privacy_level > 1)"
         asked = {
-            "recent_points": f"SELECT value, cumulative FROM recent_points WHERE series NOT IN {own} ORDER BY rowid",
-            "recent_histogram_points": f"SELECT count, sum FROM recent_histogram_points WHERE series NOT IN {own}",
+            "recent_points": "SELECT value, cumulative FROM recent_points "
+            f"WHERE series NOT IN {own} ORDER BY rowid",
+            "recent_histogram_points": "SELECT count, sum FROM recent_histogram_points "
+            f"WHERE series NOT IN {own}",
             "streams": f"SELECT count(*) FROM streams WHERE series NOT IN {own}",
             "private streams": "SELECT count(*) FROM streams JOIN series ON series.id = streams.series "
             "WHERE privacy_level > 1",

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
@@ -35,14 +35,12 @@ class Chores:
             self.give_way()
             yield
 
-    @contextmanager
-    def turn_if_free(self) -> Iterator[bool]:
-        """For who holds the lock of commits: whether nobody does anything beside, and it stays so."""
-        free = self._turn.acquire(blocking=False)
-        try:
-            yield free
-        finally:
-            if free:
+    def if_free(self, action: Callable[[], None]) -> None:
+        """For who holds the lock of commits: does it when nobody does anything beside."""
+        if self._turn.acquire(blocking=False):
+            try:
+                action()
+            finally:
                 self._turn.release()
 
     @contextmanager

@@ -177,9 +177,7 @@ class Database:
             except BaseException:
                 self._drop_writing_connection()
                 raise
-            with self._chores.turn_if_free() as alone:
-                if alone:
-                    self._checkpoint_when_due()
+            self._chores.if_free(self._checkpoint_when_due)
 
     @contextmanager
     def beside(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -281,7 +279,7 @@ class Database:
             self._close_root(checkpoint=not (self.read_only or self._doubtful))
 
     def _checkpoint(self) -> None:
-        """With the turn. Nobody writes meanwhile: DuckDB could, but a file killed then was once found damaged."""
+        """With the turn. Nobody writes meanwhile: of a process killed then a file was once found damaged."""
         with self._chores.commits(), self._cursor() as cursor:
             try:
                 cursor.execute("CHECKPOINT")
@@ -291,8 +289,8 @@ class Database:
     def _checkpoint_when_due(self) -> None:
         """While nobody else writes."""
         if files.size(files.beside(self.path, files.WAL)) >= opening.CHECKPOINT_BYTES:
-            with suppress(duckdb.Error), self._cursor() as cursor:  # the log has it all
-                cursor.execute("CHECKPOINT")
+            with suppress(StoreError):  # the log has it all
+                self._checkpoint()
 
     def _commit_beside(self, connection: duckdb.DuckDBPyConnection) -> None:
         """While nobody else commits: as there, a COMMIT that failed leaves only the file to be believed."""

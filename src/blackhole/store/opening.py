@@ -12,7 +12,7 @@ from blackhole.store.trouble import DamagedError
 
 # A checkpoint of 16 MiB takes about 50 ms on a slow core and happens once in 400,000 rows.
 CHECKPOINT_BYTES = 16 * 2**20
-# DuckDB's own checkpoint comes at any COMMIT, beside transactions that others have open: only if ours are late.
+# DuckDB's own comes at any COMMIT, beside transactions that others have open: only if ours are late.
 _OWN_CHECKPOINT = "1GiB"
 BLOCK_BYTES = 65_536
 MAX_TEMPORARY = "256MiB"
