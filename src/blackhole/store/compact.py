@@ -104,8 +104,7 @@ class Copying:
             raise _not_the_same(self._fresh, table)
 
     def _count(self, catalog: str, table: str) -> int:
-        sql = f"SELECT count(*) FROM {quoted(catalog)}.main.{quoted(table)}"
-        return int(self._connection.execute(sql).fetchall()[0][0])
+        return rewrite.count(self._connection, catalog, table)
 
 
 def _not_the_same(fresh: Path, table: str) -> StoreError:

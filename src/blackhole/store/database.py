@@ -206,7 +206,7 @@ class Database:
     def checkpoint(self) -> bool:
         """Moves the write-ahead log into the file and frees what was deleted. Raises StoreError.
 
-        Commits go on. Questions wait: False when one did not end, then what it may read was not freed.
+        Commits and questions wait: False when one of these did not end; what it may read was not freed.
         """
         with self._chores.turn(), self._without_questions(needed=False) as alone:
             self._checkpoint()

@@ -171,9 +171,13 @@ def _copy_table(
     connection: duckdb.DuckDBPyConnection, source: str, table: str, condition: Condition | None
 ) -> int:
     """Returns how many rows it left."""
-    sql = f"SELECT count(*) FROM {quoted(source)}.main.{quoted(table)}"
-    count = int(connection.execute(sql).fetchall()[0][0])
-    return count - copy_rows(connection, source, table, numbers(connection, source, table), condition)
+    copied = copy_rows(connection, source, table, numbers(connection, source, table), condition)
+    return count(connection, source, table) - copied
+
+
+def count(connection: duckdb.DuckDBPyConnection, catalog: str, table: str) -> int:
+    sql = f"SELECT count(*) FROM {quoted(catalog)}.main.{quoted(table)}"
+    return int(connection.execute(sql).fetchall()[0][0])
 
 
 def numbers(connection: duckdb.DuckDBPyConnection, source: str, table: str) -> tuple[int, int]:

@@ -28,10 +28,8 @@ SPARSE_ROWS = 500_000
 _MOST_LEFT = 0.125
 
 SQL = Path(__file__).parent / "sql"
-_KINDS = (
-    ("recent_points", SLICE_ROWS, ("seal_points",)),
-    ("recent_histogram_points", SLICE_HISTOGRAMS, ("seal_histograms",)),
-)
+# By the table with the rows, what makes chunks of them.
+_STATEMENTS = {"recent_points": "seal_points", "recent_histogram_points": "seal_histograms"}
 
 log = logging.getLogger(__name__)
 
@@ -90,10 +88,10 @@ class Sealer:
         settled = max(self._started_us, now_ns // 1000 - SETTLED_US)
         limits = {"until": until, "settled": settled}
         sealed = 0
-        for (table, _, statements), most in zip(_KINDS, self._slices, strict=True):
+        for table, most in zip(_STATEMENTS, self._slices, strict=True):
             for bound in self._work(table, limits, most):
                 began = time.perf_counter()
-                sealed += self._seal(table, statements, bound)
+                sealed += self._seal(table, bound)
                 if self._busy():
                     time.sleep(self._pause * (time.perf_counter() - began))
             if sealed:
@@ -131,10 +129,9 @@ class Sealer:
                     return
                 yield {**bound, "ids": ids}
 
-    def _seal(self, table: str, statements: tuple[str, ...], bound: dict[str, object]) -> int:
+    def _seal(self, table: str, bound: dict[str, object]) -> int:
         with self._database.beside() as connection:
-            for name in statements:
-                connection.execute(statement(name), bound)
+            connection.execute(_statement(_STATEMENTS[table]), bound)
             rows = connection.execute(_DELETE.format(table=table), bound).fetchall()
         return int(rows[0][0])
 
@@ -153,7 +150,7 @@ def _block(oldest: int, until: int) -> dict[str, int]:
 
 
 @cache
-def statement(name: str) -> str:
+def _statement(name: str) -> str:
     return (SQL / f"{name}.sql").read_text()
 
 

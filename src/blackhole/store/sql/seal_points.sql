@@ -53,7 +53,7 @@ grouped AS (
             ELSE 0
         END AS kind,
         arg_min(before, nth) AS opening, arg_min(q, nth) AS level, list(q ORDER BY nth) AS qs, list(q - before ORDER BY nth) AS changes,
-        list(value ORDER BY nth) AS reals, 
+        list(value ORDER BY nth) AS reals,
         list(moment // 3600000000000 ORDER BY nth) FILTER (opens) AS hours, list(nth ORDER BY nth) FILTER (opens) AS firsts,
         CASE WHEN any_value(running) > 0 THEN list(cumulative ORDER BY nth) END AS cumulatives,
         min(sampling_rate) AS sampling_rate, max(created_at) AS created_at
