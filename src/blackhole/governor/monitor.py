@@ -104,8 +104,7 @@ class Monitor:
         now = self._clock()
         if now - self._trimmed < QUESTION_TRIM_EVERY_S:
             return True
-        self._trimmed = now
-        self._levers.trim()
+        self._trim(now)
         return self._memory_share() > YIELD_AT
 
     def tick(self) -> None:
@@ -115,7 +114,7 @@ class Monitor:
             self.cpu_percent = (spent - self._cpu_spent) / (now - self._cpu_at) * 100
         self._cpu_at, self._cpu_spent = now, spent
         self._slowing = any(self._levers.pressure())
-        self._levers.trim()
+        self._trim(now)
         self._look_at_memory(now)
         self._look_at_disk(now)
         self._sampler.adapt(throttle=self._slowing or self._holding or self._no_disk is not None)
@@ -133,14 +132,17 @@ class Monitor:
     def _look_at_memory(self, now: float) -> None:
         share = self._memory_share()
         if share > HOLD_AT - SLACK and now - self._trimmed >= TRIM_EVERY_S:
-            self._trimmed = now
-            self._levers.trim()
+            self._trim(now)
             share = self._memory_share()
         holding = share > (HOLD_AT - SLACK if self._holding else HOLD_AT)
         if holding != self._holding:
             self._holding = holding
             self._levers.hold(holding)
         self._no_memory = share > (CLOSE_AT - SLACK if self._no_memory else CLOSE_AT)
+
+    def _trim(self, now: float) -> None:
+        self._trimmed = now
+        self._levers.trim()
 
     def _memory_share(self) -> float:
         return self._gauges.memory() / self._config.max_memory_usage
