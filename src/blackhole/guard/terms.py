@@ -130,8 +130,7 @@ def terms_of(definition: Definition, cost: float, windows: int, mechanism: Mecha
 def declared_groups(definition: Definition) -> Iterator[Attributes]:
     """Every group that is released, in a fixed order: each declared value of each key, and `other`."""
     keys = definition.released_keys
-    options = [(*dict.fromkeys(definition.values.get(key, ())), OTHER) for key in keys]
-    for chosen in itertools.product(*(dict.fromkeys(option) for option in options)):
+    for chosen in itertools.product(*(dict.fromkeys((*definition.values[key], OTHER)) for key in keys)):
         yield dict(zip(keys, chosen, strict=True))
 
 

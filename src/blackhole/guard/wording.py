@@ -14,7 +14,7 @@ _LENGTHS = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}
 
 def of_open(definition: Definition, keep: Sequence[str], config: Config) -> Iterator[str]:
     """What happens to a public or internal metric."""
-    kept = length_words(config.retention_period)
+    kept = _length(config.retention_period)
     yield f"Every point of {definition.name} is kept as it was sent, for {kept}."
     if keep:
         yield (
@@ -63,7 +63,7 @@ def of_released(
     definition: Definition, terms: Terms, config: Config, *, cost: float, error: float, period_error: float
 ) -> Iterator[str]:
     """What happens to a highly sensitive metric. Cost as ε; errors as half a 95 % interval's width."""
-    unit, period = unit_name(definition), length_words(config.budget_period)
+    unit, period = unit_name(definition), _length(config.budget_period)
     what = {MetricType.HISTOGRAM: "the count of each bucket", MetricType.GAUGE: "a sum and a count"}
     yield (
         f"{definition.name} is never stored as it comes. It is added up in memory, and every"
@@ -97,7 +97,7 @@ def of_released(
 def release_assumptions(definition: Definition, config: Config) -> Iterator[str]:
     """What must be true for the promise to hold, and where it ends."""
     yield from unit_assumptions(definition)
-    period = length_words(config.budget_period)
+    period = _length(config.budget_period)
     yield (
         f"the promise is for one UTC period of {period}: a stretch as long that crosses the end of one can"
         " cost 2ε, and d periods d·ε"
@@ -106,7 +106,7 @@ def release_assumptions(definition: Definition, config: Config) -> Iterator[str]
     yield "how much the bounds cut off is not known: intervals are of the clamped total; clamp bias unknown"
 
 
-def length_words(seconds: float) -> str:
+def _length(seconds: float) -> str:
     """A length of time as people say it: `a day`, `5 minutes`."""
     for word, size in _LENGTHS.items():
         if seconds >= size and seconds % size == 0:
@@ -122,7 +122,7 @@ def _power(value: float) -> str:
 
 def _each(seconds: float) -> str:
     """What follows `every`."""
-    return length_words(seconds).removeprefix("an ").removeprefix("a ")
+    return _length(seconds).removeprefix("an ").removeprefix("a ")
 
 
 def unit_assumptions(definition: Definition) -> Iterator[str]:
