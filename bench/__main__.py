@@ -198,13 +198,11 @@ def _ingest(scratch: Path, rounds: int) -> Iterator[Line]:
         costs[cost.case.name] = cost.median
         what = f"{cost.case.name}: CPU to committed rows"
         yield Line(what, cost.median, "µs/point", cost.case.bar, asdict(cost))
-    program = _rotel()
-    if program is None:
-        return
-    for cost in ingest.rotel_costs(program, scratch, rounds):
-        name = cost.case.name
-        yield Line(f"{name}: rotel, receiving only", cost.median, "µs/point", None, asdict(cost))
-        yield Line(f"{name}: ratio to rotel", costs[name] / cost.median, "times")
+    with _compared("rotel"):
+        for cost in ingest.rotel_costs(rotel.program(), scratch, rounds):
+            name = cost.case.name
+            yield Line(f"{name}: rotel, receiving only", cost.median, "µs/point", None, asdict(cost))
+            yield Line(f"{name}: ratio to rotel", costs[name] / cost.median, "times")
 
 
 def _guarded(scratch: Path, rounds: int) -> Iterator[Line]:
@@ -222,21 +220,11 @@ def _spans(scratch: Path, rounds: int) -> Iterator[Line]:
         costs[cost.case.name] = cost.median
         what = f"{cost.case.name}: CPU, distilled and committed"
         yield Line(what, cost.median, "µs/span", cost.case.bar, asdict(cost))
-    program = _rotel()
-    if program is None:
-        return
-    for cost in spans.rotel_costs(program, scratch, rounds):
-        name = cost.case.name
-        yield Line(f"{name}: rotel, receiving only", cost.median, "µs/span", None, asdict(cost))
-        yield Line(f"{name}: ratio to rotel", costs[name] / cost.median, "times")
-
-
-def _rotel() -> Path | None:
-    try:
-        return rotel.program()
-    except rotel.MissingError as missing:
-        print(f"rotel is not compared: {missing}")
-        return None
+    with _compared("rotel"):
+        for cost in spans.rotel_costs(rotel.program(), scratch, rounds):
+            name = cost.case.name
+            yield Line(f"{name}: rotel, receiving only", cost.median, "µs/span", None, asdict(cost))
+            yield Line(f"{name}: ratio to rotel", costs[name] / cost.median, "times")
 
 
 def _latency(result: Steady) -> Iterator[Line]:

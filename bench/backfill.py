@@ -13,19 +13,17 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Metric, NumberDataPoint
 
-from bench import processes, requests
+from bench import processes
+from bench.requests import METHOD, METRICS, SERIES, catalogue
 
-SERIES = 2000
 POINTS = 1440
 STEP_NS = 60 * 10**9
 A_REQUEST = 10
 SEALED_WITHIN_S = 20.0
-_METRICS = 8
 _KINDS = ("gauge", "counter")
 _SEALED = """
 SELECT sum(c.count) FROM chunks AS c JOIN series AS s ON s.id = c.series WHERE s.metric LIKE 'bench.%'
 """
-METHOD = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +55,9 @@ def measure(directory: Path) -> Backfill:
 def send(directory: Path) -> None:
     """To a service on a new file, which is stopped then. Raises RuntimeError when points were refused."""
     directory.mkdir(parents=True)
-    catalogue = directory / "catalogue.yaml"
-    catalogue.write_text(requests.catalogue())
-    with processes.blackhole(directory, catalogue) as server, grpc.insecure_channel(server.target) as channel:
+    entries = directory / "catalogue.yaml"
+    entries.write_text(catalogue())
+    with processes.blackhole(directory, entries) as server, grpc.insecure_channel(server.target) as channel:
         export = channel.unary_unary(METHOD, lambda body: body, ExportMetricsServiceResponse.FromString)
         for body in day():
             answer = export(body)
@@ -77,11 +75,11 @@ def day() -> Iterator[bytes]:
         resource = request.resource_metrics.add()
         resource.resource.attributes.add(key="service.name").value.string_value = "bench"
         scope = resource.scope_metrics.add()
-        metrics = [scope.metrics.add(name=f"bench.{_KINDS[n % 2]}.{n}", unit="1") for n in range(_METRICS)]
+        metrics = [scope.metrics.add(name=f"bench.{_KINDS[n % 2]}.{n}", unit="1") for n in range(METRICS)]
         for number in range(SERIES):
             for time_ns in (begin + nth * STEP_NS for nth in range(first, first + A_REQUEST)):
                 reached[number] += chance.randrange(100) if number % 2 else chance.randint(-100, 100)
-                point = _point(metrics[number % _METRICS], reached[number], begin - STEP_NS)
+                point = _point(metrics[number % METRICS], reached[number], begin - STEP_NS)
                 point.time_unix_nano = time_ns
                 for key, value in _attributes(number).items():
                     point.attributes.add(key=key).value.string_value = value

@@ -1,16 +1,12 @@
 """Measures how long senders wait while the service seals a day, applies retention and draws dashboards."""
 
-import http.client
-import json
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import backfill, open_loop, processes
 from bench.open_loop import Steady
+from bench.people import People, Question
 from bench.requests import Load
 
 RATE = 20_000
@@ -40,51 +36,17 @@ def measure(directory: Path, seconds: int) -> Result:
     day = directory / "day"
     backfill.send(day)
     with processes.blackhole(day, day / "catalogue.yaml") as server:
-        dashboards = _Dashboards(server.api)
-        with dashboards.open():
+        dashboards = People(server.api, DASHBOARDS, _dashboard, pause=EVERY_S)
+        with dashboards.asking():
             busy = open_loop.load(server, load, RATE, seconds)
-    if dashboards.trouble:
-        raise RuntimeError(f"a dashboard: {dashboards.trouble[0]}")
+    if dashboards.unexpected:
+        raise RuntimeError(f"a dashboard: {dashboards.unexpected[0]}")
     sealed = processes.ask(day / "analytics.duckdb", "SELECT coalesce(sum(count), 0) FROM chunks")
-    return Result(quiet, busy, int(sealed), dashboards.answers)
+    return Result(quiet, busy, int(sealed), dashboards.answers[200])
 
 
-class _Dashboards:
-    """Each asks for one metric of the last day, in steps of five minutes, and then again."""
-
-    def __init__(self, api: str) -> None:
-        self._place = api.removeprefix("http://")
-        self._closed = threading.Event()
-        self.answers = 0
-        self.trouble: list[str] = []
-
-    @contextmanager
-    def open(self) -> Iterator[None]:
-        threads = [threading.Thread(target=self._draw, args=(number,)) for number in range(DASHBOARDS)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._closed.set()
-            for thread in threads:
-                thread.join()
-
-    def _draw(self, number: int) -> None:
-        metric = f"bench.{'counter' if number % 2 else 'gauge'}.{number}"
-        while not self._closed.wait(EVERY_S):
-            end = time.time()
-            question = {"metric": metric, "start_time": end - DAY_S, "end_time": end, "interval": "5m"}
-            connection = http.client.HTTPConnection(self._place, timeout=60)
-            try:
-                headers = {"content-type": "application/json"}
-                body = json.dumps({**question, "group_by": ["lane"]})
-                connection.request("POST", "/api/analytics/query", body, headers)
-                answer = connection.getresponse()
-                text = answer.read()
-            finally:
-                connection.close()
-            if answer.status == http.client.OK:
-                self.answers += 1
-            else:
-                self.trouble.append(f"{answer.status}: {text[:200]!r}")
+def _dashboard(person: int, _nth: int) -> Question:
+    """One metric of the last day, in steps of five minutes."""
+    metric, end = f"bench.{'counter' if person % 2 else 'gauge'}.{person}", time.time()
+    question = {"metric": metric, "start_time": end - DAY_S, "end_time": end, "interval": "5m"}
+    return "query", {**question, "group_by": ["lane"]}

@@ -20,9 +20,8 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
 from bench import processes
 from bench.processes import Server
-from bench.requests import METRICS, catalogue
+from bench.requests import METHOD, METRICS, catalogue
 
-METHOD = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 SENDERS = 16
 POINTS = 500
 COUNTERS = tuple(range(1, METRICS, 2))

@@ -1,23 +1,16 @@
 """Measures what people's heaviest questions do to writing: four readers at the memory limit, in loops."""
 
-import http.client
-import json
 import re
-import threading
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench import open_loop, processes
 from bench.open_loop import Steady
+from bench.people import People, Question
 from bench.requests import Load
 
 READERS = 4
 RATE = 20_000
-TIMEOUT_S = 60.0
 # Sorts, windows, joins and lists over all that is stored: each would take all memory if it were let.
 STATEMENTS = (
     "SELECT series, list(value ORDER BY time), count(DISTINCT time) FROM points GROUP BY series",
@@ -38,57 +31,22 @@ class Result:
     answers: dict[int, int]
 
 
-class Readers:
-    """Threads that ask the API one heavy question after the other."""
+def heavy_readers(api: str) -> People:
+    """Each asks one heavy question after the other; that a limit was met is an answer, too."""
+    return People(api, READERS, _heavy, expected={200, 400})
 
-    def __init__(self, api: str) -> None:
-        self._place = api.removeprefix("http://")
-        self._stopped = threading.Event()
-        self.answers: Counter[int] = Counter()
-        self.unexpected: list[str] = []
-        self._threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(READERS)]
 
-    @contextmanager
-    def asking(self) -> Iterator[None]:
-        for thread in self._threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._stopped.set()
-            for thread in self._threads:
-                thread.join()
-
-    def _ask(self, number: int) -> None:
-        while not self._stopped.is_set():
-            number += 1
-            if number % 3:
-                sql = STATEMENTS[number % len(STATEMENTS)]
-                self._post("sql", {"sql": sql, "max_rows": 100_000})
-            else:
-                self._post("query", {"metric": "bench.gauge.0", "aggregation": "p99", "group_by": ["shard"]})
-
-    def _post(self, what: str, question: dict[str, Any]) -> None:
-        connection = http.client.HTTPConnection(self._place, timeout=TIMEOUT_S)
-        try:
-            headers = {"content-type": "application/json"}
-            connection.request("POST", f"/api/analytics/{what}", json.dumps(question), headers)
-            answer = connection.getresponse()
-            body = answer.read()
-        except OSError as error:
-            self.unexpected.append(repr(error))
-            return
-        finally:
-            connection.close()
-        self.answers[answer.status] += 1
-        if answer.status not in {200, 400}:
-            self.unexpected.append(f"{answer.status}: {body[:200]!r}")
+def _heavy(reader: int, nth: int) -> Question:
+    number = reader + nth
+    if number % 3:
+        return "sql", {"sql": STATEMENTS[number % len(STATEMENTS)], "max_rows": 100_000}
+    return "query", {"metric": "bench.gauge.0", "aggregation": "p99", "group_by": ["shard"]}
 
 
 def measure(directory: Path, seconds: int) -> Result:
     """Raises RuntimeError when a reader was not answered, or not as it should."""
     with open_loop.service(directory) as server:
-        readers = Readers(server.api)
+        readers = heavy_readers(server.api)
         with readers.asking():
             steady = open_loop.load(server, Load(open_loop.USUAL, open_loop.CONNECTIONS), RATE, seconds)
     counted = processes.count(directory / "analytics.duckdb")

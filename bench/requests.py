@@ -10,6 +10,7 @@ from typing import Any
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Metric, NumberDataPoint
 
+METHOD = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 SERIES = 2000
 METRICS = 8
 STEP_NS = 1_000_000

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from bench.requests import SERIES
+from bench.steady import quantile
 from blackhole.catalogue.load import load
 from blackhole.query import select
 from blackhole.query.language import Query, Request, Subject
@@ -17,7 +19,6 @@ from blackhole.store.database import Database
 from blackhole.store.seal import DAY_NS, SECOND, Sealer
 from blackhole.store.tidy import Tidier
 
-SERIES = 2000
 A_DAY = 1440
 WINDOWS = {PrivacyLevel.SENSITIVE: 60.0, PrivacyLevel.HIGHLY_SENSITIVE: 3600.0}
 _COUNTERS = SERIES // 2
@@ -115,13 +116,13 @@ def _cold(path: Path, today: int) -> float:
 def _ask(path: Path, today: int, days: int) -> tuple[float, float, float]:
     database = Database.open(path)
     runner = _runner(database)
-    times = sorted(_timed(lambda: runner.query(_dashboard(today))) for _ in range(40))
+    times = [_timed(lambda: runner.query(_dashboard(today))) for _ in range(40)]
     month, broken = (
         statistics.median(_timed(partial(_month, database, end, min(days, 30))) for _ in range(3))
         for end in (today, today - 1234 * SECOND)
     )
     database.close()
-    return times[int(0.95 * len(times))], month, broken
+    return quantile(times, 0.95), month, broken
 
 
 def _runner(database: Database) -> Runner:

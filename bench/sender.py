@@ -12,9 +12,7 @@ from typing import Any
 import grpc
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 
-from bench.requests import Load, lane
-
-METHOD = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+from bench.requests import METHOD, Load, lane
 
 
 async def send(target: str, load: Load, requests: int, first_ns: int, start_ns: int) -> dict[str, Any]:

@@ -14,8 +14,7 @@ from dataclasses import asdict, dataclass, field
 import grpc
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 
-from bench.requests import STEP_NS, Load, Template
-from bench.sender import METHOD
+from bench.requests import METHOD, STEP_NS, Load, Template
 
 WARM_UP_S = 2.0
 RETRY_S = 1.0  # as RetryInfo says

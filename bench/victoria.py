@@ -13,10 +13,11 @@ import msgspec
 
 from bench import backfill, sealed
 from bench.peers import victoria_metrics
+from bench.requests import SERIES
+from bench.steady import quantile
 
 _LINES = 50
-_HOUR_MS = 3_600_000
-_DAY_MS = 24 * _HOUR_MS
+_DAY_MS = 86_400_000
 _TIMES = 40
 
 
@@ -36,32 +37,32 @@ def backfilled(directory: Path) -> float:
         for body in backfill.day():
             _post(f"{url}/v1/metrics", body, "application/x-protobuf")
         _merge(url)
-    return _size(directory / "data") / (backfill.SERIES * backfill.POINTS)
+    return _size(directory / "data") / (SERIES * backfill.POINTS)
 
 
 def dashboard(directory: Path, samples: int) -> Answered:
     """One metric of 20 series, 24 h, steps of 5 minutes, over so many samples. Raises MissingError."""
     directory.mkdir(parents=True)
-    days = max(samples // (sealed.SERIES * sealed.A_DAY), 1)
+    days = max(samples // (SERIES * sealed.A_DAY), 1)
     today = int(time.time()) // 86400 * 86400
     with victoria_metrics(directory) as (url,):
         for lines in _days((today - days * 86400) * 1000, days):
             _post(f"{_root(url)}/api/v1/import", lines, "application/json")
         _merge(url)
-        times = sorted(_asked(url, today) for _ in range(_TIMES))
-    made = days * sealed.SERIES * sealed.A_DAY
-    return Answered(made, _size(directory / "data") / made, times[int(0.95 * _TIMES)])
+        times = [_asked(url, today) for _ in range(_TIMES)]
+    made = days * SERIES * sealed.A_DAY
+    return Answered(made, _size(directory / "data") / made, quantile(times, 0.95))
 
 
 def _days(start_ms: int, days: int) -> Iterator[bytes]:
     """The series of `bench.sealed`, a day and series a line."""
-    reached, encode = [0] * sealed.SERIES, msgspec.json.Encoder().encode
+    reached, encode = [0] * SERIES, msgspec.json.Encoder().encode
     for day in range(days):
         first = start_ms + day * _DAY_MS
         times = encode(list(range(first, first + _DAY_MS, 60_000)))
         lines = []
-        for number in range(sealed.SERIES):
-            is_counter = number < sealed.SERIES // 2
+        for number in range(SERIES):
+            is_counter = number < SERIES // 2
             steps = random.choices(range(100) if is_counter else range(-100, 101), k=sealed.A_DAY)
             walk = list(itertools.accumulate(steps, initial=reached[number]))[1:]
             reached[number] = walk[-1]

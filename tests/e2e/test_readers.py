@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-from bench.readers import READERS, Readers
+from bench.readers import READERS, heavy_readers
 from bench.requests import STEP_NS, Load, Template, catalogue
 from tests.e2e.service import Service, stored
 
@@ -28,7 +28,7 @@ def test_four_heavy_readers_neither_stop_commits_nor_break_the_file(tmp_path: Pa
     template = Template(LOAD, 0, first_ns)
     sent = peak = 0
     with service(tmp_path) as running:
-        readers = Readers(running.ready["api"])
+        readers = heavy_readers(running.ready["api"])
         end = time.monotonic() + SECONDS
         with readers.asking():
             while time.monotonic() < end:
