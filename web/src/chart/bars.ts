@@ -16,10 +16,7 @@ export function drawErrorBars(
   const { ctx } = plot;
   const ratio = devicePixelRatio;
   const apart = plot.bbox.width / ratio / Math.max(1, times.length);
-  ctx.save();
-  ctx.beginPath();
-  ctx.rect(plot.bbox.left, plot.bbox.top, plot.bbox.width, plot.bbox.height);
-  ctx.clip();
+  clip(plot);
   lower.forEach((lows, line) => {
     ctx.strokeStyle = colour(`--chart-${(line % DASHES.length) + 1}`);
     ctx.lineWidth = (apart < DENSE ? Math.max(1, apart - 1) : 1.5) * ratio;
@@ -44,6 +41,14 @@ export function drawErrorBars(
   ctx.restore();
 }
 
+/** Until `restore` nothing is drawn beside the plot. */
+function clip({ ctx, bbox }: uPlot): void {
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+}
+
 /** Beneath the lines: from the least to the greatest value of what each point is the average of. */
 export function drawBands(
   plot: uPlot,
@@ -52,10 +57,7 @@ export function drawBands(
 ): void {
   if (least === undefined || most === undefined) return;
   const { ctx } = plot;
-  ctx.save();
-  ctx.beginPath();
-  ctx.rect(plot.bbox.left, plot.bbox.top, plot.bbox.width, plot.bbox.height);
-  ctx.clip();
+  clip(plot);
   ctx.globalAlpha = 0.18;
   least.forEach((lows, line) => {
     ctx.fillStyle = colour(`--chart-${(line % DASHES.length) + 1}`);
