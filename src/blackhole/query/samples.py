@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from blackhole.errors import EvaluationError
+from blackhole.query.increments import Column, Part, joined
 from blackhole.store.reader import Reader
 
 SQL = Path(__file__).parent / "sql"
@@ -21,16 +22,6 @@ _BATCH = 500
 _FIRST, _LAST = -(2**62) // _MILLISECOND, 2**62 // _MILLISECOND
 
 Bounds = tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """The samples of one series in the order of time. `before`: the sum of all that is older."""
-
-    series: int
-    times: "array[int]"
-    values: "array[float]"
-    before: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +70,20 @@ class Samples:
     def levels(self, ids: Sequence[int], after: int, until: int) -> Iterator[Column]:
         """Values as stored; of several in one millisecond the one that was stored last."""
         for batch in _batches(ids):
-            yield from self._columns(batch, after, until, _last)
+            for series, times, values in self._rows("columns", batch, after, until):
+                self._take(len(times))
+                yield Column(series, *_ordered(array("q", times), array("d", values), _last))
 
     def increments(self, ids: Sequence[int], after: int, until: int) -> Iterator[Column]:
-        """Increments, with what they add up to before; those of one millisecond are one."""
+        """Increments, with what the counter was before them; those of one millisecond are one."""
         for batch in _batches(ids):
-            before = self.before(batch, after)
-            for column in self._columns(batch, after, until, sum):
-                yield Column(column.series, column.times, column.values, before.get(column.series, 0.0))
+            parts: dict[int, list[Part]] = {}
+            for series, stream, times, values, *sent, restarts in self._rows("increments", batch, after, until):
+                self._take(len(times))
+                ordered = _ordered(array("q", times), array("d", values), sum)
+                parts.setdefault(series, []).append(Part(stream, *ordered, *sent, restarts or ()))
+            older = self._older(list(parts), after)
+            yield from (joined(series, found, older.get(series, {})) for series, found in parts.items())
 
     def histograms(
         self, ids: Sequence[int], after: int, until: int, *, running: bool = True
@@ -115,8 +112,15 @@ class Samples:
             yield from (History(series, found) for series, found in blocks.items())
 
     def before(self, ids: Sequence[int], after: int) -> dict[int, float]:
-        """What the increments of each series add up to until `after`."""
-        return dict(self._rows("sums", ids, None, after))
+        """What each counter came to by `after`."""
+        return {series: sum(found.values()) for series, found in self._older(ids, after).items()}
+
+    def _older(self, ids: Sequence[int], after: int) -> dict[int, dict[int, float]]:
+        """What each stream of each series came to by `after`: its first value as sent, and what it added."""
+        found: dict[int, dict[int, float]] = {}
+        for series, stream, total in self._rows("sums", ids, None, after):
+            found.setdefault(series, {})[stream] = total
+        return found
 
     def before_histograms(self, ids: Sequence[int], after: int) -> dict[int, list[Before]]:
         """The same of histograms."""
@@ -141,21 +145,12 @@ class Samples:
             found.setdefault(series, set()).update(bounds)
         return found
 
-    def _columns(
-        self, ids: Sequence[int], after: int, until: int, one: Callable[[list[float]], float]
-    ) -> list[Column]:
-        columns: list[Column] = []
-        for series, times, values in self._rows("columns", ids, after, until):
-            self._take(len(times))
-            columns.append(Column(series, *_ordered(array("q", times), array("d", values), one)))
-        return columns
-
     def _rows(
         self, name: str, ids: Sequence[int], after: int | None, until: int, **pieces: str
     ) -> Iterator[tuple[Any, ...]]:
-        bound: dict[str, Any] = {"ids": list(ids), "until": (until + 1) * _MILLISECOND}
+        bound: dict[str, Any] = {"ids": list(ids), "until": nanoseconds(until + 1)}
         if after is not None:
-            bound["from"] = (after + 1) * _MILLISECOND
+            bound["from"] = nanoseconds(after + 1)
         return self._reader.each(template(name).format(**pieces), bound, timeout=self._left())
 
     def _take(self, samples: int) -> None:
@@ -169,6 +164,11 @@ class Samples:
 @cache
 def template(name: str) -> str:
     return (SQL / f"promql_{name}.sql").read_text(encoding="utf-8")
+
+
+def nanoseconds(time: int) -> int:
+    """Of a time in milliseconds. No sample lies beyond what DuckDB takes for a time."""
+    return max(_FIRST, min(time, _LAST)) * _MILLISECOND
 
 
 def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from blackhole.query.samples import Bounds, positions, template
+from blackhole.query.samples import Bounds, nanoseconds, positions, template
 from blackhole.store.reader import Reader
 
-_MILLISECOND = 1_000_000
 # DuckDB holds a group for each step of each series at once.
 _BATCH = 200
 _HISTOGRAM_BATCH = 40
@@ -36,6 +35,7 @@ class Tiles:
     """Of each step: how many samples, their first and last time and value, and what they add up to.
 
     `totals` are of all samples of a step, `sums` of those that are looked at; `before` of all that is older.
+    `first_sent`: of counters the running value of the first sample as it was sent, None where it is not known.
     """
 
     counts: list[int]
@@ -47,22 +47,26 @@ class Tiles:
     least: list[float]
     most: list[float]
     totals: list[float]
+    first_sent: list[float | None]
     before: float = 0.0
 
     @classmethod
     def empty(cls, count: int) -> "Tiles":
-        return cls(*([0] * count for _ in range(3)), *([0.0] * count for _ in range(6)))  # type: ignore[arg-type]
+        numbers = ([0.0] * count for _ in range(6))
+        return cls(*([0] * count for _ in range(3)), *numbers, [None] * count)  # type: ignore[arg-type]
 
     def beside(self) -> "Tiles":
         """Tiles of the same samples with other values, of which the last, least and most are not kept."""
         count = len(self.counts)
         shared = self.counts, self.first_times, self.last_times
         unused = self.last_values
-        return Tiles(*shared, [0.0] * count, unused, [0.0] * count, unused, unused, [0.0] * count)
+        return Tiles(
+            *shared, [0.0] * count, unused, [0.0] * count, unused, unused, [0.0] * count, [None] * count
+        )
 
     def put(self, place: int, row: Sequence[Any]) -> None:
         """`row`: as the fields from `counts` on. A step of which nothing is looked at has a total only."""
-        self.totals[place] = row[-1]
+        self.totals[place], self.first_sent[place] = row[8:]
         if row[0]:
             self.counts[place], self.first_times[place], self.last_times[place] = row[:3]
             self.first_values[place], self.last_values[place] = row[3:5]
@@ -77,14 +81,25 @@ class Steps:
         self._left = left
 
     def numbers(
-        self, ids: Sequence[int], tiling: Tiling, *, table: str = "points", value: str = "value"
+        self,
+        ids: Sequence[int],
+        tiling: Tiling,
+        *,
+        table: str = "points",
+        value: str = "value",
+        sent: str = "cumulative",
     ) -> Iterator[tuple[int, Tiles | None]]:
         """Each series that has samples. None: it is fed by several streams, whose samples may coincide."""
+        stored = {"table": table, "value": value, "sent": sent}
         for batch in _batches(ids):
             known: dict[int, Tiles | None] = {}
-            for series, bucket, *row, single in self._rows("steps", batch, tiling, table=table, value=value):
+            streams: dict[int, list[int]] = {}
+            for series, bucket, *row, stream, last in self._rows("steps", batch, tiling, **stored):
                 tiles = known.setdefault(series, Tiles.empty(tiling.count))
-                if not single:
+                follow = streams.setdefault(series, [stream])
+                if stream != follow[-1]:
+                    follow.append(stream)
+                if stream != last or follow.count(stream) > 1:
                     known[series] = None
                 elif tiles is not None:
                     tiles.put(bucket, row)
@@ -120,10 +135,10 @@ class Steps:
         self, name: str, ids: Sequence[int], tiling: Tiling, **pieces: str
     ) -> Iterator[tuple[Any, ...]]:
         until = tiling.origin + tiling.step * tiling.count
-        bound: dict[str, Any] = {"ids": list(ids), "until": (until + 1) * _MILLISECOND}
+        bound: dict[str, Any] = {"ids": list(ids), "until": nanoseconds(until + 1)}
         if name != "most_bounds":
             bound |= {
-                "from": (tiling.origin + 1) * _MILLISECOND,
+                "from": nanoseconds(tiling.origin + 1),
                 "origin": tiling.origin,
                 "step": tiling.step,
                 "length": tiling.length,
@@ -145,7 +160,7 @@ def _put_cells(tiles: list[Tiles], place: int, row: Sequence[Any]) -> None:
         list(accumulate(found[:size])) if found and found[0] is not None else [0.0] * size for found in lists
     ]
     for tile, first, within, total in zip(tiles, *cells, strict=True):
-        tile.put(place, (count, first_time, last_time, first, 0.0, within, 0.0, 0.0, total))
+        tile.put(place, (count, first_time, last_time, first, 0.0, within, 0.0, 0.0, total, None))
 
 
 def _batches(ids: Sequence[int], size: int = _BATCH) -> Iterator[Sequence[int]]:

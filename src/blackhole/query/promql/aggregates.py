@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from blackhole.errors import EvaluationError
 from blackhole.query.promql.names import NAME, Labels, number_text
+from blackhole.query.promql.order import best, higher, lower
 from blackhole.query.promql.overtime import deviation, greatest, least, mean, quantile, total, variance
 from blackhole.query.promql.values import Key, Scalar, Series, Values, Vector, key_of
 
@@ -42,7 +43,7 @@ SIMPLE: dict[str, One] = {
     "stdvar": _scatter(variance),
 }
 
-KNOWN = {*SIMPLE, "quantile", "count_values", "topk", "bottomk"}
+KNOWN = {*SIMPLE, "quantile", "count_values", "topk", "bottomk", "limitk"}
 
 
 def groups(vector: Vector, grouping: Grouping) -> list[tuple[Labels, Vector]]:
@@ -90,7 +91,8 @@ def extremes(vector: Vector, grouping: Grouping, k: Scalar, *, largest: bool) ->
         kept: list[Values] = [[None] * len(k) for _ in members]
         order: list[int] = []
         for step, wanted in enumerate(k):
-            order = _ranked(members, step, largest=largest)[: _count(wanted)]
+            ranked = best(_known(members, step), _count(wanted), lower if largest else higher)
+            order = [place for _, place in ranked]
             for place in order:
                 kept[place][step] = members[place].values[step]
         rank = {place: position for position, place in enumerate(order)}
@@ -100,14 +102,23 @@ def extremes(vector: Vector, grouping: Grouping, k: Scalar, *, largest: bool) ->
     return answers
 
 
-def _ranked(members: Vector, step: int, *, largest: bool) -> list[int]:
-    """The places of the series that have a value, best first, NaN last."""
-    known = [
+def _known(members: Vector, step: int) -> list[tuple[float, int]]:
+    """The values at a step, each with the place of its series."""
+    return [
         (value, place) for place, series in enumerate(members) if (value := series.values[step]) is not None
     ]
-    sign = -1 if largest else 1
-    known.sort(key=lambda item: math.inf if math.isnan(item[0]) else sign * item[0])
-    return [place for _, place in known]
+
+
+def limited(vector: Vector, grouping: Grouping, k: Scalar) -> Vector:
+    """For limitk: of each step the first `k` series of a group that have a value."""
+    answers: Vector = []
+    for _, members in groups(vector, grouping):
+        kept: list[Values] = [[None] * len(k) for _ in members]
+        for step, wanted in enumerate(k):
+            for value, place in _known(members, step)[: _count(wanted)]:
+                kept[place][step] = value
+        answers += [Series(s.labels, values) for s, values in zip(members, kept, strict=True)]
+    return answers
 
 
 def _count(k: float) -> int:
@@ -117,7 +128,9 @@ def _count(k: float) -> int:
 
 
 def count_values(vector: Vector, grouping: Grouping, label: str) -> Vector:
-    """How many series of a group have each value, which becomes `label`."""
+    """How many series of a group have each value, which becomes `label`. Raises EvaluationError."""
+    if not label:
+        raise EvaluationError('invalid label name ""')
     answers: Vector = []
     for labels, members in groups(vector, grouping):
         length = len(members[0].values)

@@ -3,7 +3,9 @@
 import math
 from collections.abc import Callable, Sequence
 
+from blackhole.query.promql import order
 from blackhole.query.promql.maths import DATES, MATHS, clamped, to_nearest
+from blackhole.query.promql.order import higher, lower
 from blackhole.query.promql.values import Grid, Scalar, Series, Values, Vector, key_of, merged, nameless
 
 MAPPED: dict[str, Callable[[float], float]] = {**MATHS, **DATES}
@@ -70,43 +72,20 @@ def stamped(vector: Vector, grid: Grid) -> Vector:
 
 def in_order(vector: Vector, *, descending: bool) -> Vector:
     """sort() and sort_desc(), which mean something for one step only; NaN stands last."""
-
-    def place(series: Series) -> float:
-        value = series.values[-1]
-        if value is None or math.isnan(value):
-            return math.inf
-        return -value if descending else value
-
-    numbers = sorted((s for s in vector if not _is_nan(s)), key=place)
-    return [*numbers, *(series for series in vector if _is_nan(series))]
-
-
-def _is_nan(series: Series) -> bool:
-    value = series.values[-1]
-    return value is not None and math.isnan(value)
+    worse = lower if descending else higher
+    known = [(value, series) for series in vector if (value := series.values[-1]) is not None]
+    found = [series for _, series in order.in_order(known, lambda a, b: worse(b[0], a[0]))]
+    return found + [series for series in vector if series.values[-1] is None]
 
 
 def in_order_of_labels(vector: Vector, names: Sequence[str], *, descending: bool) -> Vector:
     """sort_by_label(): digits in a value count as one number."""
-    return sorted(
-        vector,
-        key=lambda series: (
-            [_natural(series.labels.get(name, "")) for name in names],
-            key_of(series.labels),
-        ),
-        reverse=descending,
-    )
 
+    def before(left: Series, right: Series) -> bool:
+        for name in names:
+            one, other = left.labels.get(name, ""), right.labels.get(name, "")
+            if one != other:
+                return order.natural(one, other) is not descending
+        return (key_of(left.labels) < key_of(right.labels)) is not descending
 
-def _natural(text: str) -> list[tuple[bool, int, str]]:
-    pieces: list[tuple[bool, int, str]] = []
-    digits = ""
-    for letter in f"{text}\0":
-        if letter.isascii() and letter.isdigit():
-            digits += letter
-            continue
-        if digits:
-            pieces.append((False, int(digits), ""))
-            digits = ""
-        pieces.append((True, 0, letter))
-    return pieces
+    return order.in_order(vector, before)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 
+from blackhole.errors import EvaluationError
 from blackhole.query.promql.values import Scalar, Values
 from blackhole.query.promql.windows import Windows
 
@@ -29,7 +30,7 @@ def extrapolated(windows: Windows, *, counter: bool, per_second: bool) -> Values
         factor = extrapolation(
             (times[first], times[last - 1], last - first),
             (end - windows.length, end),
-            (change, values[first]) if counter else None,
+            (change, windows.sent[first]) if counter else None,
         )
         found.append(change * (factor / (windows.length / 1000)) if per_second else change * factor)
     return found
@@ -48,7 +49,7 @@ def extrapolation(
     """By how much the samples of a window fall short of it.
 
     `samples`: times of the first and the last, and how many there are; `window`: its start and end;
-    `counter`: the change and the first value of a series that began at zero.
+    `counter`: the change and the first value, as sent, of a series that began at zero.
     """
     earliest, latest, count = samples
     start, end = window
@@ -81,7 +82,7 @@ def instant(windows: Windows, *, counter: bool) -> Values:
 
 def counted(windows: Windows, differs: Callable[[float, float], bool]) -> Values:
     """How many samples of a window differ so from the one before."""
-    values = windows.values
+    values = windows.sent
     totals = [0]
     for before, after in pairwise(values):
         totals.append(totals[-1] + differs(before, after))
@@ -138,6 +139,30 @@ def predict_linear(windows: Windows, ahead: Scalar) -> Values:
         slope, level = regression(times[first:last], values[first:last], now)
         found.append(slope * seconds + level)
     return found
+
+
+def smoothed(windows: Windows, smoothing: Scalar, trend: Scalar) -> Values:
+    """double_exponential_smoothing(). Raises EvaluationError for factors that are not between 0 and 1."""
+    found: Values = []
+    for (first, last), level, slope in zip(windows.spans, smoothing, trend, strict=True):
+        if last == first:
+            found.append(None)
+            continue
+        for word, factor in (("smoothing", level), ("trend", slope)):
+            if factor <= 0 or factor >= 1:
+                raise EvaluationError(f"invalid {word} factor: {factor:g} is not between 0 and 1")
+        found.append(_smooth(windows.values[first:last], level, slope) if last - first > 1 else None)
+    return found
+
+
+def _smooth(values: Sequence[float], smoothing: float, trend: float) -> float:
+    before, level = 0.0, values[0]
+    change = values[1] - values[0]
+    for place, value in enumerate(values[1:]):
+        if place:
+            change = trend * (level - before) + (1 - trend) * change
+        before, level = level, smoothing * value + (1 - smoothing) * (level + change)
+    return level
 
 
 PLAIN: dict[str, Callable[[Windows], Values]] = {

@@ -19,18 +19,23 @@ from blackhole.query.promql.tree import (
     text_of,
     unsupported,
 )
-from blackhole.query.promql.values import Grid, Scalar, Series, Values, Vector, merged, nameless
+from blackhole.query.promql.values import Grid, Scalar, Series, Values, Vector, key_of, merged, nameless
 
 Args = Sequence[syntax.Expr]
 
 _OVER_RANGES = {**counters.PLAIN, **overtime.PLAIN}
-_WITH_NUMBER = {"quantile_over_time": 0, "predict_linear": 1}
+# Functions that take numbers beside the range, and where among the arguments these are.
+_WITH_NUMBERS: dict[str, tuple[Callable[..., Values], Sequence[int]]] = {
+    "quantile_over_time": (overtime.quantile_over_time, (0,)),
+    "predict_linear": (counters.predict_linear, (1,)),
+    "double_exponential_smoothing": (counters.smoothed, (1, 2)),
+}
 # Nanoseconds a sample, about, of the functions that look at every sample of every window.
 _COSTS = {
     **dict.fromkeys(("sum_over_time", "avg_over_time", "min_over_time", "max_over_time"), 60),
     **dict.fromkeys(("stddev_over_time", "stdvar_over_time", "quantile_over_time"), 300),
     **dict.fromkeys(("mad_over_time", "ts_of_max_over_time", "ts_of_min_over_time"), 500),
-    **dict.fromkeys(("deriv", "predict_linear"), 500),
+    **dict.fromkeys(("deriv", "predict_linear", "double_exponential_smoothing"), 500),
 }
 _SET_OPERATORS = ("and", "or", "unless")
 
@@ -115,11 +120,13 @@ class Evaluator:
         number = self.scalar(_needed(expr.param), grid)
         if name == "quantile":
             return aggregates.quantiles(vector, grouping, number)
+        if name == "limitk":
+            return aggregates.limited(vector, grouping, number)
         return aggregates.extremes(vector, grouping, number, largest=name == "topk")
 
     def _call(self, call: syntax.Call, grid: Grid) -> Vector:
         name, args = call.func.name, call.args
-        if name in _OVER_RANGES or name in _WITH_NUMBER:
+        if name in _OVER_RANGES or name in _WITH_NUMBERS:
             return self._over_range(name, args, grid)
         if name in calls.MAPPED:
             vector = self.vector(args[0], grid) if args else [Series({}, [t / 1000 for t in grid.times])]
@@ -133,9 +140,8 @@ class Evaluator:
 
     def _over_range(self, name: str, args: Sequence[syntax.Expr], grid: Grid) -> Vector:
         keeps_name = name in {"last_over_time", "first_over_time"}
-        number: Scalar | None = None
-        if name in _WITH_NUMBER:
-            number = self.scalar(args[_WITH_NUMBER[name]], grid)
+        function, places = _WITH_NUMBERS.get(name) or (_OVER_RANGES[name], ())
+        numbers = [self.scalar(args[place], grid) for place in places]
         expr = bare(args[1 if name == "quantile_over_time" else 0])
         answers: Vector = []
         if name in SUMMED and isinstance(expr, syntax.MatrixSelector):
@@ -144,15 +150,10 @@ class Evaluator:
         else:
             found = self.ranges.over(expr, grid, self.vector)
         for run, windows in self.ranges.values(found, grid, _COSTS.get(name, 0)):
-            if number is None:
-                values = _OVER_RANGES[name](windows)
-            elif name == "predict_linear":
-                values = counters.predict_linear(windows, number)
-            else:
-                values = overtime.quantile_over_time(windows, number)
+            values = function(windows, *numbers)
             if any(value is not None for value in values):
                 answers.append(Series(run.labels if keeps_name else nameless(run.labels), values))
-        return merged(answers)
+        return merged(sorted(answers, key=lambda series: key_of(series.labels)))
 
 
 def _needed(expr: syntax.Expr | None) -> syntax.Expr:
@@ -167,8 +168,9 @@ def _vector(evaluator: Evaluator, args: Args, grid: Grid) -> Vector:
 
 def _timestamp(evaluator: Evaluator, args: Args, grid: Grid) -> Vector:
     """The times of samples where they are named directly, else those of the steps."""
-    if isinstance(args[0], syntax.VectorSelector):
-        vector = evaluator.ranges.instant(args[0], grid, stamps=True)
+    selector = bare(args[0])
+    if isinstance(selector, syntax.VectorSelector):
+        vector = evaluator.ranges.instant(selector, grid, stamps=True)
         return merged(Series(nameless(series.labels), series.values) for series in vector)
     return calls.stamped(evaluator.vector(args[0], grid), grid)
 

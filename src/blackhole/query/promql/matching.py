@@ -40,6 +40,7 @@ class Regexes:
 
     def matched(self, pattern: str, values: Iterable[str]) -> set[str]:
         """Those of `values` that match as a whole."""
+        pattern = _as_re2(pattern)
         wanted = set(values)
         new = [value for value in wanted if (pattern, value) not in self._known]
         if new:
@@ -55,6 +56,7 @@ class Regexes:
 
     def groups(self, pattern: str, values: Iterable[str]) -> dict[str, dict[str, str]]:
         """What the groups of `pattern` hold, by number and name, of each value that matches as a whole."""
+        pattern = _as_re2(pattern)
         names = [match[1] for match in _GROUP.finditer(pattern) if match[0].startswith("(")]
         wanted = f"(?s:{pattern})"
         columns = ", ".join(f"regexp_extract(value, $whole, {n})" for n in range(len(names) + 1))
@@ -71,6 +73,13 @@ class Regexes:
             }
             for value, *found in rows
         }
+
+
+def _as_re2(pattern: str) -> str:
+    """Go also takes `(?<name>` for `(?P<name>`; the RE2 here is older."""
+    return _GROUP.sub(
+        lambda match: match[0].replace("(?<", "(?P<") if match[0].startswith("(?<") else match[0], pattern
+    )
 
 
 def matchers_of(selector: syntax.VectorSelector) -> list[Matcher]:

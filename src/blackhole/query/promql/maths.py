@@ -6,6 +6,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
+# After 400 years the calendar begins anew, also its weekdays.
+_CYCLE_YEARS = 400
+_CYCLE_S = 146_097 * 86_400
+_YEAR_2000 = 946_684_800
+_TOO_LARGE = 2**63
+
 Unary = Callable[[float], float]
 Binary = Callable[[float, float], float]
 
@@ -131,11 +137,22 @@ COMPARISONS: dict[str, Callable[[float, float], bool]] = {
 
 
 def _of_date(pick: Callable[[datetime], int], seconds: float) -> float:
-    """NaN for what is no time of the years 1 to 9999."""
-    try:
-        return float(pick(datetime.fromtimestamp(int(seconds), UTC)))
-    except (ValueError, OverflowError, OSError):
-        return math.nan
+    return float(pick(_moment(seconds)[0]))
+
+
+def _year(seconds: float) -> float:
+    moment, cycles = _moment(seconds)
+    return float(moment.year + cycles * _CYCLE_YEARS)
+
+
+def _moment(seconds: float) -> tuple[datetime, int]:
+    """The same moment of the years 2000 to 2399, and by how many times 400 years it was moved.
+
+    What does not fit into 64 bits is where Go's conversion of such numbers lands on common processors.
+    """
+    whole = int(seconds) if abs(seconds) < _TOO_LARGE else _TOO_LARGE
+    cycles, inside = divmod(whole - _YEAR_2000, _CYCLE_S)
+    return datetime.fromtimestamp(_YEAR_2000 + inside, UTC), cycles
 
 
 DATES: dict[str, Unary] = {
@@ -146,5 +163,5 @@ DATES: dict[str, Unary] = {
     "day_of_year": partial(_of_date, lambda moment: moment.timetuple().tm_yday),
     "days_in_month": partial(_of_date, lambda moment: calendar.monthrange(moment.year, moment.month)[1]),
     "month": partial(_of_date, lambda moment: moment.month),
-    "year": partial(_of_date, lambda moment: moment.year),
+    "year": _year,
 }

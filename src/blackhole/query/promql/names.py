@@ -137,5 +137,8 @@ def number_text(value: float) -> str:
     if "e" not in text:
         return text.removesuffix(".0")
     digits, _, exponent = text.partition("e")
-    places = max(0, len(digits.partition(".")[2]) - int(exponent))
-    return f"{value:.{places}f}"
+    whole, _, fraction = digits.removeprefix("-").partition(".")
+    sign = "-" if value < 0 else ""
+    if int(exponent) > 0:
+        return sign + whole + fraction.ljust(int(exponent), "0")
+    return f"{sign}0.{'0' * (-int(exponent) - 1)}{whole}{fraction}"

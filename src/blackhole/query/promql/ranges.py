@@ -13,7 +13,7 @@ from blackhole.query.promql.runs import Runs
 from blackhole.query.promql.selection import Selection, select
 from blackhole.query.promql.summed import Summed, tiling_of
 from blackhole.query.promql.syntax import milliseconds
-from blackhole.query.promql.values import Allowance, Grid, Run, Series, Vector, merged
+from blackhole.query.promql.values import Allowance, Grid, Run, Series, Vector, key_of, merged
 from blackhole.query.promql.windows import Windows, newest, windows_of
 from blackhole.query.samples import Samples
 from blackhole.records import PrivacyLevel
@@ -62,7 +62,7 @@ class Ranges:
                 values = newest(run, ends, lookback, stamps=stamps)
                 if any(value is not None for value in values):
                     answers.append(Series(run.labels, values))
-        return merged(answers)
+        return merged(sorted(answers, key=lambda series: key_of(series.labels)))
 
     def summed(self, name: str, expr: syntax.MatrixSelector, grid: Grid) -> tuple[Vector, Range]:
         """What can be had of a range function without samples, and the rest as windows of samples."""

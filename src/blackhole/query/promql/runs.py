@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import TypeVar
 
+from blackhole.query.increments import Column
 from blackhole.query.promql.matching import Regexes, accepted
 from blackhole.query.promql.names import LE, Labels, number_text
 from blackhole.query.promql.selection import Selection, Source
 from blackhole.query.promql.values import Run
-from blackhole.query.samples import Block, Bounds, Column, History, Samples
+from blackhole.query.samples import Block, Bounds, History, Samples
 from blackhole.records import PrivacyLevel
 
 T = TypeVar("T")
@@ -169,7 +170,8 @@ def _running(labels: Labels, columns: list[Column]) -> Run:
     """Several stored series under one set of labels count together."""
     start = sum(column.before for column in columns)
     if len(columns) == 1:
-        return Run(labels, columns[0].times, _sums(columns[0].values, start))
+        column = columns[0]
+        return Run(labels, column.times, _sums(column.values, start), column.sent)
     by_time: dict[int, float] = {}
     for column in columns:
         for time, value in zip(column.times, column.values, strict=True):

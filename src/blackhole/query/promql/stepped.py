@@ -58,11 +58,13 @@ def increase(strides: Strides, *, per_second: bool) -> Values:
             continue
         first, last = edges
         change = math.fsum(tiles.sums[first : last + 1]) - tiles.first_values[first]
-        skipped = tiles.totals[first] - tiles.sums[first]
+        sent = tiles.first_sent[first]
+        if sent is None:
+            sent = levels[first] + tiles.totals[first] - tiles.sums[first] + tiles.first_values[first]
         factor = extrapolation(
             (tiles.first_times[first], tiles.last_times[last], samples),
             (end - length, end),
-            (change, levels[first] + skipped + tiles.first_values[first]),
+            (change, sent),
         )
         found.append(change * (factor / (length / 1000)) if per_second else change * factor)
     return found

@@ -15,7 +15,9 @@ from blackhole.store.reader import Reader
 
 # Below this a step holds about as many samples as its sums are numbers.
 LEAST_STEP = 60_000
-_IN_HISTOGRAMS = {"count": "count::DOUBLE", "sum": "sum"}
+# Of a window. What is longer than all that is stored would be made of steps without samples.
+MOST_STEPS = 20_000
+_IN_HISTOGRAMS = {"count": ("count::DOUBLE", "cumulative_count"), "sum": ("sum", "cumulative_sum")}
 
 # Tiles of None: the series must be had from its samples.
 Found = Iterator[tuple[Source, Labels, Tiles | None]]
@@ -25,7 +27,7 @@ def tiling_of(ends: Sequence[int], step: int, length: int) -> tuple[Tiling, int]
     """How windows of `length` are made of tiles, and of how many each; None where they are not."""
     if len(ends) == 1:
         return Tiling(ends[0] - length, length, 1, length), 1
-    if step < LEAST_STEP or (length > step and length % step):
+    if step < LEAST_STEP or (length > step and length % step) or length > step * MOST_STEPS:
         return None
     width = max(1, length // step)
     return Tiling(ends[0] - width * step, step, len(ends) + width - 1, length), width
@@ -88,7 +90,8 @@ class Summed:
         if part == "bucket":
             yield from self._buckets(sources, before, selection, tiling)
             return
-        stored = {"table": "histogram_points", "value": _IN_HISTOGRAMS[part]}
+        value, sent = _IN_HISTOGRAMS[part]
+        stored = {"table": "histogram_points", "value": value, "sent": sent}
         for source, labels, tiles in self._numbers(sources, tiling, **stored):
             if tiles is not None:
                 old = before.get(source.ids[0], ())

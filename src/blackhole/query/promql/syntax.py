@@ -30,7 +30,7 @@ def parse(text: str) -> syntax.Expr:
     if len(_BRANCH.findall(bare)) > MAX_NESTING:
         raise ExpressionError(f"the query has more than {MAX_NESTING} operators, brackets and calls")
     try:
-        return syntax.parse(text)
+        return syntax.parse(_STRING.sub(_quoted, text))
     except ValueError as error:
         raise ExpressionError(f"parse error: {error}") from None
     except BaseException as error:
@@ -38,6 +38,15 @@ def parse(text: str) -> syntax.Expr:
         if type(error).__name__ != "PanicException":
             raise
         raise ExpressionError("parse error: the expression is not understood") from None
+
+
+def _quoted(match: re.Match[str]) -> str:
+    """A string in backquotes in double ones: in matchers the parser takes its backslashes for escapes."""
+    found = match[0]
+    if found[0] != "`":
+        return found
+    inner = found[1:-1].replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{inner}"'
 
 
 def milliseconds(duration: timedelta | None) -> int:

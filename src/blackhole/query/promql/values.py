@@ -49,11 +49,15 @@ Vector = list[Series]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The samples of one series in the order of time (milliseconds)."""
+    """The samples of one series in the order of time (milliseconds).
+
+    `sent`: of a counter the values as they came, which fall where its sender began anew, if they are others.
+    """
 
     labels: Labels
     times: Sequence[int]
     values: Sequence[float]
+    sent: Sequence[float] | None = None
 
 
 class Allowance:

@@ -13,7 +13,7 @@ Span = tuple[int, int]
 class Windows:
     """Of each step the samples `[first:last]` of its span, which lie in (end - length, end]; milliseconds.
 
-    `now`: the step itself, which differs from the end of its window by offset and @.
+    `sent`: of a counter the values as they came. `now`: the step itself, which differs from the end of its window by offset and @.
     """
 
     times: Sequence[int]
@@ -22,6 +22,7 @@ class Windows:
     ends: Sequence[int]
     length: int
     now: Sequence[int]
+    sent: Sequence[float]
 
     @property
     def samples(self) -> int:
@@ -38,7 +39,7 @@ def windows_of(run: Run, ends: Sequence[int], length: int, now: Sequence[int]) -
         first = bisect_right(times, end - length, first)
         last = bisect_right(times, end, max(first, last))
         spans.append((first, last))
-    return Windows(times, run.values, spans, ends, length, now)
+    return Windows(times, run.values, spans, ends, length, now, run.values if run.sent is None else run.sent)
 
 
 def newest(run: Run, ends: Sequence[int], lookback: int, *, stamps: bool = False) -> Values:

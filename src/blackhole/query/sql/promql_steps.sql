@@ -1,5 +1,5 @@
 WITH found AS (
-    SELECT series, stream, epoch_ns(time) // 1000000 AS ms, {value} AS value
+    SELECT series, stream, epoch_ns(time) // 1000000 AS ms, {value} AS value, {sent} AS sent
     FROM {table}
     WHERE series IN (SELECT unnest($ids::UINTEGER[]))
         AND time >= make_timestamp_ns($from)
@@ -25,7 +25,9 @@ SELECT
     min(value) FILTER (inside),
     max(value) FILTER (inside),
     sum(value),
-    min(stream) = max(stream)
+    (arg_min_null(sent, ms) FILTER (inside))::DOUBLE,
+    min(stream),
+    max(stream)
 FROM placed
 GROUP BY series, bucket
 ORDER BY series, bucket

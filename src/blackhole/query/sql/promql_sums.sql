@@ -1,4 +1,4 @@
-SELECT series, sum(value)
+SELECT series, stream, sum(value) + coalesce(arg_min(cumulative - value, time), 0)
 FROM points
 WHERE series IN (SELECT unnest($ids::UINTEGER[])) AND time < make_timestamp_ns($until)
-GROUP BY series
+GROUP BY series, stream

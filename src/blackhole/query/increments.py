@@ -1,0 +1,84 @@
+"""Turns what the streams of a counter added into one column, and into the values as they were sent.
+
+A sender that begins anew sends from zero again, while the sum of its increments runs on. Where a window begins
+matters to extrapolation: a counter that has just begun was not there before.
+"""
+
+import math
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, pairwise
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The samples of one series in the order of time. `before`: what the counter was when they began.
+
+    `sent`: the values as they came, where these are known and not the running sum of `values`.
+    """
+
+    series: int
+    times: "array[int]"
+    values: "array[float]"
+    before: float = 0.0
+    sent: "array[float] | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one stream added.
+
+    `first`: its first running value as sent, None where it sends increments; `opening`: what it was before
+    that; `restarts`: the times at which an increment is all that was sent.
+    """
+
+    stream: int
+    times: "array[int]"
+    values: "array[float]"
+    first: float | None
+    opening: float | None
+    restarts: Sequence[int]
+
+    def sent(self) -> "array[float]":
+        level, restarts = math.nan, set(self.restarts)
+        found = array("d")
+        for place, (time, value) in enumerate(zip(self.times, self.values, strict=True)):
+            level = value if time in restarts else level + value if place else self.first or 0.0
+            found.append(level)
+        return found
+
+
+def joined(series: int, parts: list[Part], older: Mapping[int, float]) -> Column:
+    """`older`: what each stream with samples before these came to by then."""
+    before = sum(older.values()) + sum(part.opening or 0.0 for part in parts if part.stream not in older)
+    parts.sort(key=lambda part: part.times[0])
+    if any(part.times[-1] >= later.times[0] for part, later in pairwise(parts)):
+        return Column(series, *_together(parts), before)
+    times = parts[0].times if len(parts) == 1 else array("q", chain.from_iterable(p.times for p in parts))
+    values = parts[0].values if len(parts) == 1 else array("d", chain.from_iterable(p.values for p in parts))
+    if any(part.first is None for part in parts) or _run_on(parts, before):
+        return Column(series, times, values, before)
+    sent = array("d", chain.from_iterable(part.sent() for part in parts))
+    return Column(series, times, values, before, sent)
+
+
+def _run_on(parts: Sequence[Part], before: float) -> bool:
+    """Whether what was sent is the running sum of the increments."""
+    first, *others = parts
+    return (
+        not others
+        and first.first is not None
+        and math.isclose(first.first, before + first.values[0], rel_tol=1e-12)
+        and all(time <= first.times[0] for time in first.restarts)
+    )
+
+
+def _together(parts: Sequence[Part]) -> "tuple[array[int], array[float]]":
+    """Streams that send at the same time count together."""
+    by_time: dict[int, float] = {}
+    for part in parts:
+        for time, value in zip(part.times, part.values, strict=True):
+            by_time[time] = by_time.get(time, 0.0) + value
+    times = sorted(by_time)
+    return array("q", times), array("d", (by_time[time] for time in times))
