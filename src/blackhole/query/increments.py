@@ -1,7 +1,7 @@
 """Turns what the streams of a counter added into one column, and into the values as they were sent.
 
-A sender that begins anew sends from zero again, while the sum of its increments runs on. Where a window begins
-matters to extrapolation: a counter that has just begun was not there before.
+A sender that begins anew sends from zero again, while the sum of its increments runs on. Extrapolation must
+know: before its zero a counter was not there.
 """
 
 import math
@@ -41,12 +41,24 @@ class Part:
     restarts: Sequence[int]
 
     def sent(self) -> "array[float]":
-        level, restarts = math.nan, set(self.restarts)
-        found = array("d")
-        for place, (time, value) in enumerate(zip(self.times, self.values, strict=True)):
-            level = value if time in restarts else level + value if place else self.first or 0.0
-            found.append(level)
-        return found
+        return as_sent(self.times, self.values, self.first or 0.0, self.restarts)
+
+
+def as_sent(
+    times: Sequence[int], values: Sequence[float], first: float, restarts: Sequence[int]
+) -> "array[float]":
+    """`values`: the increments; `first`: the running value of the first of them."""
+    level, anew = first, set(restarts)
+    found = array("d", (first,))
+    for time, value in zip(times[1:], values[1:], strict=True):
+        level = value if time in anew else level + value
+        found.append(level)
+    return found
+
+
+def run_on(first: float, expected: float, time: int, restarts: Sequence[int]) -> bool:
+    """Whether what was sent from `time` on is the running sum, which is `expected` there."""
+    return math.isclose(first, expected, rel_tol=1e-12) and all(known <= time for known in restarts)
 
 
 def joined(series: int, parts: list[Part], older: Mapping[int, float]) -> Column:
@@ -64,13 +76,11 @@ def joined(series: int, parts: list[Part], older: Mapping[int, float]) -> Column
 
 
 def _run_on(parts: Sequence[Part], before: float) -> bool:
-    """Whether what was sent is the running sum of the increments."""
     first, *others = parts
     return (
         not others
         and first.first is not None
-        and math.isclose(first.first, before + first.values[0], rel_tol=1e-12)
-        and all(time <= first.times[0] for time in first.restarts)
+        and run_on(first.first, before + first.values[0], first.times[0], first.restarts)
     )
 
 

@@ -25,6 +25,19 @@ Bounds = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """The running state of a block's first interval as it was sent, and when senders began anew after it.
+
+    `cells`: None where its buckets were others than those of the block.
+    """
+
+    restarts: Sequence[int]
+    count: float
+    sum: float | None
+    cells: Sequence[float] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """Intervals of one histogram series with the same bounds, in the order of time.
 
@@ -37,6 +50,7 @@ class Block:
     counts: "array[float]"
     sums: Sequence[float | None]
     cells: "array[float]"
+    sent: "Sent | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +92,12 @@ class Samples:
         """Increments, with what the counter was before them; those of one millisecond are one."""
         for batch in _batches(ids):
             parts: dict[int, list[Part]] = {}
-            for series, stream, times, values, *sent, restarts in self._rows("increments", batch, after, until):
+            for row in self._rows("increments", batch, after, until):
+                series, stream, times, values, first, opening, restarts = row
                 self._take(len(times))
-                ordered = _ordered(array("q", times), array("d", values), sum)
-                parts.setdefault(series, []).append(Part(stream, *ordered, *sent, restarts or ()))
+                at, added = _ordered(array("q", times), array("d", values), sum)
+                part = Part(stream, at, added, first, opening, restarts or ())
+                parts.setdefault(series, []).append(part)
             older = self._older(list(parts), after)
             yield from (joined(series, found, older.get(series, {})) for series, found in parts.items())
 
@@ -123,7 +139,7 @@ class Samples:
         return found
 
     def before_histograms(self, ids: Sequence[int], after: int) -> dict[int, list[Before]]:
-        """The same of histograms."""
+        """The same of histograms, and what was counted before the first row of each stream."""
         most = max((row[0] for row in self._rows("most_bounds", ids, None, after)), default=0)
         found: dict[int, list[Before]] = {}
         for series, bounds, count, total, cells in self._rows(
@@ -132,6 +148,8 @@ class Samples:
             known = tuple(bounds or ())
             inside = cells[: len(known) + 1] if bounds is not None else [count]
             found.setdefault(series, []).append(Before(known, count, total or 0.0, inside))
+        for series, bounds, count, total, cells in self._rows("histogram_bases", ids):
+            found.setdefault(series, []).append(Before(tuple(bounds), count, total or 0.0, cells))
         return found
 
     def alive(self, ids: Sequence[int], after: int | None, until: int | None) -> set[int]:
@@ -146,9 +164,16 @@ class Samples:
         return found
 
     def _rows(
-        self, name: str, ids: Sequence[int], after: int | None, until: int, **pieces: str
+        self,
+        name: str,
+        ids: Sequence[int],
+        after: int | None = None,
+        until: int | None = None,
+        **pieces: str,
     ) -> Iterator[tuple[Any, ...]]:
-        bound: dict[str, Any] = {"ids": list(ids), "until": nanoseconds(until + 1)}
+        bound: dict[str, Any] = {"ids": list(ids)}
+        if until is not None:
+            bound["until"] = nanoseconds(until + 1)
         if after is not None:
             bound["from"] = nanoseconds(after + 1)
         return self._reader.each(template(name).format(**pieces), bound, timeout=self._left())
@@ -190,7 +215,7 @@ def positions(expression: str, most: int) -> str:
 
 def _block(row: tuple[Any, ...]) -> Block:
     """A histogram that was sent without buckets has one, of everything."""
-    series, bounds, times, counts, sums, cells = row
+    series, bounds, times, counts, sums, cells, streams, *sent = row
     known = tuple(bounds or ())
     size = len(known) + 1
     if bounds is None or cells is None or len(cells) != size * len(times):
@@ -199,7 +224,15 @@ def _block(row: tuple[Any, ...]) -> Block:
         order = sorted(range(len(times)), key=times.__getitem__)
         times, counts, sums = ([column[n] for n in order] for column in (times, counts, sums))
         cells = [cell for n in order for cell in cells[n * size : (n + 1) * size]]
-    return Block(series, known, array("q", times), array("d", counts), sums, array("d", cells))
+    moments = array("q", times)
+    state = _sent(moments[0], streams, *sent)
+    return Block(series, known, moments, array("d", counts), sums, array("d", cells), state)
+
+
+def _sent(first: int, streams: int, restarts: list[int], *state: Any) -> Sent | None:
+    """None where it is not known, or where several streams count together. `first`: the time of the state."""
+    later = [time for time in restarts if time > first]
+    return None if state[0] is None or streams - 1 > len(later) else Sent(later, *state)
 
 
 def _ordered(

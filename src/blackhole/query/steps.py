@@ -35,7 +35,7 @@ class Tiles:
     """Of each step: how many samples, their first and last time and value, and what they add up to.
 
     `totals` are of all samples of a step, `sums` of those that are looked at; `before` of all that is older.
-    `first_sent`: of counters the running value of the first sample as it was sent, None where it is not known.
+    `first_sent`: of counters the running value of the first sample as it was sent, None where it is unknown.
     """
 
     counts: list[int]
@@ -53,7 +53,7 @@ class Tiles:
     @classmethod
     def empty(cls, count: int) -> "Tiles":
         numbers = ([0.0] * count for _ in range(6))
-        return cls(*([0] * count for _ in range(3)), *numbers, [None] * count)  # type: ignore[arg-type]
+        return cls(*([0] * count for _ in range(3)), *numbers, [None] * count)  # type: ignore[arg-type, call-arg]
 
     def beside(self) -> "Tiles":
         """Tiles of the same samples with other values, of which the last, least and most are not kept."""
@@ -152,15 +152,17 @@ def _stack(buckets: int, count: int) -> list[Tiles]:
 
 
 def _put_cells(tiles: list[Tiles], place: int, row: Sequence[Any]) -> None:
-    """`row`: count, first and last time, the first cells, the sums of cells, and the sums of all cells."""
-    count, first_time, last_time, *lists = row
+    """`row`: count, first and last time, the first cells as sent, if known, and as added, the sums of cells,
+    and the sums of all cells."""
+    count, first_time, last_time, running, *lists = row
     size = len(tiles)
     # Where nothing is looked at, the first cells are missing, and the sums are lists of nothing.
     cells = [
         list(accumulate(found[:size])) if found and found[0] is not None else [0.0] * size for found in lists
     ]
-    for tile, first, within, total in zip(tiles, *cells, strict=True):
-        tile.put(place, (count, first_time, last_time, first, 0.0, within, 0.0, 0.0, total, None))
+    sent = accumulate(running) if running and len(running) == size else [None] * size
+    for tile, known, first, within, total in zip(tiles, sent, *cells, strict=True):
+        tile.put(place, (count, first_time, last_time, first, 0.0, within, 0.0, 0.0, total, known))
 
 
 def _batches(ids: Sequence[int], size: int = _BATCH) -> Iterator[Sequence[int]]:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import TypeVar
 
-from blackhole.query.increments import Column
+from blackhole.query.increments import Column, as_sent, run_on
 from blackhole.query.promql.matching import Regexes, accepted
 from blackhole.query.promql.names import LE, Labels, number_text
 from blackhole.query.promql.selection import Selection, Source
 from blackhole.query.promql.values import Run
-from blackhole.query.samples import Block, Bounds, History, Samples
+from blackhole.query.samples import Block, Bounds, History, Samples, Sent
 from blackhole.records import PrivacyLevel
 
 T = TypeVar("T")
@@ -89,9 +89,14 @@ class Runs:
         before = (
             old.count if part == "count" else old.sum for history in histories for old in history.before
         )
-        values = [value for _, value in samples]
+        values = array("d", (value for _, value in samples))
         times = array("q", (time for time, _ in samples))
-        yield Run(source.labels, times, _sums(values, sum(before)) if running else array("d", values))
+        if not running:
+            yield Run(source.labels, times, values)
+            return
+        state = _state(histories)
+        first = None if state is None else state.count if part == "count" else state.sum
+        yield _counting(source.labels, times, values, sum(before), (first, state.restarts if state else ()))
 
     def _buckets(
         self, source: Source, histories: list[History], selection: Selection, *, running: bool
@@ -99,10 +104,16 @@ class Runs:
         blocks = [block for history in histories for block in history.blocks]
         before = [old for history in histories for old in history.before]
         edges = edges_of([*(block.bounds for block in blocks), *(old.bounds for old in before)])
+        state = _state(histories)
         for place, labels in self.wanted_edges(source, edges, selection):
             times, values = _counted(blocks, edges[place])
+            if not running:
+                yield Run(labels, times, array("d", values))
+                continue
             start = sum(sum(old.cells[: cells_below(old.bounds, edges[place])]) for old in before)
-            yield Run(labels, times, _sums(values, start) if running else array("d", values))
+            cells = state.cells if state else None
+            first = None if cells is None else sum(cells[: cells_below(blocks[0].bounds, edges[place])])
+            yield _counting(labels, times, values, start, (first, state.restarts if state else ()))
 
     def wanted_edges(
         self, source: Source, edges: Sequence[float], selection: Selection
@@ -111,6 +122,28 @@ class Runs:
         labels = [{**source.labels, LE: number_text(edge)} for edge in edges]
         fits = accepted(selection.bucket_matchers, labels, self._regexes)
         return [(place, labels[place]) for place, fit in enumerate(fits) if fit]
+
+
+def _state(histories: list[History]) -> Sent | None:
+    """What was sent, where a single block tells."""
+    blocks = [block for history in histories for block in history.blocks]
+    return blocks[0].sent if len(blocks) == 1 else None
+
+
+def _counting(
+    labels: Labels,
+    times: "array[int]",
+    values: Iterable[float],
+    start: float,
+    sent: tuple[float | None, Sequence[int]],
+) -> Run:
+    """A running sum; `sent`: its first value as it came, and when its sender began anew."""
+    added = array("d", values)
+    sums = _sums(added, start)
+    first, restarts = sent
+    if first is None or not sums or run_on(first, sums[0], times[0], restarts):
+        return Run(labels, times, sums)
+    return Run(labels, times, sums, as_sent(times, added, first, restarts))
 
 
 def edges_of(bounds: Iterable[Bounds]) -> list[float]:

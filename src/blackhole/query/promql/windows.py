@@ -13,7 +13,8 @@ Span = tuple[int, int]
 class Windows:
     """Of each step the samples `[first:last]` of its span, which lie in (end - length, end]; milliseconds.
 
-    `sent`: of a counter the values as they came. `now`: the step itself, which differs from the end of its window by offset and @.
+    `now`: the step itself, which differs from the end of its window by offset and @. `sent`: of a counter the
+    values as they came.
     """
 
     times: Sequence[int]

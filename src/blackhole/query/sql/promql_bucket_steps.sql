@@ -4,6 +4,7 @@ WITH placed AS (
         stream,
         bounds,
         buckets,
+        CASE WHEN cumulative_bounds = bounds THEN cumulative_buckets END AS sent,
         epoch_ns(time) // 1000000 AS ms,
         (epoch_ns(time) // 1000000 - $origin - 1) // $step AS bucket,
         $step - 1 - (epoch_ns(time) // 1000000 - $origin - 1) % $step < $length AS inside
@@ -18,6 +19,7 @@ SELECT
     count(*) FILTER (inside),
     min(ms) FILTER (inside),
     max(ms) FILTER (inside),
+    (arg_min_null(sent, ms) FILTER (inside))::DOUBLE[],
     (arg_min(buckets, ms) FILTER (inside))::DOUBLE[],
     {within},
     {total},

@@ -1,0 +1,22 @@
+-- What each stream had counted before the first row that is stored of it. A chunk has the running state of its last point.
+WITH opened AS (
+    SELECT series, stream, start AS time, bounds, list_sum(counts) AS count, list_sum(sums) AS sum,
+        list_transform(range(1, width + 1), lambda place: list_sum(buckets[place:len(buckets):width])) AS buckets,
+        cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets
+    FROM histogram_chunks AS c
+    WHERE series IN (SELECT unnest($ids::UINTEGER[]))
+        AND start = (SELECT min(start) FROM histogram_chunks AS o WHERE o.stream = c.stream AND o.series = c.series)
+    UNION ALL
+    SELECT series, stream, time, bounds, count, sum, buckets,
+        cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets
+    FROM recent_histogram_points AS p
+    WHERE series IN (SELECT unnest($ids::UINTEGER[]))
+        AND time = (SELECT min(time) FROM recent_histogram_points AS o WHERE o.stream = p.stream AND o.series = p.series)
+),
+first AS (
+    SELECT *, row_number() OVER (PARTITION BY series, stream ORDER BY time) AS nth FROM opened
+)
+SELECT series, bounds, (cumulative_count - count)::DOUBLE, cumulative_sum - sum,
+    list_transform(list_zip(cumulative_buckets, buckets), lambda pair: pair[1]::DOUBLE - pair[2]::DOUBLE)
+FROM first
+WHERE nth = 1 AND cumulative_bounds = bounds AND cumulative_count > count
