@@ -23,7 +23,10 @@ Attributes = dict[str, Any]
 
 @dataclass
 class Numbers:
-    """`values`: of counters the running value as sent, which falls where the sender began anew."""
+    """`values`: of counters the running value as sent, which falls where the sender began anew.
+
+    `baseline`: the sender counted before it was known, so that its first value adds nothing.
+    """
 
     metric: str
     type: str
@@ -31,12 +34,13 @@ class Numbers:
     attributes: Attributes
     times: list[int]
     values: list[float]
+    baseline: bool = False
 
     def stored(self) -> list[float]:
         """What the guard makes of it: the increments of counters, after a reset the value in full."""
         if self.type != "counter":
             return self.values
-        before = [0.0, *self.values]
+        before = [self.values[0] if self.baseline else 0.0, *self.values]
         return [
             value if value < earlier else value - earlier
             for earlier, value in zip(before, self.values, strict=False)
@@ -54,6 +58,10 @@ class Observations:
     buckets: list[list[int]]
     sums: list[float] = field(default_factory=list)
 
+    def sent(self) -> list[list[int]]:
+        """What each bucket came to."""
+        return list(map(list, zip(*map(accumulate, zip(*self.buckets, strict=True)), strict=True)))
+
 
 def times(rng: random.Random, every: int, *, first: int = 0, last: int = HOUR) -> list[int]:
     """Milliseconds, never on a whole second, as exporters with a drifting clock have them."""
@@ -63,7 +71,7 @@ def times(rng: random.Random, every: int, *, first: int = 0, last: int = HOUR) -
 
 def series(seed: int = SEED) -> list[Numbers | Observations]:
     rng = random.Random(seed)
-    return [*_requests(rng), *_restarting(rng), *_gauges(rng), *_observations(rng)]
+    return [*_requests(rng), *_restarting(rng), *_gauges(rng), *_observations(rng), *_reborn(rng)]
 
 
 def _requests(rng: random.Random) -> Iterator[Numbers]:
@@ -132,6 +140,20 @@ def _observations(rng: random.Random) -> Iterator[Observations]:
         yield Observations("http.latency", "s", attributes, at, buckets, sums)
 
 
+def _reborn(rng: random.Random) -> Iterator[Numbers]:
+    """Counters that are zero after a restart, and rise slowly; one had counted long before."""
+    for shard, begins, resets in (("a", 5000.0, (1_100_000, 2_400_000)), ("b", 0.0, (2_000_000,))):
+        at = times(rng, 10_000)
+        values, next_resets, level = [], list(resets), begins
+        for t in at:
+            if next_resets and t - BASE > next_resets[0]:
+                next_resets.pop(0)
+                level = 0.0
+            level += rng.choice((0.0, 0.0, 0.0, 1.0, 2.5))
+            values.append(level)
+        yield Numbers("jobs.done", "counter", "{job}", {"shard": shard}, at, values, begins > 0)
+
+
 def store(database: Database, seed: int = SEED) -> None:
     """Writes all of it as the service would have."""
     with database.write() as connection:
@@ -145,15 +167,24 @@ def store(database: Database, seed: int = SEED) -> None:
             if isinstance(entry, Numbers):
                 connection.execute(
                     "INSERT INTO recent_points SELECT $id, $id, make_timestamp_ns(unnest($at)),"
-                    " unnest($values), NULL, make_timestamp(0)",
-                    {"id": number, "at": at, "values": entry.stored()},
+                    " unnest($values), unnest($sent), make_timestamp(0)",
+                    {
+                        "id": number,
+                        "at": at,
+                        "values": entry.stored(),
+                        "sent": entry.values if entry.type == "counter" else [None] * len(at),
+                    },
                 )
                 continue
+            sent = entry.sent()
             connection.execute(
                 "INSERT INTO recent_histogram_points SELECT $id, $id, make_timestamp_ns(unnest($at)),"
                 " unnest($counts), unnest($sums), NULL, NULL, $bounds, unnest($buckets),"
-                " NULL, NULL, NULL, NULL, make_timestamp(0)",
+                " unnest($sent_counts), unnest($sent_sums), $bounds, unnest($sent), make_timestamp(0)",
                 {
+                    "sent": sent,
+                    "sent_counts": [sum(buckets) for buckets in sent],
+                    "sent_sums": list(accumulate(entry.sums)),
                     "id": number,
                     "at": at,
                     "counts": [sum(buckets) for buckets in entry.buckets],

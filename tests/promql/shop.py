@@ -44,12 +44,18 @@ class Shop:
         return self.numbers
 
     def points(self, series: int, samples: Iterable[tuple[int, float]], *, stream: int = 1) -> None:
+        self.counted(series, ((time, value, None) for time, value in samples), stream=stream)
+
+    def counted(
+        self, series: int, samples: Iterable[tuple[int, float, float | None]], *, stream: int = 1
+    ) -> None:
+        """Samples: time, what was added, and the running value as it was sent."""
         with self.database.write() as connection:
-            for time, value in samples:
+            for time, value, sent in samples:
                 connection.execute(
-                    "INSERT INTO recent_points (series, stream, time, value, created_at)"
-                    " VALUES (?, ?, make_timestamp_ns(?), ?, make_timestamp(0))",
-                    [series, stream, time * 1_000_000, value],
+                    "INSERT INTO recent_points (series, stream, time, value, cumulative, created_at)"
+                    " VALUES (?, ?, make_timestamp_ns(?), ?, ?, make_timestamp(0))",
+                    [series, stream, time * 1_000_000, value, sent],
                 )
 
     def intervals(

@@ -1,6 +1,7 @@
 """What is stored becomes the samples that Prometheus would have, within limits that answer with an error."""
 
 import math
+from pathlib import Path
 
 import pytest
 from tests.promql.data import BASE, store
@@ -12,6 +13,8 @@ from blackhole.query.promql import selection, values
 from blackhole.query.promql.engine import MAX_POINTS, Engine
 from blackhole.query.promql.stepped import SUMMED
 from blackhole.query.promql.summed import LEAST_STEP
+from blackhole.store.database import Database
+from blackhole.store.seal import Sealer
 
 T = BASE
 MINUTE = 60 * SECOND
@@ -22,6 +25,53 @@ def test_a_counter_is_the_running_sum_of_all_increments_ever_stored(shop: Shop) 
     shop.points(series, [(T - 86_400_000, 100), (T, 2), (T + 10_000, 3)])
     assert shop.values("requests_total", T + 10_000) == [105]
     assert shop.values("requests_total", T + 9_999) == [102]
+
+
+def test_a_counter_that_ran_before_it_was_known_begins_at_its_own_value(shop: Shop) -> None:
+    series = shop.series("requests", "counter")
+    shop.counted(series, [(T, 0, 700), (T + 10_000, 5, 705), (T + 20_000, 3, 3), (T + 30_000, 4, 7)])
+    assert shop.values("requests_total", T) == [700]
+    assert shop.values("requests_total", T + 30_000) == [712]
+    assert shop.values("resets(requests_total[1m])", T + 30_000) == [1]
+    assert shop.values("count_over_time(requests_total[9s])", T + 30_000) == [1]
+
+
+def test_after_a_restart_nothing_is_extrapolated_to_before_it(shop: Shop) -> None:
+    series = shop.series("requests", "counter")
+    shop.counted(series, [(T, 900, 900), (T + 10_000, 1, 1), (T + 20_000, 9, 10)])
+    for question in ("increase(requests_total[19s])", f"increase(requests_total[19s] @ {T / 1000 + 20})"):
+        assert shop.values(question, T + 20_000) == pytest.approx([9 * (10 + 10 / 9) / 10])
+
+
+def test_what_two_streams_counted_before_they_were_known_is_added_up(shop: Shop) -> None:
+    series = shop.series("requests", "counter")
+    shop.counted(series, [(T, 0, 100), (T + 10_000, 5, 105)], stream=1)
+    shop.counted(series, [(T + 5_000, 0, 50), (T + 15_000, 2, 52)], stream=2)
+    assert shop.values("requests_total", T + 15_000) == [157]
+    assert shop.values("resets(requests_total[1m])", T + 15_000) == [0]
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_a_histogram_that_ran_before_it_was_known_begins_with_what_it_had(
+    tmp_path: Path, sealed: bool
+) -> None:
+    shop = Shop(Database.open(tmp_path / "analytics.duckdb"))
+    size = shop.series("size", "histogram")
+    with shop.database.write() as connection:
+        for time, buckets, sent in ((T, [0, 0], [30, 12]), (T + 10_000, [1, 2], [31, 14])):
+            connection.execute(
+                "INSERT INTO recent_histogram_points VALUES (?, 1, make_timestamp_ns(?), ?, ?, NULL, NULL,"
+                " [1.0], ?, ?, ?, [1.0], ?, make_timestamp(0))",
+                [size, time * 1_000_000, sum(buckets), 0.5, buckets, sum(sent), 99.5, sent],
+            )
+    if sealed:
+        sealer = Sealer(shop.database, pause=0)
+        sealer._started_us = 1
+        assert sealer.apply() == 2
+    assert shop.values('size_bucket{le="1"}', T) == [30]
+    assert shop.values("size_count", T + 10_000) == [45]
+    assert shop.values("size_sum", T) == [99 if sealed else 99.5]
+    shop.database.close()
 
 
 def test_streams_of_one_series_count_together(shop: Shop) -> None:
@@ -83,7 +133,8 @@ def test_sums_of_steps_answer_as_samples_do(shop: Shop, name: str, length: str) 
     """With `@` the samples are read, without it SQL sums them up."""
     store(shop.database)
     answered = 0
-    for metric in ("http_requests_total", "queue_length", "odd_values_ratio", "http_latency_seconds_bucket"):
+    buckets = "http_latency_seconds_bucket"
+    for metric in ("http_requests_total", "queue_length", "odd_values_ratio", buckets, "jobs_done_total"):
         summed = shop.over(f"{name}({metric}[{length}])", T + 100_500, T + 1_500_500, LEAST_STEP)
         answered += len(summed)
         by_time: dict[float, dict[str, float]] = {}

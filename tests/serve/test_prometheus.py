@@ -74,6 +74,25 @@ async def test_values_that_json_has_no_number_for_are_texts(asked: httpx.AsyncCl
     assert (await data(asked, "query", query="-odd", time=T))["result"][0]["value"][1] == "-Inf"
 
 
+async def test_small_and_large_values_have_an_exponent_where_prometheus_writes_one(
+    asked: httpx.AsyncClient,
+) -> None:
+    for text, written in (("1e-7", "1e-07"), ("-1.5e300", "-1.5e+300"), ("1e20", f"1{'0' * 20}"), ("0", "0")):
+        found = await data(asked, "query", query=f"vector({text})", time=T)
+        assert found["result"][0]["value"][1] == written
+
+
+async def test_times_are_taken_as_prometheus_takes_them(asked: httpx.AsyncClient) -> None:
+    assert (await data(asked, "query", query="1", time="1.75e9"))["result"][0] == T
+    assert (await data(asked, "query", query="1", time=""))["result"][0] > T
+
+
+async def test_samples_stand_in_the_order_of_their_labels(asked: httpx.AsyncClient) -> None:
+    found = await data(asked, "query", query='{__name__=~".+",kind=~".*"}[1m]', time=T)
+    labels = [sorted(entry["metric"].items()) for entry in found["result"]]
+    assert labels == sorted(labels)
+
+
 async def test_a_range(asked: httpx.AsyncClient) -> None:
     question = {"query": "requests_total", "start": T, "end": T + 10, "step": "5s"}
     found = await data(asked, "query_range", **question)
@@ -151,6 +170,8 @@ async def test_what_a_limit_cuts_off_is_said(asked: httpx.AsyncClient) -> None:
         ("query", {"query": "sum("}, 400, "bad_data"),
         ("query", {"query": "1", "time": "soon"}, 400, "bad_data"),
         ("query", {"query": "1", "limit": "-1"}, 400, "bad_data"),
+        ("query", {"query": "1", "timeout": "soon"}, 400, "bad_data"),
+        ("query", {"query": "count_values('', odd)", "time": T}, 422, "execution"),
         ("query", {"query": "info(odd)"}, 400, "bad_data"),
         ("query", {"query": "1", "lookback_delta": "1h"}, 400, "bad_data"),
         ("query", {"query": "max(private)", "time": T}, 400, "bad_data"),
@@ -162,6 +183,7 @@ async def test_what_a_limit_cuts_off_is_said(asked: httpx.AsyncClient) -> None:
         ("query_range", {"query": "private", "start": T, "end": T + 60, "step": 15}, 400, "bad_data"),
         ("series", {}, 400, "bad_data"),
         ("series", {"match[]": "sum(odd)"}, 400, "bad_data"),
+        ("series", {"match[]": "odd offset 5m"}, 400, "bad_data"),
     ],
 )
 async def test_errors_are_as_prometheus_has_them(

@@ -152,8 +152,7 @@ def _stack(buckets: int, count: int) -> list[Tiles]:
 
 
 def _put_cells(tiles: list[Tiles], place: int, row: Sequence[Any]) -> None:
-    """`row`: count, first and last time, the first cells as sent, if known, and as added, the sums of cells,
-    and the sums of all cells."""
+    """`row`: count, first and last time, first cells as sent and as added, sums of cells, of all cells."""
     count, first_time, last_time, running, *lists = row
     size = len(tiles)
     # Where nothing is looked at, the first cells are missing, and the sums are lists of nothing.

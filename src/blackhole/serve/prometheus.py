@@ -64,7 +64,7 @@ class Parameters:
 
     def time(self, name: str, otherwise: int | None = None) -> int:
         """Milliseconds. Raises ExpressionError."""
-        if otherwise is not None and not self.all(name):
+        if otherwise is not None and not any(self.all(name)[:1]):
             return otherwise
         return syntax.time_of(self.text(name), name)
 
@@ -97,7 +97,7 @@ class Prometheus:
 
         async def answer(asked: Parameters) -> Response:
             query, moment, limit = asked.text("query"), asked.time("time", _now()), asked.limit
-            _refuse_lookback(asked)
+            _check_limits(asked)
             ask = self._services.runner.promql.instant
             return self._sent(
                 await self._ask(request, lambda: pieces(ask(query, moment), limit, instant=True))
@@ -112,7 +112,7 @@ class Prometheus:
             query, limit = asked.text("query"), asked.limit
             start, end = asked.time("start"), asked.time("end")
             step = syntax.duration_of(asked.text("step"), "step")
-            _refuse_lookback(asked)
+            _check_limits(asked)
             ask = self._services.runner.promql.range
             return self._sent(
                 await self._ask(request, lambda: pieces(ask(query, start, end, step), limit, instant=False))
@@ -216,6 +216,9 @@ def _now() -> int:
     return round(time.time() * 1000)
 
 
-def _refuse_lookback(asked: Parameters) -> None:
+def _check_limits(asked: Parameters) -> None:
+    """A longer or shorter timeout than ours changes nothing, but has to be one. Raises ExpressionError."""
+    if any(asked.all("timeout")[:1]):
+        syntax.duration_of(asked.text("timeout"), "timeout")
     if asked.all("lookback_delta"):
         raise ExpressionError("lookback_delta is not supported: it is 5m")

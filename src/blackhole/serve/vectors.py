@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from blackhole.query.promql.engine import Point, Result
-from blackhole.query.promql.names import Labels, number_text
+from blackhole.query.promql.names import Labels, number_text, short_text
 
 _CUT = "results truncated due to limit"
 
@@ -59,7 +59,7 @@ def _series(series: list[tuple[Labels, list[Point]]], *, single: bool) -> Iterat
     series.reverse()
     while series:
         labels, points = series.pop()
-        texts = [(moment, number_text(value)) for moment, value in points]
+        texts = [(moment, short_text(value)) for moment, value in points]
         yield msgspec.json.encode(
             {"metric": labels, "value": texts[0]} if single else {"metric": labels, "values": texts}
         )

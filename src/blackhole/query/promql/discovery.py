@@ -133,6 +133,6 @@ def metadata(reader: Reader, help_of: Callable[[str], str]) -> dict[str, list[di
 
 def _matchers(selector: str) -> list[Matcher]:
     expr = bare(syntax.parse(selector))
-    if not isinstance(expr, tree.VectorSelector):
+    if not isinstance(expr, tree.VectorSelector) or expr.offset or expr.at:
         raise ExpressionError("match[] takes series selectors only")
     return matchers_of(expr)

@@ -73,7 +73,8 @@ class Engine:
             if kind == "scalar":
                 return Result(kind, [({}, [(moment, evaluator.scalar(expr, grid)[0])])])
             if kind == "matrix":
-                return Result(kind, list(_samples(expr, grid, evaluator, ranges)))
+                samples = list(_samples(expr, grid, evaluator, ranges))
+                return Result(kind, sorted(samples, key=lambda found: key_of(found[0])))
             found = _points(evaluator.vector(expr, grid), grid)
             return Result("vector", found)
 

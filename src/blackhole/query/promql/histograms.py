@@ -64,10 +64,10 @@ def bucket_quantile(q: float, buckets: Buckets) -> float:
         return math.nan if math.isnan(q) else math.copysign(math.inf, q)
     counts = _rising([count for _, count in buckets])
     closed = buckets[-1][0] == math.inf and len(buckets) > 1
-    if not closed or counts[-1] == 0 or math.isnan(counts[-1]):
+    if not closed or counts[-1] == 0:
         return math.nan
     rank = q * counts[-1]
-    place = bisect_left(counts, rank, hi=len(counts) - 1)
+    place = bisect_left(counts, True, hi=len(counts) - 1, key=lambda count: count >= rank)
     if place == len(counts) - 1:
         return buckets[-2][0]
     if place == 0 and buckets[0][0] <= 0:

@@ -50,6 +50,7 @@ _UNITS = dict(
 _PER_UNITS = dict(
     pair.split("=") for pair in ["s=second", "m=minute", "h=hour", "d=day", "w=week", "mo=month", "y=year"]
 )
+_LEAST_PLAIN, _FIRST_NOT_PLAIN = 1e-6, 1e21
 _NOT_IN_METRIC = re.compile(r"[^a-zA-Z0-9:]+")
 _NOT_IN_LABEL = re.compile(r"[^a-zA-Z0-9]")
 _RESERVED = re.compile(r"__(.*)__", re.DOTALL)
@@ -125,6 +126,12 @@ def _text(value: object) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     return msgspec.json.encode(value).decode()
+
+
+def short_text(value: float) -> str:
+    """As `number_text`, but with an exponent below a millionth and from 1e21 on: samples are written so."""
+    small_or_large = value != 0 and not _LEAST_PLAIN <= abs(value) < _FIRST_NOT_PLAIN
+    return repr(value) if small_or_large and math.isfinite(value) else number_text(value)
 
 
 def number_text(value: float) -> str:

@@ -12,9 +12,13 @@ MAX_LENGTH = 20_000
 # The parser recurses: some thousands of nested expressions would end the process.
 MAX_NESTING = 200
 _STRING = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`|#[^\n]*", re.DOTALL)
+_REWRITTEN = re.compile(
+    rf"{_STRING.pattern}|\b(offset\s+[+-]?\s*0(?:ms|[smhdwy])?(?![\w.]))", re.DOTALL | re.IGNORECASE
+)
 _BRANCH = re.compile(r"[({\[+\-*/%^<>=!]|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
 _BEFORE_THE_EPOCH = re.compile(r"@\s*-")
 _DURATION = re.compile(r"(?:\d+(?:ms|[smhdwy]))+")
+_WITH_EXPONENT = re.compile(r"[+-]?\d+(?:\.\d*)?[eE][+-]?\d{1,3}")
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -30,7 +34,7 @@ def parse(text: str) -> syntax.Expr:
     if len(_BRANCH.findall(bare)) > MAX_NESTING:
         raise ExpressionError(f"the query has more than {MAX_NESTING} operators, brackets and calls")
     try:
-        return syntax.parse(_STRING.sub(_quoted, text))
+        return syntax.parse(_REWRITTEN.sub(_rewritten, text))
     except ValueError as error:
         raise ExpressionError(f"parse error: {error}") from None
     except BaseException as error:
@@ -40,9 +44,14 @@ def parse(text: str) -> syntax.Expr:
         raise ExpressionError("parse error: the expression is not understood") from None
 
 
-def _quoted(match: re.Match[str]) -> str:
-    """A string in backquotes in double ones: in matchers the parser takes its backslashes for escapes."""
+def _rewritten(match: re.Match[str]) -> str:
+    """Says what the parser does not take as it is meant in a way that it does.
+
+    In a matcher in backquotes it takes backslashes for escapes; it knows no offset of 0.
+    """
     found = match[0]
+    if match[1]:
+        return ""
     if found[0] != "`":
         return found
     inner = found[1:-1].replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
@@ -55,6 +64,8 @@ def milliseconds(duration: timedelta | None) -> int:
 
 def time_of(text: str, field: str) -> int:
     """Milliseconds of an RFC 3339 time or of Unix seconds. Raises ExpressionError."""
+    if _WITH_EXPONENT.fullmatch(text):
+        text = f"{float(text):f}"
     try:
         return (parse_time(text, field) + 500_000) // 1_000_000
     except QueryError as error:
