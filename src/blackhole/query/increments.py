@@ -63,10 +63,17 @@ def run_on(first: float, expected: float, time: int, restarts: Sequence[int]) ->
 
 def joined(series: int, parts: list[Part], older: Mapping[int, float]) -> Column:
     """`older`: what each stream with samples before these came to by then."""
-    before = sum(older.values()) + sum(part.opening or 0.0 for part in parts if part.stream not in older)
+    before = sum(older.values())
     parts.sort(key=lambda part: part.times[0])
+    new = [part for part in parts if part.stream not in older]
     if any(part.times[-1] >= later.times[0] for part, later in pairwise(parts)):
-        return Column(series, *_together(parts), before)
+        return Column(series, *_together(parts), before + sum(part.opening or 0.0 for part in new))
+    for part in new:
+        # A stream that follows another began anew, whatever it had counted before it was known.
+        if part is parts[0]:
+            before += part.opening or 0.0
+        else:
+            part.values[0] += part.opening or 0.0
     times = parts[0].times if len(parts) == 1 else array("q", chain.from_iterable(p.times for p in parts))
     values = parts[0].values if len(parts) == 1 else array("d", chain.from_iterable(p.values for p in parts))
     if any(part.first is None for part in parts) or _run_on(parts, before):

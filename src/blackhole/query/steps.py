@@ -97,9 +97,11 @@ class Steps:
             for series, bucket, *row, stream, last in self._rows("steps", batch, tiling, **stored):
                 tiles = known.setdefault(series, Tiles.empty(tiling.count))
                 follow = streams.setdefault(series, [stream])
-                if stream != follow[-1]:
+                begins = stream != follow[-1]
+                if begins:
                     follow.append(stream)
-                if stream != last or follow.count(stream) > 1:
+                # A stream that follows another and had counted before it was known: the samples tell.
+                if stream != last or follow.count(stream) > 1 or (begins and row[8] != row[3]):
                     known[series] = None
                 elif tiles is not None:
                     tiles.put(bucket, row)
