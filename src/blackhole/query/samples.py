@@ -136,6 +136,9 @@ class Samples:
         found: dict[int, dict[int, float]] = {}
         for series, stream, total in self._rows("sums", ids, None, after):
             found.setdefault(series, {})[stream] = total
+        for series, stream, opening in self._rows("bases", list(found)):
+            if stream in found[series]:
+                found[series][stream] += opening
         return found
 
     def before_histograms(self, ids: Sequence[int], after: int) -> dict[int, list[Before]]:

@@ -1,17 +1,21 @@
 -- What each stream had counted before the first row that is stored of it. A chunk has the running state of its last point.
-WITH opened AS (
+WITH oldest_chunk AS (
+    SELECT series, stream, min(start) AS start FROM histogram_chunks
+    WHERE series IN (SELECT unnest($ids::UINTEGER[])) GROUP BY series, stream
+),
+oldest_row AS (
+    SELECT series, stream, min(time) AS time FROM recent_histogram_points
+    WHERE series IN (SELECT unnest($ids::UINTEGER[])) GROUP BY series, stream
+),
+opened AS (
     SELECT series, stream, start AS time, bounds, list_sum(counts) AS count, list_sum(sums) AS sum,
         list_transform(range(1, width + 1), lambda place: list_sum(buckets[place:len(buckets):width])) AS buckets,
         cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets
-    FROM histogram_chunks AS c
-    WHERE series IN (SELECT unnest($ids::UINTEGER[]))
-        AND start = (SELECT min(start) FROM histogram_chunks AS o WHERE o.stream = c.stream AND o.series = c.series)
+    FROM oldest_chunk JOIN histogram_chunks USING (series, stream, start)
     UNION ALL
     SELECT series, stream, time, bounds, count, sum, buckets,
         cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets
-    FROM recent_histogram_points AS p
-    WHERE series IN (SELECT unnest($ids::UINTEGER[]))
-        AND time = (SELECT min(time) FROM recent_histogram_points AS o WHERE o.stream = p.stream AND o.series = p.series)
+    FROM oldest_row JOIN recent_histogram_points USING (series, stream, time)
 ),
 first AS (
     SELECT *, row_number() OVER (PARTITION BY series, stream ORDER BY time) AS nth FROM opened
