@@ -22,7 +22,7 @@ _FILL = 0.9
 _ROUNDS = 20
 _KEEP_STREAMS_S = 60 * DAY_S
 _SLACK_S = 3600
-# The column with the time, and whether rows are sealed: these go when all of the day of their last point is old.
+# The column with the time, and whether rows are sealed: these go when all of their last point's day is old.
 _TABLES = {
     "recent_points": ("time", False),
     "recent_histogram_points": ("time", False),

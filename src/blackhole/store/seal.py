@@ -45,7 +45,8 @@ _SIZES = """
 SELECT p.series, count(*) FROM {table} AS p JOIN series AS s ON s.id = p.series
 WHERE p.time >= make_timestamp_ns($from) AND p.time < make_timestamp_ns($until) AND p.stream > 0
     AND p.created_at < make_timestamp($settled)
-GROUP BY s.metric, p.series HAVING count(*) >= $least ORDER BY min(p.series) OVER (PARTITION BY s.metric), p.series
+GROUP BY s.metric, p.series HAVING count(*) >= $least
+ORDER BY min(p.series) OVER (PARTITION BY s.metric), p.series
 """
 # Before the first row that is to be sealed, others are all that is left.
 _LEFT = """
@@ -100,7 +101,7 @@ class Sealer:
         return sealed
 
     def _found(self) -> dict[str, int]:
-        """What earlier runs have left, of the block that is still open too: nothing is added to these rows."""
+        """What earlier runs have left, of the open block too: nothing is added to these rows."""
         return {"until": self._database.now_ns(), "settled": self._started_us, "least": FEW}
 
     def _closed(self) -> dict[str, int]:
