@@ -12,7 +12,8 @@ from blackhole.query import noise, noisy_quantiles
 from blackhole.query.language import MAX_POINTS, QUANTILES, Point, Request, Series
 from blackhole.query.noise import Interval, Noise
 from blackhole.query.noisy_quantiles import Buckets
-from blackhole.query.select import TIMEOUT_S, Chosen, parameters, template, too_many
+from blackhole.query.select import TIMEOUT_S, Chosen, parameters, too_many
+from blackhole.query.templates import template
 from blackhole.query.times import SECOND
 from blackhole.records import MetricType, format_time
 from blackhole.store.reader import Reader
