@@ -112,14 +112,14 @@ class Runner:
             if noisy:
                 released.check(request)
             kept = summed.look(reader, request)
-            if kept is not None and query.interval is None and not noisy:
+            if kept is not None and query.interval is None:
                 request = self._widened(query, request, kept)
             series = _series(reader, request, chosen, kept, noisy=noisy)
             rate = select.sampling_rate(reader, request, chosen) if series and not noisy else 1.0
             withheld = self._privacy.notes(reader) if noisy else []
         notes += _notes(definition, subject, request.aggregation)
         if kept is not None:
-            notes.append(summed.note(kept, request, noisy=noisy))
+            notes.append(summed.note(kept, request))
         if query.extremes and not request.extremes:
             notes.append("extremes are of averages of open gauges and updowncounters: none in this answer")
         if noisy:

@@ -7,20 +7,11 @@ from blackhole.config import duration_words
 from blackhole.query.language import Request
 from blackhole.query.templates import template
 from blackhole.query.times import SECOND
-from blackhole.query.zones import DAY, HOUR
+from blackhole.query.zones import DAY
 from blackhole.records import MetricType
 from blackhole.store.reader import Reader
 
-# The rows do not say how much time they are of: a day of which all are of midnight is one.
-_WIDTHS = f"""
-    SELECT date_trunc('day', time_bucket) AS day,
-        CASE WHEN bool_or(time_bucket <> date_trunc('day', time_bucket)) THEN {HOUR} ELSE {DAY} END AS width
-    FROM metric_aggregates
-    WHERE metric_name = $metric AND time_bucket >= date_trunc('day', make_timestamp($from // 1000))
-        AND time_bucket < date_trunc('day', make_timestamp(($until - 1) // 1000)) + INTERVAL 1 DAY
-    GROUP BY day
-"""
-_KEPT = f"SELECT max(width), epoch_us(min(day)) * 1000, epoch_us(max(day)) * 1000 FROM ({_WIDTHS})"
+_SPAN = "SELECT max(width), epoch_us(min(day)) * 1000, epoch_us(max(day)) * 1000 FROM ({widths})"
 
 _ADDED = "coalesce(p.value, 0) + coalesce(s.total, 0)"
 _VALUES = {
@@ -53,24 +44,27 @@ class Kept:
 def look(reader: Reader, request: Request) -> Kept | None:
     """What there is of the metric. Raises QueryError."""
     bound = {"metric": request.subject.metric, "from": request.start, "until": request.end}
-    width, first, last = reader.rows(_KEPT, bound).rows[0]
+    width, first, last = reader.rows(_SPAN.format(widths=template("kept_widths")), bound).rows[0]
     return None if width is None else Kept(int(width), int(first), int(last) + DAY)
+
+
+def rows() -> str:
+    """The SQL of `chosen` and `kept`, what there is of $ids within $from, $until and buckets of $step."""
+    return template("kept").format(widths=template("kept_widths"))
 
 
 def add(points: str, request: Request) -> str:
     """The SQL of a request's buckets from that for their points, with weights; binds $metric too."""
-    sums = template("summed").format(widths=_WIDTHS, bucket=request.clock)
+    sums = template("summed").format(kept=rows(), bucket=request.clock)
     more = ", least(p.least, s.least) AS least, greatest(p.most, s.most) AS most" if request.extremes else ""
     value = f"CASE WHEN p.value IS NOT NULL OR s.total IS NOT NULL THEN {_VALUES[request.aggregation]} END"
     return template("points_and_sums").format(points=points, sums=sums, value=value, more=more)
 
 
-def note(kept: Kept, request: Request, *, noisy: bool) -> str:
+def note(kept: Kept, request: Request) -> str:
     """What a person must know of this part of the answer."""
     of = f"sums of {'days' if kept.width == DAY else 'hours'} (UTC)"
     words = f"of {_date(kept.first)} to {_date(kept.until - 1)} only {of} are kept"
-    if noisy:
-        return f"{words}: SQL on metric_aggregates shows them"
     if kept.answers(request):
         return f"{words}: they are in this answer"
     if request.aggregation not in aggregations(request):
