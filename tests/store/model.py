@@ -37,10 +37,13 @@ METRICS = {
 SUMMED = frozenset(name for name in METRICS if name.startswith("summed."))
 POINTS = "SELECT stream, epoch_ns(time), series, value, cumulative FROM points ORDER BY 1, 2"
 HISTOGRAMS = "SELECT stream, epoch_ns(time), series, count, sum, buckets FROM histogram_points ORDER BY 1, 2"
-RECENT = """
-SELECT stream, epoch_ns(time) FROM recent_points UNION ALL
-SELECT stream, epoch_ns(time) FROM recent_histogram_points
-"""
+# Of each sealed point, the last one that it goes with.
+SEALED_WITH = " UNION ALL ".join(
+    "SELECT stream, epoch_ns(start) + place * step + coalesce(away, 0), epoch_ns(last) FROM ("
+    "SELECT stream, start, last, step, unnest(range(count::BIGINT)) AS place, unnest(offsets) AS away"
+    f" FROM {table})"
+    for table in ("chunks", "histogram_chunks")
+)
 SUMS = """
 SELECT metric_name, epoch_us(time_bucket) * 1000, max(sample_count),
     max(aggregated_value) FILTER (aggregation_type = 'sum')
@@ -171,8 +174,7 @@ class Machine:
         self.crash()
 
     def retain(self) -> None:
-        recent = self._recent()
-        self._expect_retention(recent)
+        self._expect_retention(self._sealed_with())
         self._beside(self._retention().apply, late=False)
 
     def compact(self) -> None:
@@ -283,9 +285,9 @@ class Machine:
                 shutil.copy(source, target.parent / source.name)
         return target
 
-    def _recent(self) -> set[Key]:
+    def _sealed_with(self) -> dict[Key, int]:
         with self.database.reader() as reader:
-            return set(reader.rows(RECENT).rows)
+            return {(stream, time): last for stream, time, last in reader.rows(SEALED_WITH).rows}
 
     def _new_source(self) -> Source:
         metric = self.chance.choice(list(METRICS))
@@ -327,12 +329,15 @@ class Machine:
             cumulative = value
         return Point(source.series, source.time, value, stream=source.number, cumulative=cumulative)
 
-    def _expect_retention(self, recent: set[Key]) -> None:
-        """Recent rows go by the moment, sealed ones and what is summed up by the day."""
+    def _expect_retention(self, last: dict[Key, int]) -> None:
+        """Recent rows go by the moment, sealed ones and what is summed up by the day, a chunk as a whole."""
         metrics = {source.number: source.metric for source in self.sources}
         added: dict[tuple[str, int], list[tuple[int, float]]] = defaultdict(list)
         for rows in (self.points, self.histograms):
-            for key in [key for key in rows if key[1] < self._until(metrics[key[0]], key in recent)]:
+            old = [
+                key for key in rows if last.get(key, key[1]) < self._until(metrics[key[0]], key not in last)
+            ]
+            for key in old:
                 row = rows.pop(key)
                 if metrics[key[0]] in SUMMED:
                     count, total = row[1:3] if rows is self.histograms else (1, row[1])

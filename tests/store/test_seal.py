@@ -10,7 +10,7 @@ from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, str
 from blackhole.records import MetricType
 from blackhole.store.append import insert
 from blackhole.store.database import Database
-from blackhole.store.seal import BLOCK_NS, MARGIN_NS, Sealer, block_of
+from blackhole.store.seal import BLOCK_NS, FEW, MARGIN_NS, Sealer, block_of
 
 NOW = block_of(1_750_000_000 * SECOND) + 3600 * SECOND
 KINDS = (MetricType.COUNTER, MetricType.GAUGE, MetricType.UPDOWNCOUNTER)
@@ -173,7 +173,7 @@ def _assert_same(found: dict[str, list[Any]], expected: dict[str, list[Any]]) ->
         assert [pair for pair in zip(found[name], rows, strict=True) if repr(pair[0]) != repr(pair[1])] == []
 
 
-def test_only_closed_blocks_are_sealed(database: Database) -> None:
+def test_only_closed_blocks_are_sealed_while_rows_are_few(database: Database) -> None:
     declare(database, [MetricType.GAUGE])
     closed = block_of(NOW - MARGIN_NS)
     store(database, [Point(1, closed + step, 1.0, stream=1) for step in (-2, -1, 0, 1)])
@@ -181,6 +181,42 @@ def test_only_closed_blocks_are_sealed(database: Database) -> None:
     with database.reader() as reader:
         rest = reader.rows("SELECT epoch_ns(time) FROM recent_points ORDER BY 1").rows
     assert rest == [(closed,), (closed + 1,)]
+
+
+def test_after_a_restart_the_open_block_is_sealed_where_it_makes_chunks_of_some_length(
+    database: Database,
+) -> None:
+    declare(database, [MetricType.GAUGE] * 2)
+    points = [Point(1, NOW - n * SECOND, 1.0, stream=1) for n in range(1, FEW + 1)]
+    store(database, points + [Point(2, NOW - n * SECOND, 1.0, stream=2) for n in range(1, FEW)])
+    before = answers(database)
+    started = sealer(database)
+    assert started.apply() == FEW
+    assert count(database, "recent_points") == FEW - 1
+    assert answers(database) == before
+    store(database, [Point(1, NOW + n, 1.0, stream=1) for n in range(FEW)])
+    assert started.apply() == 0
+
+
+def test_a_day_that_is_found_at_once_is_one_chunk_a_series(database: Database) -> None:
+    declare(database, [MetricType.GAUGE])
+    store(database, [Point(1, NOW - n * 60 * SECOND, float(n), stream=1) for n in range(1, 1441)])
+    before = answers(database)
+    assert sealer(database).apply() == 1440
+    assert count(database, "chunks") == 1
+    assert answers(database) == before
+
+
+def test_of_more_than_a_day_each_day_is_a_chunk(database: Database) -> None:
+    declare(database, [MetricType.GAUGE])
+    store(database, [Point(1, NOW - n * 1200 * SECOND, float(n), stream=1) for n in range(1, 180)])
+    assert sealer(database).apply() == 179
+    with database.reader() as reader:
+        days = reader.rows(
+            "SELECT DISTINCT date_trunc('day', start), date_trunc('day', last) FROM chunks"
+        ).rows
+    assert len(days) == count(database, "chunks") == 3
+    assert all(first == last for first, last in days)
 
 
 def test_values_of_windows_stay_rows(database: Database) -> None:

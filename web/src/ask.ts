@@ -44,6 +44,9 @@ export function hasExtremes({ metric, aggregation = "" }: Ask): boolean {
   return open && (info.type === "gauge" || info.type === "updowncounter");
 }
 
+/** Of what is older there may be sums of hours or days only: the service knows the interval that shows them. */
+const POINTS_KEPT = 7 * 86_400;
+
 /** Over more than two days averages come from sums of hours, which know no extremes: all else is slow. */
 const MOST_EXTREME = 2 * 86_400;
 
@@ -59,7 +62,9 @@ export function toQuestion(
     ...(aggregation === undefined || aggregation === "" ? {} : { aggregation }),
     ...(filters === undefined ? {} : { filters }),
     ...(extremes === true && range.end - range.start <= MOST_EXTREME ? { extremes } : {}),
-    ...(points === undefined ? {} : { interval: intervalFor(range, points) }),
+    ...(points === undefined || range.end - range.start > POINTS_KEPT
+      ? {}
+      : { interval: intervalFor(range, points) }),
   };
 }
 

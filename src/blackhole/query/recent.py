@@ -10,7 +10,8 @@ import msgspec
 
 from blackhole.query.noise import Noise, of, steps_factor
 from blackhole.query.quantiles import Cell, quantile
-from blackhole.query.select import HISTOGRAMS, template
+from blackhole.query.select import HISTOGRAMS
+from blackhole.query.templates import template
 from blackhole.query.times import SECOND
 from blackhole.records import MetricType, PrivacyLevel
 from blackhole.store.database import Database

@@ -8,11 +8,12 @@ from typing import Any
 
 from blackhole.config import duration_words
 from blackhole.errors import PrivacyQueryError
-from blackhole.query import noise, noisy_quantiles
+from blackhole.query import noise, noisy_quantiles, summed
 from blackhole.query.language import MAX_POINTS, QUANTILES, Point, Request, Series
 from blackhole.query.noise import Interval, Noise
 from blackhole.query.noisy_quantiles import Buckets
-from blackhole.query.select import TIMEOUT_S, Chosen, parameters, template, too_many
+from blackhole.query.select import TIMEOUT_S, Chosen, parameters, too_many
+from blackhole.query.templates import template
 from blackhole.query.times import SECOND
 from blackhole.records import MetricType, format_time
 from blackhole.store.reader import Reader
@@ -97,7 +98,9 @@ class _Source:
         return table.rows
 
     def _sql(self, name: str) -> str:
-        return template(name).format(bucket=self.request.clock)
+        return template(name).format(
+            bucket=self.request.clock, kept=summed.rows(), spread=template("released_kept")
+        )
 
 
 def _numbers(source: _Source) -> Iterator[Row]:

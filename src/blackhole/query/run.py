@@ -12,11 +12,11 @@ from blackhole.catalogue.definition import Definition
 from blackhole.config import Config
 from blackhole.errors import UnknownMetricError
 from blackhole.guard.explain import Explanation, explain_name
-from blackhole.query import newest, released, sandbox, select
+from blackhole.query import newest, released, sandbox, select, summed
 from blackhole.query.accounts import BudgetAnswer, LedgerPage, PrivacyNews
 from blackhole.query.health import Health
 from blackhole.query.inventory import inventory, last_heard
-from blackhole.query.language import Answer, Query, Request, SqlAnswer, Subject, check_keys, plan
+from blackhole.query.language import Answer, Query, Request, Series, SqlAnswer, Subject, check_keys, plan
 from blackhole.query.privacy import Privacy
 from blackhole.query.promql.engine import Engine
 from blackhole.query.promql.matching import Regexes
@@ -111,17 +111,21 @@ class Runner:
             noisy = self._is_noisy(reader, request)
             if noisy:
                 released.check(request)
-            answer = released.run if noisy else select.run
-            series = answer(reader, request, chosen) if chosen.ids else []
+            kept = summed.look(reader, request)
+            if kept is not None and query.interval is None:
+                request = self._widened(query, request, kept)
+            series = _series(reader, request, chosen, kept, noisy=noisy)
             rate = select.sampling_rate(reader, request, chosen) if series and not noisy else 1.0
             withheld = self._privacy.notes(reader) if noisy else []
         notes += _notes(definition, subject, request.aggregation)
+        if kept is not None:
+            notes.append(summed.note(kept, request))
         if query.extremes and not request.extremes:
             notes.append("extremes are of averages of open gauges and updowncounters: none in this answer")
         if noisy:
             notes += released.notes(request)
             notes += [*released.too_short(request, self._windows[subject.level]), *withheld]
-        if not series:
+        if not series and kept is None:
             notes.append("no data in this range" if stored else "nothing of this metric has been stored yet")
         if rate < 1:
             notes.append(
@@ -199,6 +203,15 @@ class Runner:
         """What is promised about a metric. Raises QueryError, UnknownMetricError."""
         return explain_name(metric, self._catalogue, self._config)
 
+    def _widened(self, query: Query, request: Request, kept: summed.Kept) -> Request:
+        """Nobody has said how long an interval is to be: long enough for all that is kept."""
+        if request.step % kept.width == 0:
+            return request
+        interval = max(request.step, kept.width) // kept.width * kept.width / SECOND
+        return plan(
+            msgspec.structs.replace(query, interval=interval), request.subject, self._windows, self._now_ns()
+        )
+
     def _is_noisy(self, reader: Reader, request: Request) -> bool:
         """What was stored while differential privacy was off is answered exactly, if that is still off."""
         if request.subject.level is not PrivacyLevel.HIGHLY_SENSITIVE:
@@ -231,6 +244,17 @@ class Runner:
         near = dict.fromkeys([*difflib.get_close_matches(metric, stored, n=3), *self._catalogue.near(metric)])
         hint = f"did you mean {', '.join(list(near)[:3])}?" if near else "see `blackhole catalogue list`"
         return UnknownMetricError(f"no metric of this name is in the catalogue or stored: {hint}")
+
+
+def _series(
+    reader: Reader, request: Request, chosen: select.Chosen, kept: summed.Kept | None, *, noisy: bool
+) -> list[Series]:
+    if not chosen.ids:
+        return []
+    if noisy:
+        return released.run(reader, request, chosen)
+    with_sums = kept is not None and request.aggregation in summed.aggregations(request)
+    return select.run(reader, request, chosen, with_sums=with_sums)
 
 
 def _windows(windows: Windows) -> Mapping[PrivacyLevel, float]:

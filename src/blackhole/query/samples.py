@@ -6,15 +6,13 @@ Times are milliseconds since the epoch; ranges are left-open, (after, until], as
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from blackhole.errors import EvaluationError
+from blackhole.query import templates
 from blackhole.query.increments import Column, Part, joined
 from blackhole.store.reader import Reader
 
-SQL = Path(__file__).parent / "sql"
 MAX_SAMPLES = 2_000_000
 _MILLISECOND = 1_000_000
 # What DuckDB and this process hold at once.
@@ -189,9 +187,8 @@ class Samples:
             )
 
 
-@cache
 def template(name: str) -> str:
-    return (SQL / f"promql_{name}.sql").read_text(encoding="utf-8")
+    return templates.template(f"promql_{name}")
 
 
 def nanoseconds(time: int) -> int:

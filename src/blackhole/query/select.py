@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import compress, groupby
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from blackhole.errors import QueryError
+from blackhole.query import summed
 from blackhole.query.filters import passing
 from blackhole.query.language import MAX_POINTS, QUANTILES, Point, Query, Request, Series
 from blackhole.query.promql.matching import Regexes
 from blackhole.query.quantiles import Cell, quantile
+from blackhole.query.templates import template
 from blackhole.query.times import SECOND
 from blackhole.records import MetricType, format_time
 from blackhole.store.reader import Reader, Row
 
-SQL = Path(__file__).parent / "sql"
 HISTOGRAMS = (MetricType.HISTOGRAM, MetricType.SUMMARY)
 TIMEOUT_S = 10.0
 _MAX_CELLS = 2_000_000
@@ -81,28 +81,29 @@ def choose(query: Query, series: Iterable[tuple[int, str]], regexes: Regexes) ->
     return chosen
 
 
-@cache
-def template(name: str) -> str:
-    return (SQL / f"{name}.sql").read_text()
-
-
-def render(request: Request) -> str:
+def render(request: Request, *, with_sums: bool = False) -> str:
     """The SQL of a request; its values are bound as $ids, $groups, $step, $from and $until.
 
-    Over hours also as $whole_from and $whole_until. A rate is a sum there, since only the clock knows how
-    long a bucket is.
+    Over hours also as $whole_from and $whole_until, with sums of older points as $metric. A rate is a sum
+    there, since only the clock knows how long a bucket is.
     """
-    if _is_by_hour(request):
-        return template("numbers_by_hour").format(value=_BY_HOUR[request.aggregation], bucket=request.clock)
-    if request.subject.type not in HISTOGRAMS:
-        return template("numbers").format(
-            value=_NUMBERS[request.aggregation],
-            bucket=request.clock,
-            more=", min(value) AS least, max(value) AS most" if request.extremes else "",
-        )
-    if request.aggregation in QUANTILES:
+    if request.aggregation in QUANTILES and request.subject.type in HISTOGRAMS:
         return template("buckets").format(bucket=request.clock)
-    return template("histograms").format(value=_HISTOGRAMS[request.aggregation], bucket=request.clock)
+    name, value, weight = _parts(request)
+    more = ", min(value) AS least, max(value) AS most" if request.extremes else ""
+    if not with_sums:
+        return template(name).format(value=value, bucket=request.clock, more=more)
+    points = template(name).format(value=value, bucket=request.clock, more=f"{more}, {weight} AS weight")
+    return summed.add(points, request)
+
+
+def _parts(request: Request) -> tuple[str, str, str]:
+    """The template, what is the value of a bucket there, and of how many values it is the mean."""
+    if _is_by_hour(request):
+        return "numbers_by_hour", _BY_HOUR[request.aggregation], "sum(samples)"
+    if request.subject.type not in HISTOGRAMS:
+        return "numbers", _NUMBERS[request.aggregation], "count(*)"
+    return "histograms", _HISTOGRAMS[request.aggregation], "sum(count) FILTER (sum IS NOT NULL)"
 
 
 def parameters(request: Request, chosen: Chosen) -> dict[str, Any]:
@@ -132,10 +133,17 @@ def _whole_hours(request: Request) -> dict[str, int]:
     }
 
 
-def run(reader: Reader, request: Request, chosen: Chosen) -> list[Series]:
-    """The points of every group, in the order of time. Raises QueryError."""
+def run(reader: Reader, request: Request, chosen: Chosen, *, with_sums: bool = False) -> list[Series]:
+    """The points of every group, in the order of time. Raises QueryError.
+
+    `with_sums`: and what retention has summed up of older ones.
+    """
     by_buckets = request.subject.type in HISTOGRAMS and request.aggregation in QUANTILES
-    rows = _quantile_rows(reader, request, chosen) if by_buckets else _rows(reader, request, chosen)
+    rows = (
+        _quantile_rows(reader, request, chosen)
+        if by_buckets
+        else _rows(reader, request, chosen, with_sums=with_sums)
+    )
     private = request.subject.level.guarded
     points: dict[int, list[Point]] = defaultdict(list)
     moment = cache(lambda bucket: format_time(request.begins(bucket)))  # one text for all series
@@ -164,13 +172,14 @@ def sampling_rate(reader: Reader, request: Request, chosen: Chosen) -> float:
     return 1.0 if rate is None else float(rate)
 
 
-def _rows(reader: Reader, request: Request, chosen: Chosen) -> Iterator[Row]:
-    return _at_most(MAX_POINTS, reader, render(request), parameters(request, chosen))
+def _rows(reader: Reader, request: Request, chosen: Chosen, *, with_sums: bool) -> Iterator[Row]:
+    bound = parameters(request, chosen) | ({"metric": request.subject.metric} if with_sums else {})
+    return _at_most(MAX_POINTS, reader, render(request, with_sums=with_sums), bound)
 
 
 def _quantile_rows(reader: Reader, request: Request, chosen: Chosen) -> Iterator[Row]:
     bound = parameters(request, chosen)
-    counts = template("histograms").format(value="NULL", bucket=request.clock)
+    counts = template("histograms").format(value="NULL", bucket=request.clock, more="")
     samples = {row[:2]: row[3] for row in _at_most(MAX_POINTS, reader, counts, bound)}
     share = QUANTILES[request.aggregation]
     rows = _at_most(_MAX_CELLS, reader, render(request), bound)

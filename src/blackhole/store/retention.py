@@ -22,15 +22,15 @@ _FILL = 0.9
 _ROUNDS = 20
 _KEEP_STREAMS_S = 60 * DAY_S
 _SLACK_S = 3600
-# The column with the time, and whether rows are sealed: these go when all of their day is old.
+# The column with the time, and whether rows are sealed: these go when all of their last point's day is old.
 _TABLES = {
     "recent_points": ("time", False),
     "recent_histogram_points": ("time", False),
     "released_lists": ("time", False),
     "kept_spans": ("time", False),
     "kept_logs": ("time", False),
-    "chunks": ("start", True),
-    "histogram_chunks": ("start", True),
+    "chunks": ("last", True),
+    "histogram_chunks": ("last", True),
 }
 
 log = logging.getLogger(__name__)
@@ -42,8 +42,8 @@ _EARLY = """
 SELECT approx_quantile(time, 0.1) FROM (
     SELECT epoch_ns(time) AS time FROM recent_points
     UNION ALL SELECT epoch_ns(time) FROM recent_histogram_points
-    UNION ALL SELECT epoch_ns(start) FROM chunks
-    UNION ALL SELECT epoch_ns(start) FROM histogram_chunks)
+    UNION ALL SELECT epoch_ns(last) FROM chunks
+    UNION ALL SELECT epoch_ns(last) FROM histogram_chunks)
 """
 _FORGET_THINNED = "DELETE FROM thinned WHERE created_at < make_timestamp($before_us)"
 _FORGET_AGGREGATES = "DELETE FROM metric_aggregates WHERE time_bucket < make_timestamp($before_us)"
@@ -238,7 +238,7 @@ class Retention:
     def _whole(self, until_ns: int) -> int:
         """At least one day more where there is nothing else left to delete."""
         with self._database.beside() as connection:
-            sealed = connection.execute("SELECT epoch_ns(min(start)) FROM chunks").fetchall()[0][0]
+            sealed = connection.execute("SELECT epoch_ns(min(last)) FROM chunks").fetchall()[0][0]
         return until_ns if sealed is None else max(until_ns, int(sealed) // DAY_NS * DAY_NS + DAY_NS)
 
 

@@ -10,7 +10,7 @@ from blackhole.store.database import Database
 
 SECOND = 10**9
 BLOCK_NS = 2 * 3600 * SECOND
-# What is found of one day at once, after a restart or sent late, makes fewer and longer lists.
+# What is found of about a day at once, after a restart or sent late, makes fewer and longer lists.
 DAY_NS = 86400 * SECOND
 # Later than this after the end of its block a point gets a chunk of its own.
 MARGIN_NS = 900 * SECOND
@@ -20,6 +20,8 @@ SETTLED_US = 600 * 10**6
 SLICE_ROWS = 30_000
 # A histogram's row is as long as its buckets.
 SLICE_HISTOGRAMS = 4_000
+# Of a block that is still open, found after a restart: rows of fewer points take less than a chunk.
+FEW = 16
 # After each slice so many times its time: what it writes to the log makes commits wait for checkpoints.
 PAUSE = 2.0
 
@@ -33,16 +35,18 @@ _STATEMENTS = {"recent_points": "seal_points", "recent_histogram_points": "seal_
 
 log = logging.getLogger(__name__)
 
-_OLDEST = """
-SELECT epoch_ns(min(time)) FROM {table}
-WHERE time < make_timestamp_ns($until) AND stream > 0 AND created_at < make_timestamp($settled)
+_ENDS = """
+SELECT epoch_ns(min(time)), epoch_ns(max(time)) FROM {table}
+WHERE time >= make_timestamp_ns($from) AND time < make_timestamp_ns($until) AND stream > 0
+    AND created_at < make_timestamp($settled)
 """
 # Metrics in the order of their first series: numbers that rise one by one take no room.
 _SIZES = """
 SELECT p.series, count(*) FROM {table} AS p JOIN series AS s ON s.id = p.series
 WHERE p.time >= make_timestamp_ns($from) AND p.time < make_timestamp_ns($until) AND p.stream > 0
     AND p.created_at < make_timestamp($settled)
-GROUP BY s.metric, p.series ORDER BY min(p.series) OVER (PARTITION BY s.metric), p.series
+GROUP BY s.metric, p.series HAVING count(*) >= $least
+ORDER BY min(p.series) OVER (PARTITION BY s.metric), p.series
 """
 # Before the first row that is to be sealed, others are all that is left.
 _LEFT = """
@@ -80,24 +84,38 @@ class Sealer:
         self._pause = pause
         self._slices = slices
         self._started_us = database.now_ns() // 1000
+        self._began: set[str] = set()
 
     def apply(self) -> int:
         """Returns how many rows were sealed. Raises StoreError; then the rest waits."""
-        now_ns = self._database.now_ns()
-        until = block_of(now_ns - MARGIN_NS)
-        settled = max(self._started_us, now_ns // 1000 - SETTLED_US)
-        limits = {"until": until, "settled": settled}
         sealed = 0
         for table, most in zip(_STATEMENTS, self._slices, strict=True):
-            for bound in self._work(table, limits, most):
-                began = time.perf_counter()
-                sealed += self._seal(table, bound)
-                if self._busy():
-                    time.sleep(self._pause * (time.perf_counter() - began))
+            if table not in self._began:
+                sealed += self._apply(table, most, self._found())
+                self._began.add(table)
+            sealed += self._apply(table, most, self._closed())
             if sealed:
                 self._gather(table)
         if sealed:
             log.info("%d rows were sealed", sealed)
+        return sealed
+
+    def _found(self) -> dict[str, int]:
+        """What earlier runs have left, of the open block too: nothing is added to these rows."""
+        return {"until": self._database.now_ns(), "settled": self._started_us, "least": FEW}
+
+    def _closed(self) -> dict[str, int]:
+        now_ns = self._database.now_ns()
+        settled = max(self._started_us, now_ns // 1000 - SETTLED_US)
+        return {"until": block_of(now_ns - MARGIN_NS), "settled": settled, "least": 1}
+
+    def _apply(self, table: str, most: int, limits: dict[str, int]) -> int:
+        sealed = 0
+        for bound in self._work(table, limits, most):
+            began = time.perf_counter()
+            sealed += self._seal(table, bound)
+            if self._busy():
+                time.sleep(self._pause * (time.perf_counter() - began))
         return sealed
 
     def _gather(self, table: str) -> None:
@@ -114,16 +132,19 @@ class Sealer:
 
     def _work(self, table: str, limits: dict[str, int], most: int) -> Iterator[dict[str, object]]:
         """Blocks, oldest first, with series that together have at most about `most` rows."""
-        while True:
+        settled, reached = {"settled": limits["settled"]}, 0
+        while reached < limits["until"] and not self._doubtful():
+            within = {"from": reached, "until": limits["until"]} | settled
             with self._database.beside() as connection:
-                oldest = connection.execute(_OLDEST.format(table=table), limits).fetchall()[0][0]
-            if oldest is None or self._doubtful():
+                oldest, newest = connection.execute(_ENDS.format(table=table), within).fetchall()[0]
+            if oldest is None:
                 return
-            bound = _block(int(oldest), limits["until"]) | {"settled": limits["settled"]}
+            bound = _block(int(oldest), int(newest), limits["until"]) | settled
+            reached = bound["until"]
             with self._database.beside() as connection:
-                sizes = connection.execute(_SIZES.format(table=table), bound).fetchall()
-            if not sizes:
-                return
+                sizes = connection.execute(
+                    _SIZES.format(table=table), bound | {"least": limits["least"]}
+                ).fetchall()
             for ids in _slices(sizes, most):
                 if self._doubtful():
                     return
@@ -141,12 +162,12 @@ def block_of(time_ns: int) -> int:
     return time_ns // BLOCK_NS * BLOCK_NS
 
 
-def _block(oldest: int, until: int) -> dict[str, int]:
-    """The day of a time when that is over, else what of it is over: two hours, more after a restart."""
-    day = oldest // DAY_NS * DAY_NS
-    if day + DAY_NS <= until:
-        return {"from": day, "until": day + DAY_NS}
-    return {"from": block_of(oldest), "until": until}
+def _block(oldest: int, newest: int, until: int) -> dict[str, int]:
+    """All that there is if that is about a day; else the day of the oldest, or what of it is over."""
+    first, day = block_of(oldest), oldest // DAY_NS * DAY_NS
+    if newest - first < DAY_NS + BLOCK_NS:
+        return {"from": first, "until": newest + 1}
+    return {"from": first, "until": min(until, day + DAY_NS)}
 
 
 @cache

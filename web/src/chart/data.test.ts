@@ -105,6 +105,10 @@ it("asks for extremes of averages of open levels, over as long as they are quick
   const ask = { metric: "a.b", extremes: true };
   expect(toQuestion(ask, { start: 0, end: 86_400 }).extremes).toBe(true);
   expect(toQuestion(ask, { start: 0, end: 7 * 86_400 }).extremes).toBeUndefined();
+  expect(toQuestion({ ...ask, points: 100 }, { start: 0, end: 7 * 86_400 }).interval).toBe("7200s");
+  expect(
+    toQuestion({ ...ask, points: 100 }, { start: 0, end: 30 * 86_400 }).interval,
+  ).toBeUndefined();
 });
 
 describe("CSV", () => {

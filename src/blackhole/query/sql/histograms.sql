@@ -17,7 +17,7 @@ found AS (
     FROM every
     WHERE time >= $from AND time < $until AND count > 0
 )
-SELECT grp, bucket, {value} AS value, count(*) AS samples
+SELECT grp, bucket, {value} AS value, count(*) AS samples{more}
 FROM found
 GROUP BY grp, bucket
 ORDER BY grp, bucket

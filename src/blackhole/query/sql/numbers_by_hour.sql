@@ -57,7 +57,7 @@ found AS (
     FROM hours
     WHERE samples > 0 AND hour >= $whole_from // 3600000000000 AND hour < $whole_until // 3600000000000
 )
-SELECT grp, bucket, {value} AS value, sum(samples)::BIGINT AS samples
+SELECT grp, bucket, {value} AS value, sum(samples)::BIGINT AS samples{more}
 FROM found
 GROUP BY grp, bucket
 ORDER BY grp, bucket

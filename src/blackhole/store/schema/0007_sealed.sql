@@ -2,7 +2,7 @@
 ALTER TABLE points RENAME TO recent_points;
 ALTER TABLE histogram_points RENAME TO recent_histogram_points;
 
--- Sealed points: one row per stream and block of two hours, at most 8,192 points, in the order of time.
+-- Sealed points: one row per stream and block of two hours or more, at most 8,192 points, in the order of time.
 -- Point i (from 0) is at start + i * step + offsets[i]; without offsets it is at start + i * step.
 -- The steps of a chunk are in one of four columns, the others are NULL. Those that take eight bits each are bytes of
 -- their own (tiny_steps), which fill a disk block: bit packing leaves free what some thousand values would take.

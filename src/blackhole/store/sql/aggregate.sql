@@ -11,7 +11,7 @@ distributions AS (
         SELECT series, epoch_ns(start) AS start, step, unnest(range(count::BIGINT)) AS place, unnest(offsets) AS away,
             unnest(counts) AS observed, unnest(sums) AS total, unnest(mins) AS least, unnest(maxs) AS most
         FROM histogram_chunks
-        WHERE start >= make_timestamp_ns($from) AND start < make_timestamp_ns($until)
+        WHERE last >= make_timestamp_ns($from) AND last < make_timestamp_ns($until)
     )
 ),
 found AS (
@@ -29,7 +29,7 @@ found AS (
                     unnest(range(count::BIGINT)) AS place, unnest(offsets) AS away,
                     coalesce(unnest(tiny_steps), unnest(short_steps), unnest(steps), unnest(long_steps))::DOUBLE AS moved, unnest(reals) AS real
                 FROM chunks
-                WHERE start >= make_timestamp_ns($from) AND start < make_timestamp_ns($until)
+                WHERE last >= make_timestamp_ns($from) AND last < make_timestamp_ns($until)
                     AND series IN (SELECT id FROM chosen)
             )
         )
@@ -57,7 +57,8 @@ earlier AS (
         max(a.aggregated_value) FILTER (a.aggregation_type = 'min') AS least,
         max(a.aggregated_value) FILTER (a.aggregation_type = 'max') AS most
     FROM metric_aggregates AS a
-    WHERE a.time_bucket >= make_timestamp($from // $width * $width // 1000) AND a.time_bucket < make_timestamp($until // 1000)
+    -- A chunk of which the last point is in the slice may begin a day earlier, and a little.
+    WHERE a.time_bucket >= make_timestamp($from // $width * $width // 1000) - INTERVAL 2 DAYS AND a.time_bucket < make_timestamp($until // 1000)
     GROUP BY ALL
 )
 SELECT s.metric, s.attributes, s.bucket, s.samples + coalesce(e.samples, 0) AS samples, s.total + coalesce(e.total, 0) AS total,

@@ -1,0 +1,82 @@
+"""Turns what retention has summed up of old points into SQL that adds it to the buckets of points."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from blackhole.config import duration_words
+from blackhole.query.language import Request
+from blackhole.query.templates import template
+from blackhole.query.times import SECOND
+from blackhole.query.zones import DAY
+from blackhole.records import MetricType
+from blackhole.store.reader import Reader
+
+_SPAN = "SELECT max(width), epoch_us(min(day)) * 1000, epoch_us(max(day)) * 1000 FROM ({widths})"
+
+_ADDED = "coalesce(p.value, 0) + coalesce(s.total, 0)"
+_VALUES = {
+    "avg": "(coalesce(p.value * p.weight, 0) + coalesce(s.total, 0))"
+    " / (coalesce(p.weight, 0) + coalesce(s.parts, 0))",
+    "sum": _ADDED,
+    "rate": _ADDED,
+    "count": "coalesce(p.value, 0) + coalesce(s.samples, 0)",
+    "min": "least(p.value, s.least)",
+    "max": "greatest(p.value, s.most)",
+}
+# Of distributions least and greatest values are kept, not those of the means of intervals.
+_OF_DISTRIBUTIONS = frozenset({"avg", "sum", "count", "rate"})
+_DISTRIBUTIONS = (MetricType.HISTOGRAM, MetricType.SUMMARY)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Of a part of the range sums are kept, of hours or days: the longest, and from when until when."""
+
+    width: int
+    first: int
+    until: int
+
+    def answers(self, request: Request) -> bool:
+        """Whether all of them can be in buckets of the request."""
+        return request.step % self.width == 0 and request.aggregation in aggregations(request)
+
+
+def look(reader: Reader, request: Request) -> Kept | None:
+    """What there is of the metric. Raises QueryError."""
+    bound = {"metric": request.subject.metric, "from": request.start, "until": request.end}
+    width, first, last = reader.rows(_SPAN.format(widths=template("kept_widths")), bound).rows[0]
+    return None if width is None else Kept(int(width), int(first), int(last) + DAY)
+
+
+def rows() -> str:
+    """The SQL of `chosen` and `kept`, what there is of $ids within $from, $until and buckets of $step."""
+    return template("kept").format(widths=template("kept_widths"))
+
+
+def add(points: str, request: Request) -> str:
+    """The SQL of a request's buckets from that for their points, with weights; binds $metric too."""
+    sums = template("summed").format(kept=rows(), bucket=request.clock)
+    more = ", least(p.least, s.least) AS least, greatest(p.most, s.most) AS most" if request.extremes else ""
+    value = f"CASE WHEN p.value IS NOT NULL OR s.total IS NOT NULL THEN {_VALUES[request.aggregation]} END"
+    return template("points_and_sums").format(points=points, sums=sums, value=value, more=more)
+
+
+def note(kept: Kept, request: Request) -> str:
+    """What a person must know of this part of the answer."""
+    of = f"sums of {'days' if kept.width == DAY else 'hours'} (UTC)"
+    words = f"of {_date(kept.first)} to {_date(kept.until - 1)} only {of} are kept"
+    if kept.answers(request):
+        return f"{words}: they are in this answer"
+    if request.aggregation not in aggregations(request):
+        others = ", ".join(sorted(aggregations(request)))
+        return f"{words}, which have no {request.aggregation}: ask for {others}"
+    return f"{words}: ask with an interval of {duration_words(kept.width / SECOND)} to see them"
+
+
+def aggregations(request: Request) -> frozenset[str]:
+    """What sums can answer."""
+    return _OF_DISTRIBUTIONS if request.subject.type in _DISTRIBUTIONS else frozenset(_VALUES)
+
+
+def _date(moment: int) -> str:
+    return datetime.fromtimestamp(moment // SECOND, UTC).strftime("%Y-%m-%d")
