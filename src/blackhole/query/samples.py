@@ -104,10 +104,14 @@ class Samples:
     ) -> Iterator[History]:
         """`running`: with what older intervals add up to."""
         for batch in _batches(ids):
-            blocks: dict[int, list[Block]] = {}
+            rows: dict[tuple[int, Bounds], tuple[Any, ...]] = {}
             for row in self._rows("intervals", batch, after, until):
                 self._take(len(row[2]) * (3 + len(row[1] or ())))
-                blocks.setdefault(row[0], []).append(_block(row))
+                key = row[0], tuple(row[1] or ())
+                rows[key] = _appended(rows[key], row) if key in rows else row
+            blocks: dict[int, list[Block]] = {}
+            for (series, _), row in rows.items():
+                blocks.setdefault(series, []).append(_block(row))
             before = self.before_histograms(list(blocks), after) if running else {}
             yield from (History(series, found, before.get(series, [])) for series, found in blocks.items())
 
@@ -211,6 +215,13 @@ def _last(values: list[float]) -> float:
 def positions(expression: str, most: int) -> str:
     """`expression` of the first, the second, … bucket, as a list: faster by far than to unnest them."""
     return f"[{', '.join(expression.format(place) for place in range(1, most + 1))}]::DOUBLE[]"
+
+
+def _appended(row: tuple[Any, ...], other: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Rows and chunks with the same bounds as one; the state as sent is that of the earlier."""
+    first, second = (row, other) if row[2][0] <= other[2][0] else (other, row)
+    lists = (None if a is None or b is None else a + b for a, b in zip(first[2:6], second[2:6], strict=True))
+    return (*first[:2], *lists, *first[6:])
 
 
 def _block(row: tuple[Any, ...]) -> Block:

@@ -110,9 +110,12 @@ class Steps:
     def buckets(self, ids: Sequence[int], tiling: Tiling) -> Iterator[tuple[int, Bounds, list[Tiles] | None]]:
         """Each histogram with tiles of each of its buckets, as counts of what lies at or below their bounds.
 
-        None: several streams or changed bounds.
+        None: several streams, changed bounds, or sealed points, of which Python makes sums in less memory.
         """
-        for batch in _batches(ids, _HISTOGRAM_BATCH):
+        for some in _batches(ids, _HISTOGRAM_BATCH):
+            sealed = {row[0] for row in self._rows("chunked", some, tiling)}
+            yield from ((series, (), None) for series in sorted(sealed))
+            batch = [series for series in some if series not in sealed]
             most = max((row[0] for row in self._rows("most_bounds", batch, tiling)), default=0) + 1
             if most > _MOST_BUCKETS:
                 yield from ((series, (), None) for series in batch)
@@ -139,12 +142,9 @@ class Steps:
         until = tiling.origin + tiling.step * tiling.count
         bound: dict[str, Any] = {"ids": list(ids), "until": nanoseconds(until + 1)}
         if name != "most_bounds":
-            bound |= {
-                "from": nanoseconds(tiling.origin + 1),
-                "origin": tiling.origin,
-                "step": tiling.step,
-                "length": tiling.length,
-            }
+            bound["from"] = nanoseconds(tiling.origin + 1)
+        if name not in {"most_bounds", "chunked"}:
+            bound |= {"origin": tiling.origin, "step": tiling.step, "length": tiling.length}
         return self._reader.each(template(name).format(**pieces), bound, timeout=self._left())
 
 

@@ -8,7 +8,7 @@ WITH placed AS (
         epoch_ns(time) // 1000000 AS ms,
         (epoch_ns(time) // 1000000 - $origin - 1) // $step AS bucket,
         $step - 1 - (epoch_ns(time) // 1000000 - $origin - 1) % $step < $length AS inside
-    FROM histogram_points
+    FROM recent_histogram_points
     WHERE series IN (SELECT unnest($ids::UINTEGER[]))
         AND time >= make_timestamp_ns($from)
         AND time < make_timestamp_ns($until)
