@@ -30,7 +30,7 @@ def test_a_counter_that_begins_anew_rises_on(tmp_path: Path) -> None:
     config.write_text(f"analytics: {{catalogue: ['{tmp_path / 'catalogue.yaml'}']}}")
     with Service(tmp_path / "data", ("--config", str(config))) as running:
         now = time.time_ns()
-        # What began before the database did adds nothing with its first value; what begins after it counts in full.
+        # The first value of what began before the database did adds nothing; else it counts in full.
         first, second = now - 100 * SECOND, now + 5 * SECOND
         for start, ago, value in ((first, 90, 10), (first, 60, 16), (second, -10, 3), (second, -40, 8)):
             metric = counter("shop.orders", value, start=start, when=now - ago * SECOND, kind="book")

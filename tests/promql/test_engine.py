@@ -74,6 +74,27 @@ def test_a_histogram_that_ran_before_it_was_known_begins_with_what_it_had(
     shop.database.close()
 
 
+def test_a_sealed_day_of_a_histogram_is_answered_in_little_memory(tmp_path: Path) -> None:
+    shop = Shop(Database.open(tmp_path / "analytics.duckdb"))
+    size = shop.series("size", "histogram")
+    with shop.database.write() as connection:
+        connection.execute(
+            "INSERT INTO recent_histogram_points SELECT $id, 1, make_timestamp_ns(($origin + n * 15000)"
+            " * 1000000), 6, 4.5, NULL, NULL, [1.0, 2.0], [1, 2, 3], 6 * n, 4.5 * n, [1.0, 2.0],"
+            " [n, 2 * n, 3 * n], make_timestamp(0) FROM range(1, 5761) AS numbers(n)",
+            {"id": size, "origin": T},
+        )
+    sealer = Sealer(shop.database, pause=0)
+    sealer._started_us = 1
+    assert sealer.apply() == 5760
+    end = T + 5760 * 15_000
+    assert shop.values("size_count", end) == [6 * 5760]
+    assert shop.values('increase(size_bucket{le="2"}[1m])', end) == pytest.approx([12])
+    (found,) = shop.over("histogram_quantile(0.5, rate(size_bucket[5m]))", end - 600_000, end, 60_000)
+    assert [value for _, value in found[1]] == pytest.approx([2.0] * 11)
+    shop.database.close()
+
+
 def test_streams_of_one_series_count_together(shop: Shop) -> None:
     series = shop.series("requests", "counter")
     shop.points(series, [(T, 1), (T + 10_000, 5), (T + 20_000, 5)], stream=1)
