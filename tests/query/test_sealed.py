@@ -35,7 +35,11 @@ def fill(place: Desk, chance: random.Random) -> None:
                 histograms += [_histogram(chance, number, at) for at in moments]
             else:
                 digits = chance.choice([0, 2, 15])
-                told = [round(chance.uniform(0, 100), digits) for _ in moments]
+                spike = chance.choice([1, 1, 50])
+                told = [
+                    round(chance.uniform(0, 100) * (spike if chance.random() < 0.02 else 1), digits)
+                    for _ in moments
+                ]
                 points += [Point(number, at, v, stream=number) for at, v in zip(moments, told, strict=True)]
         place.store(batch(points, histograms, series=rows, streams=[stream(row.id, row.id) for row in rows]))
         place.commits += 1

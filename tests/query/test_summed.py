@@ -139,7 +139,7 @@ def test_without_an_interval_it_is_as_long_as_what_is_kept(place: Desk) -> None:
     answer = ask(place, "process.cpu.usage", "avg", None)
     assert answer.interval == "1d"
     assert len(answer.series[0].points) == DAYS + 1
-    assert "they are in this answer" in answer.notes[-1]
+    assert "are in this answer" in answer.notes[-1]
 
 
 def test_points_that_are_late_are_added_to_the_sums_of_their_day(place: Desk) -> None:

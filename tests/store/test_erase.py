@@ -24,7 +24,7 @@ INSERT INTO released_lists SELECT i, '2025-01-01', NULL, [1, 2], '2025-01-01' FR
 INSERT INTO kept_spans SELECT i, '2025-01-01', 1, 1, 1, 1, '2025-01-01' FROM range(1, 5) AS t(i);
 INSERT INTO kept_logs SELECT i, '2025-01-01', 'a body of ' || i, '2025-01-01' FROM range(1, 5) AS t(i);
 INSERT INTO chunks SELECT i, i, '2025-01-01', '2025-01-01', 0, 1, NULL, 0, 0, 0, NULL, NULL, NULL, NULL,
-    [1.5], NULL, [1], [1.5], NULL, '2025-01-01' FROM range(1, 5) AS t(i);
+    [1.5], NULL, [1], [1.5], NULL, '2025-01-01', NULL, NULL FROM range(1, 5) AS t(i);
 INSERT INTO histogram_chunks SELECT i, i, '2025-01-01', '2025-01-01', 0, 1, NULL, [1], 2, [1], [1],
     NULL, NULL, [1, 0], NULL, NULL, NULL, NULL, NULL, '2025-01-01' FROM range(1, 5) AS t(i);
 INSERT INTO metric_aggregates VALUES

@@ -1,6 +1,7 @@
 """Sealed rows answer as the rows did: value by value, and for the streams that go on after a restart."""
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -271,6 +272,51 @@ def test_steps_are_in_the_column_that_they_fit(database: Database, up: int, down
         }
     assert {name: steps for name, steps in found.items() if steps is not None} == {column: [0, up, down]}
     assert answers(database) == before
+
+
+def _spikes(chance: random.Random, usual: int, furthest: int, *, down: bool) -> Iterator[int]:
+    """Steps that are small but for a few."""
+    while True:
+        if chance.random() < 0.01:
+            yield chance.choice([-1, 1] if down else [1]) * chance.randint(usual, furthest)
+        else:
+            yield chance.randint(-usual if down else 0, usual)
+
+
+@pytest.mark.parametrize("kind", [MetricType.GAUGE, MetricType.COUNTER, MetricType.UPDOWNCOUNTER])
+@pytest.mark.parametrize(("usual", "furthest"), [(3, 9000), (100, 30_000), (120, 400), (300, 32_767)])
+@pytest.mark.parametrize("down", [False, True])
+def test_a_few_steps_far_from_the_others_do_not_widen_them_and_come_back(
+    database: Database, kind: MetricType, usual: int, furthest: int, *, down: bool
+) -> None:
+    declare(database, [kind])
+    steps = _spikes(
+        random.Random(usual + furthest), usual, furthest, down=down and kind is not MetricType.COUNTER
+    )
+    reached, points = 0, []
+    for n in range(2000):
+        step = next(steps)
+        reached += step
+        level = reached / 100
+        points.append(
+            Point(1, NOW - 2 * BLOCK_NS + n * SECOND, level, stream=1)
+            if kind is MetricType.GAUGE
+            else Point(1, NOW - 2 * BLOCK_NS + n * SECOND, level, stream=1, cumulative=level)
+            if kind is MetricType.UPDOWNCOUNTER
+            else Point(1, NOW - 2 * BLOCK_NS + n * SECOND, float(step), stream=1, cumulative=float(reached))
+        )
+    store(database, points)
+    keys = [stream(1, 0).key]
+    before = answers(database), database.recall(keys)
+    sealer(database).apply()
+    _assert_same(answers(database), before[0])
+    assert database.recall(keys) == before[1]
+    with database.reader() as reader:
+        widths = reader.rows(
+            "SELECT len(far), list_max(near) - list_min(near) FROM"
+            " (SELECT far, coalesce(tiny_steps::SMALLINT[], short_steps) AS near FROM chunks)"
+        ).rows
+    assert all(0 < far < 64 and width < 4 * (2 * usual + far) for far, width in widths)
 
 
 def test_a_chunk_says_what_its_points_come_to_in_each_hour(database: Database) -> None:

@@ -66,7 +66,7 @@ def note(kept: Kept, request: Request) -> str:
     of = f"sums of {'days' if kept.width == DAY else 'hours'} (UTC)"
     words = f"of {_date(kept.first)} to {_date(kept.until - 1)} only {of} are kept"
     if kept.answers(request):
-        return f"{words}: they are in this answer"
+        return f"{words}: those of which all is in the range are in this answer"
     if request.aggregation not in aggregations(request):
         others = ", ".join(sorted(aggregations(request)))
         return f"{words}, which have no {request.aggregation}: ask for {others}"

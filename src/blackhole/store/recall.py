@@ -18,7 +18,8 @@ _POINTS = f"""
 WITH wanted AS (SELECT unnest($2::UINTEGER[]) AS stream),
 ending AS (
     SELECT c.stream, epoch_ns(c.start) AS start, c.step, c.count, c.offsets, c.kind, c.scale, c.base,
-        coalesce(c.tiny_steps::BIGINT[], c.short_steps::BIGINT[], c.steps::BIGINT[], c.long_steps) AS steps,
+        coalesce(steps_of(c.tiny_steps, c.reach, c.far)::BIGINT[],
+            steps_of(c.short_steps, c.reach, c.far)::BIGINT[], c.steps::BIGINT[], c.long_steps) AS steps,
         c.cumulatives, row_number() OVER (PARTITION BY c.stream ORDER BY c.last DESC) AS nth
     FROM chunks AS c JOIN wanted USING (stream)
     WHERE c.last >= make_timestamp_ns($1)

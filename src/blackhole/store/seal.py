@@ -10,8 +10,9 @@ from blackhole.store.database import Database
 
 SECOND = 10**9
 BLOCK_NS = 2 * 3600 * SECOND
-# What is found of about a day at once, after a restart or sent late, makes fewer and longer lists.
 DAY_NS = 86400 * SECOND
+# What is found of about a day at once, after a restart or sent late, makes fewer and longer lists.
+ABOUT_A_DAY_NS = DAY_NS + 6 * 3600 * SECOND
 # Later than this after the end of its block a point gets a chunk of its own.
 MARGIN_NS = 900 * SECOND
 # What this run has committed lately may come in company, or be asked for by a commit that is tried again.
@@ -165,7 +166,7 @@ def block_of(time_ns: int) -> int:
 def _block(oldest: int, newest: int, until: int) -> dict[str, int]:
     """All that there is if that is about a day; else the day of the oldest, or what of it is over."""
     first, day = block_of(oldest), oldest // DAY_NS * DAY_NS
-    if newest - first < DAY_NS + BLOCK_NS:
+    if newest - first < ABOUT_A_DAY_NS:
         return {"from": first, "until": newest + 1}
     return {"from": first, "until": min(until, day + DAY_NS)}
 

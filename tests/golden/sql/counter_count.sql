@@ -1,7 +1,7 @@
 WITH chosen AS (SELECT unnest($ids::UINTEGER[]) AS id, unnest($groups::UINTEGER[]) AS grp),
 sealed AS (
     SELECT c.grp, k.rowid AS chunk, epoch_ns(k.start) AS start, k.step, k.kind, k.base::DOUBLE AS base, pow(10, k.scale) AS tens,
-        unnest(range(k.count::BIGINT)) AS place, unnest(k.offsets) AS away, coalesce(unnest(k.tiny_steps), unnest(k.short_steps), unnest(k.steps), unnest(k.long_steps))::DOUBLE AS moved, unnest(k.reals) AS real
+        unnest(range(k.count::BIGINT)) AS place, unnest(k.offsets) AS away, coalesce(unnest(steps_of(k.tiny_steps, k.reach, k.far)), unnest(steps_of(k.short_steps, k.reach, k.far)), unnest(k.steps), unnest(k.long_steps))::DOUBLE AS moved, unnest(k.reals) AS real
     FROM chunks AS k JOIN chosen AS c ON c.id = k.series
     WHERE k.last >= make_timestamp_ns($from) AND k.start < make_timestamp_ns($until)
 ),

@@ -2,6 +2,7 @@
 
 `schema-6.tar.xz` is `tar --sort=name -cJf` of what it wrote into DIR with the last version of schema 6: the
 database, its key, and `told.json`, which is what that version read from it.
+In `schema-7.tar.xz` a part is sealed.
 """
 
 import json
@@ -15,6 +16,7 @@ from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, str
 from blackhole.records import MetricType, PrivacyLevel
 from blackhole.store.append import insert
 from blackhole.store.database import Database
+from blackhole.store.seal import Sealer
 
 NOW = 1_750_000_000 * SECOND
 METRICS = {
@@ -112,6 +114,11 @@ def _histograms(chance: random.Random, number: int, times: list[int]) -> list[Hi
 def main(directory: Path) -> None:
     database = Database.open(directory / "analytics.duckdb", clock=lambda: NOW)
     fill(database)
+    database._clock = lambda: NOW - 2 * 86400 * SECOND
+    sealer = Sealer(database, pause=0)
+    sealer._started_us = NOW // 1000
+    sealer.apply()
+    database._clock = lambda: NOW
     answers = told(database)
     database.close()
     (directory / "told.json").write_text(json.dumps(answers))

@@ -12,7 +12,10 @@ placed AS (
     SELECT c.grp, k.* EXCLUDE (start), epoch_ns(k.start) AS start, k.hour - epoch_ns(k.start) // 3600000000000 AS nth
     FROM broken AS k JOIN chosen AS c ON c.id = k.series
 ),
-counted AS (SELECT *, coalesce(list_sum(samples[:nth]), 0)::BIGINT AS before, samples[nth + 1]::BIGINT AS inside FROM placed),
+counted AS (
+    SELECT * REPLACE (steps_of(tiny_steps, reach, far) AS tiny_steps, steps_of(short_steps, reach, far) AS short_steps), coalesce(list_sum(samples[:nth]), 0)::BIGINT AS before, samples[nth + 1]::BIGINT AS inside
+    FROM placed
+),
 sliced AS (
     SELECT grp, chunk, start, step, kind, pow(10, scale) AS tens, range(before, before + inside) AS places,
         base::DOUBLE + coalesce(list_sum(tiny_steps[:before]), list_sum(short_steps[:before]), list_sum(steps[:before]), list_sum(long_steps[:before]), 0) AS base,

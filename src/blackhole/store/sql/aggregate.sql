@@ -27,7 +27,7 @@ found AS (
             FROM (
                 SELECT rowid AS chunk, series, epoch_ns(start) AS start, step, kind, base::DOUBLE AS base, pow(10, scale) AS tens,
                     unnest(range(count::BIGINT)) AS place, unnest(offsets) AS away,
-                    coalesce(unnest(tiny_steps), unnest(short_steps), unnest(steps), unnest(long_steps))::DOUBLE AS moved, unnest(reals) AS real
+                    coalesce(unnest(steps_of(tiny_steps, reach, far)), unnest(steps_of(short_steps, reach, far)), unnest(steps), unnest(long_steps))::DOUBLE AS moved, unnest(reals) AS real
                 FROM chunks
                 WHERE last >= make_timestamp_ns($from) AND last < make_timestamp_ns($until)
                     AND series IN (SELECT id FROM chosen)

@@ -59,6 +59,55 @@ grouped AS (
         min(sampling_rate) AS sampling_rate, max(created_at) AS created_at
     FROM moved
     GROUP BY metric, series, stream, part, start
+),
+counted AS (
+    SELECT *, CASE kind
+            WHEN 0 THEN NULL
+            WHEN 3 THEN qs
+            WHEN 4 THEN changes
+            ELSE list_prepend(0, changes[2:])
+        END::BIGINT[] AS steps,
+        list_transform(range(hours[1], hours[-1] + 1), lambda hour: [firsts[list_position(hours, hour)], list_append(firsts, points)[list_position(hours, hour) + 1]]) AS spans
+    FROM grouped
+),
+sized AS (
+    SELECT *, greatest(list_max(steps), -list_min(steps)) AS furthest, list_min(steps) < 0 AS signed,
+        list_transform(spans, lambda span: coalesce(span[2] - span[1], 0)) AS samples,
+        list_transform(spans, lambda span: coalesce(list_sum(reals[span[1] + 1:span[2]]), 0)) AS totals
+    FROM counted
+),
+-- How many bits a step takes when so many of the furthest are in `far`: some 16 bits each, and some for the lists.
+-- Steps that stand for them take the numbers next to those of the others, on both sides where there are negative ones.
+sorted AS (
+    SELECT *, CASE WHEN furthest < 32768 THEN list_sort(list_transform(steps, lambda step: abs(step))) END AS sizes FROM sized
+),
+weighed AS (
+    SELECT *, list_min(list_transform([points // 256, points // 128, points // 64, points // 32], lambda most: {
+        'cost': points * (length(bin(sizes[points - most] + CASE WHEN signed THEN (most + 1) // 2 ELSE most END)) + signed::INTEGER) + 16 * most + 128,
+        'bits': length(bin(sizes[points - most] + CASE WHEN signed THEN (most + 1) // 2 ELSE most END)) + signed::INTEGER,
+        'reach': sizes[points - most]
+    })) AS best
+    FROM sorted
+),
+judged AS (
+    SELECT *, CASE WHEN best.cost < points * length(bin(list_max(steps) - list_min(steps))) THEN best.reach END AS reach FROM weighed
+),
+parted AS (
+    SELECT * EXCLUDE (steps), steps AS all_steps,
+        CASE WHEN reach IS NOT NULL THEN list_sort(list_distinct(list_filter(steps, lambda step: abs(step) > reach))) END AS far,
+        CASE WHEN signed THEN (1 << (best.bits - 1)) - 1 - reach ELSE 32768 END AS above
+    FROM judged
+),
+coded AS (
+    SELECT *, CASE
+            WHEN reach IS NULL THEN all_steps
+            ELSE list_transform(all_steps, lambda step: CASE
+                WHEN abs(step) <= reach THEN step
+                WHEN list_position(far, step) <= above THEN reach + list_position(far, step)
+                ELSE list_position(far, step) - len(far) - 1 - reach
+            END)
+        END AS steps
+    FROM parted
 )
 SELECT series, stream, make_timestamp_ns(start), make_timestamp_ns(last), step_ns, points,
     CASE WHEN list_bool_or(list_transform(offsets, lambda away: away <> 0)) THEN offsets END,
@@ -74,21 +123,9 @@ SELECT series, stream, make_timestamp_ns(start), make_timestamp_ns(last), step_n
     samples,
     -- A sum of decimals is rounded to what it would be without binary fractions.
     list_transform(totals, lambda total: CASE WHEN abs(total - round(total, 6)) <= 1e-13 * abs(total) THEN round(total, 6) ELSE total END),
-    sampling_rate, created_at
+    sampling_rate, created_at, reach::SMALLINT, far::SMALLINT[]
 FROM (
-    SELECT *, greatest(list_max(steps), -list_min(steps)) AS furthest,
-        coalesce(list_max(steps) - list_min(steps) >= 128 AND list_min(steps) >= -128 AND list_max(steps) < 128, false) AS eight,
-        list_transform(spans, lambda span: coalesce(span[2] - span[1], 0)) AS samples,
-        list_transform(spans, lambda span: coalesce(list_sum(reals[span[1] + 1:span[2]]), 0)) AS totals
-    FROM (
-        SELECT *, CASE kind
-            WHEN 0 THEN NULL
-            WHEN 3 THEN qs
-            WHEN 4 THEN changes
-            ELSE list_prepend(0, changes[2:])
-        END AS steps,
-        list_transform(range(hours[1], hours[-1] + 1), lambda hour: [firsts[list_position(hours, hour)], list_append(firsts, points)[list_position(hours, hour) + 1]]) AS spans
-        FROM grouped
-    )
+    SELECT *, coalesce(list_max(steps) - list_min(steps) >= 128 AND list_min(steps) >= -128 AND list_max(steps) < 128, false) AS eight
+    FROM coded
 )
 ORDER BY min(series) OVER (PARTITION BY metric), series, stream, start
