@@ -130,3 +130,24 @@ def test_a_metric_is_listed_with_what_is_sealed(tmp_path: Path) -> None:
     assert Sealer(place.database, pause=0).apply()
     assert place.runner.metrics() == before
     place.database.close()
+
+
+def test_a_day_of_histograms_in_chunks_is_read_within_the_memory_of_a_question(tmp_path: Path) -> None:
+    place = desk(tmp_path)
+    with place.database.write() as connection:
+        connection.execute(
+            "INSERT INTO series SELECT i, 'node.request.duration', 'histogram', 'ms', '{}', 0, NULL,"
+            " make_timestamp(1) FROM range(1, 5) t(i)"
+        )
+        connection.execute(
+            "INSERT INTO recent_histogram_points"
+            " SELECT 1 + i % 4, 1 + i % 4, make_timestamp_ns($1 + i // 4 * $2),"
+            " 30, 4.5, NULL, NULL, [x::DOUBLE FOR x IN range(20)], [(i * 7 + x) % 5 FOR x IN range(21)],"
+            " NULL, NULL, NULL, NULL, make_timestamp(1) FROM range(23040) t(i)",
+            [NOW - DAY * SECOND, 15 * SECOND],
+        )
+    sql = "SELECT count(*), sum(list_sum(buckets)), sum(buckets[21]) FROM histogram_points"
+    before = place.runner.sql(sql).rows
+    assert Sealer(place.database, pause=0).apply() == 23040
+    assert place.runner.sql(sql).rows == before
+    place.database.close()

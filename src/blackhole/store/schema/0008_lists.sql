@@ -12,6 +12,8 @@ END;
 DROP VIEW metrics;
 DROP VIEW points;
 DROP VIEW every_point;
+DROP VIEW histogram_points;
+DROP VIEW every_histogram_point;
 
 CREATE VIEW every_point AS
 SELECT 5 * rowid AS id, series, stream, time, value, cumulative, created_at
@@ -45,6 +47,41 @@ FROM (
 
 CREATE VIEW points AS
 SELECT series, stream, time, value, cumulative, created_at FROM every_point;
+
+-- A slice of a list that comes with each point would copy all of the list for each; list_select does not.
+CREATE VIEW every_histogram_point AS
+SELECT 5 * rowid + 1 AS id, series, stream, time, count, sum, min, max, bounds, buckets,
+    cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets, created_at
+FROM recent_histogram_points
+UNION ALL
+SELECT
+    5 * (8192 * chunk + place) + 4,
+    series,
+    stream,
+    make_timestamp_ns(epoch_ns(start) + place * step + coalesce(away, 0)),
+    observed,
+    total,
+    least,
+    most,
+    bounds,
+    CASE WHEN width IS NOT NULL THEN list_select(buckets, range(place * width + 1, (place + 1) * width + 1)) END,
+    CASE WHEN place + 1 = points THEN cumulative_count END,
+    CASE WHEN place + 1 = points THEN cumulative_sum END,
+    CASE WHEN place + 1 = points THEN cumulative_bounds END,
+    CASE WHEN place + 1 = points THEN cumulative_buckets END,
+    created_at
+FROM (
+    SELECT rowid AS chunk, series, stream, start, step, count AS points, bounds, width, buckets,
+        cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets, created_at,
+        unnest(range(count::BIGINT)) AS place, unnest(offsets) AS away, unnest(counts) AS observed,
+        unnest(sums) AS total, unnest(mins) AS least, unnest(maxs) AS most
+    FROM histogram_chunks
+);
+
+CREATE VIEW histogram_points AS
+SELECT series, stream, time, count, sum, min, max, bounds, buckets,
+    cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets, created_at
+FROM every_histogram_point;
 
 CREATE VIEW metrics AS
 SELECT
