@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,14 +10,16 @@ import duckdb
 
 from blackhole.errors import UsageError
 from blackhole.records import Forget, Forgotten
-from blackhole.store import files, proof
+from blackhole.store import allocator, files, proof
 from blackhole.store.database import Database
 from blackhole.store.reader import Reader
-from blackhole.store.rewrite import CATALOG, Condition, Rewriting, quoted
+from blackhole.store.rewrite import CATALOG, Condition, Rewriting, Rewritten, quoted
 
 # Settings, and what the privacy promise rests on: costs and receipts, never values.
 KEPT = frozenset(("schema_version", "retention_policies", "privacy_ledger", "releases", "boards"))
 _MOST_METRICS = 100
+# Blocks have gaps, in which DuckDB writes what their memory held before: that may be what is to be erased.
+_TRIES = 3
 
 log = logging.getLogger(__name__)
 
@@ -69,17 +72,7 @@ def erase(database: Database, target: Target, *, created_ns: int) -> Forgotten:
     `created_ns`: when it counts as made, so that no cumulative stream that was forgotten counts in full
     again. Raises StoreError; then nothing was erased.
     """
-    marks = proof.Marks()
-
-    def amend(connection: duckdb.DuckDBPyConnection) -> None:
-        marks.gather(connection, target.conditions, kept=KEPT | {"asked"} if target.forget.where else KEPT)
-        if "streams" in target.conditions:
-            connection.execute(f"UPDATE {CATALOG}.schema_version SET created_ns = ?", [created_ns])
-
-    def prove(fresh: Path) -> None:
-        marks.search(fresh, target.conditions)
-
-    rewritten = database.rewrite(Rewriting(target.conditions, amend, prove))
+    marks, rewritten = _rewritten(database, target, created_ns)
     removed = files.copies(database.path) if target.forget.all else []
     files.remove(removed)
     rows = {table: count for table, count in rewritten.left_out.items() if count}
@@ -94,6 +87,32 @@ def erase(database: Database, target: Target, *, created_ns: int) -> Forgotten:
         copies=[str(path) for path in files.copies(database.path)],
         notes=_notes(rows, target.forget),
     )
+
+
+def _rewritten(database: Database, target: Target, created_ns: int) -> tuple[proof.Marks, Rewritten]:
+    for _ in range(_TRIES - 1):
+        with suppress(proof.RemainsError):
+            return _rewritten_once(database, target, created_ns)
+        log.info("memory with what is to be erased came into the new file: it is written once more")
+    return _rewritten_once(database, target, created_ns)
+
+
+def _rewritten_once(database: Database, target: Target, created_ns: int) -> tuple[proof.Marks, Rewritten]:
+    marks = proof.Marks()
+
+    def amend(connection: duckdb.DuckDBPyConnection) -> None:
+        marks.gather(connection, target.conditions, kept=KEPT | {"asked"} if target.forget.where else KEPT)
+        if "streams" in target.conditions:
+            connection.execute(f"UPDATE {CATALOG}.schema_version SET created_ns = ?", [created_ns])
+        allocator.give_memory_back()  # before what is new is written: memory comes back empty
+
+    def prove(fresh: Path) -> None:
+        marks.search(fresh, target.conditions)
+
+    allocator.give_memory_back()
+    rewritten = database.rewrite(Rewriting(target.conditions, amend, prove))
+    allocator.give_memory_back()  # for all that is written from here on
+    return marks, rewritten
 
 
 def _notes(rows: Mapping[str, int], forget: Forget) -> list[str]:
