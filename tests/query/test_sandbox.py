@@ -143,6 +143,13 @@ ALLOWED = [
         [["170141183460469231731687303715884105727", "6162"]],
     ),
     ("SELECT to_timestamp(0) AS t", [["1970-01-01T00:00:00Z"]]),
+    (
+        "SELECT [to_timestamp(0)], {'at': to_timestamp(1), 'n': 2}",
+        [[["1970-01-01T00:00:00Z"], {"at": "1970-01-01T00:00:01Z", "n": 2}]],
+    ),
+    ("SELECT 1 /* ; */ ; -- x", [[1]]),
+    ("SELECT '; -- x' /* y */ ;; -- it's", [["; -- x"]]),
+    ('SELECT $$; /* $$ AS "a;--"; /* z\n */', [["; /* "]]),
     ("SELECT metric_pattern FROM retention_policies WHERE retention_days > 20", [["infrastructure.*"]]),
     ("SELECT count(*) FROM metric_aggregates UNION ALL SELECT count(*) FROM insights", [[0], [0]]),
 ]
@@ -188,10 +195,10 @@ def test_rows_beyond_those_asked_for_are_cut(
         ("SELECT 1", 0, "max_rows is from 1 to 100,000"),
         ("SELECT 1", 100_001, "max_rows is from 1 to 100,000"),
         ("SELECT '" + "x" * 20_000 + "'", 10, "longer than 16,384"),
-        ("", 10, "only one SELECT"),
+        ("", 10, "is empty: write a SELECT"),
+        ("; -- nothing /* at */ all", 10, "is empty: write a SELECT"),
         ("SELECT * FROM " + "(SELECT * FROM " * 500 + "points" + ")" * 500, 10, "nested too deeply"),
         ("SELECT " + "(" * 3000 + "1" + ")" * 3000, 10, "depth"),
-        ("SELECT 1 /* ; */ ; -- x", 10, "syntax"),
     ],
 )
 def test_a_statement_that_cannot_run_is_refused_in_one_line(

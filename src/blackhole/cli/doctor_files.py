@@ -23,7 +23,7 @@ def checks(path: Path, *, running: bool) -> Iterator[Check]:
     """Of the database at `path` and what is beside it; a file that a service holds is not opened."""
     if not running:
         yield "database", lambda: _database(path)
-    if path.exists():
+    if path.is_file():
         yield "key", lambda: _private(path.with_name(path.name + ".key"), _NO_KEY)
         yield "ledger head", lambda: _head(path)
         yield "permissions", lambda: _private(path, "")

@@ -58,6 +58,10 @@ _CLASSES = frozenset(
     )
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+# Comments, texts, quoted names, and any other character that says something.
+_TOKEN = re.compile(
+    r"""(--[^\n]*|/\*.*?\*/)|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\2\$|[^\s;]""", re.DOTALL
+)
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 _NESTED = ("STRUCT", "MAP", "UNION")
 _FLAT_LIST = re.compile(r"[A-Z0-9_ ]+\[\]")
@@ -113,10 +117,13 @@ def _ask(
         raise QueryError(f"max_rows is from 1 to {MAX_ROWS:,}")
     if len(text) > MAX_SQL:
         raise QueryError(f"the statement is longer than {MAX_SQL:,} characters")
+    statement = _without_end(text)
+    if not statement:
+        raise QueryError("the statement is empty: write a SELECT")
     left = max_rows
     with database.reader(yields=True) as reader:
-        check(reader, text)
-        inner = f"(\n{text.strip().rstrip(';')}\n)"
+        check(reader, statement)
+        inner = f"(\n{statement}\n)"
         shape = reader.rows(f"SELECT * FROM {inner} LIMIT 0", timeout=TIMEOUT_S)
         columns = _columns(shape.columns, shape.types)
         sql = f"SELECT {columns} FROM {inner} LIMIT {max_rows + 1}"
@@ -128,24 +135,32 @@ def _ask(
     return shape, left < 0
 
 
+def _without_end(text: str) -> str:
+    """Without the semicolons and comments behind the last word: within parentheses they are an error."""
+    words = [token.end() for token in _TOKEN.finditer(text) if token[1] is None]
+    return text[: words[-1]] if words else ""
+
+
 def _milliseconds(began: float) -> float:
     return round((time.perf_counter() - began) * 1000, 3)
 
 
 def _columns(names: list[str], types: list[str]) -> str:
-    """All columns; moments with a zone as UTC, since Python would want a library for them.
+    """All columns; moments with a zone, also within lists, as UTC: Python would want a library for them.
 
     Lists are measured where they are small: in Python each item is an object.
     """
     replaced = []
     for name, kind in zip(map(_quoted, names), types, strict=True):
+        plain_kind = kind.replace(_ZONED, "TIMESTAMP")
+        value = name if plain_kind == kind else f"CAST({name} AS {plain_kind})"
         if kind == _ZONED:
-            replaced.append(f"CAST({name} AS TIMESTAMP) AS {name}")
+            replaced.append(f"{value} AS {name}")
         elif kind.endswith("]") or kind.startswith(_NESTED):
             items = f"len({name})" if _FLAT_LIST.fullmatch(kind) else f"length(CAST({name} AS VARCHAR)) // 4"
             words = f"a list of more than {MOST_ITEMS:,} items: unnest it, or select less"
             replaced.append(
-                f"CASE WHEN {items} > {MOST_ITEMS} THEN error('{words}') ELSE {name} END AS {name}"
+                f"CASE WHEN {items} > {MOST_ITEMS} THEN error('{words}') ELSE {value} END AS {name}"
             )
     return f"* REPLACE ({', '.join(replaced)})" if replaced else "*"
 

@@ -50,6 +50,8 @@ def refusal(path: Path, error: duckdb.Error) -> StoreError:
     if is_damage(path, error):
         return DamagedError(path, error)
     text = str(error)
+    if path.is_dir():
+        return StoreError(f"{path}: a directory, not a database: name another file with database_path")
     if "lock" in text.lower() and "conflicting" in text.lower():
         holder = re.search(r"PID (\d+)", text)
         who = f"process {holder[1]}" if holder else "another process"
