@@ -51,7 +51,7 @@ def words(answer: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _pairs(where: tuple[str, ...]) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for pair in where:
         key, equals, value = pair.partition("=")
         if not key or not equals:

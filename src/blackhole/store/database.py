@@ -28,6 +28,8 @@ MAX_READERS = 2
 READER_WAIT_S = 10.0
 _LOOK_S = 0.02
 _READ_ALL_S = 600.0
+# A checkpoint that failed, as on a full disk, would fail at each commit, and each would wait for it.
+_CHECKPOINT_AGAIN_S = 30.0
 # What sorts and joins of one question may take of DuckDB's memory before they go to disk: commits need some.
 _QUESTION_SHARE = 3
 
@@ -61,6 +63,7 @@ class Database:
         self._recalling = threading.Lock()
         self._watch = Watch()
         self._doubtful = False
+        self._checkpoint_failed_at: float | None = None
 
     @classmethod
     def open(
@@ -287,10 +290,22 @@ class Database:
                 raise StoreError(f"{self.path}: no checkpoint: {one_line(error)}") from None
 
     def _checkpoint_when_due(self) -> None:
-        """While nobody else writes."""
-        if files.size(files.beside(self.path, files.WAL)) >= opening.CHECKPOINT_BYTES:
-            with suppress(StoreError):  # the log has it all
-                self._checkpoint()
+        """While nobody else writes. Fails without an error, since the log has it all."""
+        failed_at = self._checkpoint_failed_at
+        if failed_at is not None and time.monotonic() < failed_at + _CHECKPOINT_AGAIN_S:
+            return
+        if files.size(files.beside(self.path, files.WAL)) < opening.CHECKPOINT_BYTES:
+            return
+        try:
+            self._checkpoint()
+        except StoreError as error:
+            self._checkpoint_failed_at = time.monotonic()
+            if failed_at is None:
+                log.warning("%s: the log grows, nothing is lost, and it is tried again", error)
+        else:
+            self._checkpoint_failed_at = None
+            if failed_at is not None:
+                log.info("%s: a checkpoint has succeeded again", self.path)
 
     def _commit_beside(self, connection: duckdb.DuckDBPyConnection) -> None:
         """While nobody else commits: as there, a COMMIT that failed leaves only the file to be believed."""
