@@ -37,6 +37,8 @@ def connect(path: Path, *, memory_limit: int, read_only: bool) -> duckdb.DuckDBP
     """Raises StoreError: unwritable, damaged, foreign, or in use."""
     if trouble.is_damaged_log(path):
         raise DamagedError(path, duckdb.Error("Failure while replaying WAL: it does not begin as one"))
+    if trouble.is_orphaned_log(path):
+        raise DamagedError(path, duckdb.Error("Failure while replaying WAL: its database is gone"))
     try:
         connection = duckdb.connect(str(path), read_only=read_only, config=_settings(path, memory_limit))
     except duckdb.Error as error:
