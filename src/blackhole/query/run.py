@@ -12,16 +12,26 @@ from blackhole.catalogue.definition import Definition
 from blackhole.config import Config
 from blackhole.errors import UnknownMetricError
 from blackhole.guard.explain import Explanation, explain_name
-from blackhole.query import newest, released, sandbox, select
+from blackhole.query import aggregated, newest, released, sandbox, select
 from blackhole.query.accounts import BudgetAnswer, LedgerPage, PrivacyNews
 from blackhole.query.health import Health
 from blackhole.query.inventory import inventory, last_heard
-from blackhole.query.language import Answer, Query, Request, SqlAnswer, Subject, check_keys, plan
+from blackhole.query.language import (
+    Answer,
+    Query,
+    Request,
+    Series,
+    SqlAnswer,
+    Subject,
+    check_keys,
+    plan,
+)
 from blackhole.query.privacy import Privacy
 from blackhole.query.promql.engine import Engine
 from blackhole.query.promql.matching import Regexes
 from blackhole.query.recent import Recent
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
+from blackhole.query.select import Chosen
 from blackhole.query.times import SECOND
 from blackhole.records import MetricType, PrivacyLevel
 from blackhole.store.asked import Asked
@@ -111,8 +121,8 @@ class Runner:
             noisy = self._is_noisy(reader, request)
             if noisy:
                 released.check(request)
-            answer = released.run if noisy else select.run
-            series = answer(reader, request, chosen) if chosen.ids else []
+            documents = {row[0]: row[3] for row in stored}
+            request, series, told = self._values(reader, query, request, chosen, documents, noisy=noisy)
             rate = select.sampling_rate(reader, request, chosen) if series and not noisy else 1.0
             withheld = self._privacy.notes(reader) if noisy else []
         notes += _notes(definition, subject, request.aggregation)
@@ -121,6 +131,7 @@ class Runner:
         if noisy:
             notes += released.notes(request)
             notes += [*released.too_short(request, self._windows[subject.level]), *withheld]
+        notes += told
         if not series:
             notes.append("no data in this range" if stored else "nothing of this metric has been stored yet")
         if rate < 1:
@@ -198,6 +209,31 @@ class Runner:
     def explain(self, metric: str) -> Explanation:
         """What is promised about a metric. Raises QueryError, UnknownMetricError."""
         return explain_name(metric, self._catalogue, self._config)
+
+    def _values(
+        self,
+        reader: Reader,
+        query: Query,
+        request: Request,
+        chosen: Chosen,
+        documents: Mapping[int, str],
+        *,
+        noisy: bool,
+    ) -> tuple[Request, list[Series], list[str]]:
+        """With what old points became; where that is longer than an interval that nobody named, by that."""
+        if not chosen.ids:
+            return request, [], []
+        old = aggregated.find(reader, request, chosen, documents)
+        answered = aggregated.can_answer(request) and not noisy
+        if answered and query.interval is None and request.step < old.width:
+            longer = msgspec.structs.replace(query, interval=old.width / SECOND)
+            request = plan(longer, request.subject, self._windows, self._now_ns())
+            old = aggregated.find(reader, request, chosen, documents)
+        if noisy:
+            series = released.run(reader, request, chosen)
+        else:
+            series = select.run(reader, request, chosen, old.old if answered else {})
+        return request, series, list(aggregated.notes(old, request, answered=answered))
 
     def _is_noisy(self, reader: Reader, request: Request) -> bool:
         """What was stored while differential privacy was off is answered exactly, if that is still off."""

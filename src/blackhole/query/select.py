@@ -1,10 +1,11 @@
 """Turns a checked request into SQL and its rows into series of points."""
 
 import math
+import operator
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import compress, groupby
 from operator import itemgetter
@@ -29,18 +30,22 @@ _MAX_CELLS = 2_000_000
 HOUR_NS = 3600 * SECOND
 _LONG_NS = 6 * HOUR_NS
 
+# Over how many values an average is.
+_WEIGHT = "weight"
 _NUMBERS = {
     **{name: f"{name}(value)" for name in ("avg", "max", "min", "sum")},
     **{name: f"quantile_cont(value, {q})" for name, q in QUANTILES.items()},
     "count": "count(*)",
     "last": "arg_max(value, time)",
     "rate": "sum(value)",
+    _WEIGHT: "count(*)",
 }
 _BY_HOUR = {
     "avg": "sum(total) / sum(samples)",
     "sum": "sum(total)",
     "count": "sum(samples)::BIGINT",
     "rate": "sum(total)",
+    _WEIGHT: "sum(samples)::BIGINT",
 }
 _HISTOGRAMS = {
     **{name: f"{name}(value)" for name in ("max", "min")},
@@ -49,9 +54,13 @@ _HISTOGRAMS = {
     "count": "sum(count)::DOUBLE",
     "last": "arg_max(value, time)",
     "rate": "sum(sum)",
+    _WEIGHT: "CAST(sum(count) FILTER (sum IS NOT NULL) AS DOUBLE)",
 }
 
+_JOINED: dict[str, Callable[[float, float], float]] = {"max": max, "min": min}
+
 Attributes = dict[str, Any]
+_NOTHING: Mapping[Any, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,16 @@ def choose(query: Query, series: Iterable[tuple[int, str]], regexes: Regexes) ->
         chosen.ids.append(number)
         chosen.groups.append(place)
     return chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Old:
+    """What points came to that are no longer there; extremes where these are known."""
+
+    samples: int
+    total: float
+    least: float | None = None
+    most: float | None = None
 
 
 @cache
@@ -132,10 +151,14 @@ def _whole_hours(request: Request) -> dict[str, int]:
     }
 
 
-def run(reader: Reader, request: Request, chosen: Chosen) -> list[Series]:
-    """The points of every group, in the order of time. Raises QueryError."""
+def run(
+    reader: Reader, request: Request, chosen: Chosen, old: Mapping[tuple[int, int], Old] = _NOTHING
+) -> list[Series]:
+    """The points of every group, in the order of time. `old`: by group and bucket. Raises QueryError."""
     by_buckets = request.subject.type in HISTOGRAMS and request.aggregation in QUANTILES
     rows = _quantile_rows(reader, request, chosen) if by_buckets else _rows(reader, request, chosen)
+    if old:
+        rows = _with_old(reader, request, chosen, old)
     private = request.subject.level.guarded
     points: dict[int, list[Point]] = defaultdict(list)
     moment = cache(lambda bucket: format_time(request.begins(bucket)))  # one text for all series
@@ -166,6 +189,49 @@ def sampling_rate(reader: Reader, request: Request, chosen: Chosen) -> float:
 
 def _rows(reader: Reader, request: Request, chosen: Chosen) -> Iterator[Row]:
     return _at_most(MAX_POINTS, reader, render(request), parameters(request, chosen))
+
+
+def _with_old(
+    reader: Reader, request: Request, chosen: Chosen, old: Mapping[tuple[int, int], Old]
+) -> Iterator[Row]:
+    """An average is a sum by a number of values, since only these can be added up."""
+    averaged = request.aggregation == "avg"
+    asked = replace(request, aggregation="sum") if averaged else request
+    rows = {row[:2]: row for row in _rows(reader, asked, chosen)}
+    weights: dict[tuple[int, int], float] = {}
+    if averaged:
+        weighed = replace(request, aggregation=_WEIGHT, extremes=False)
+        weights = {row[:2]: row[2] or 0 for row in _rows(reader, weighed, chosen)}
+    for place in sorted({*rows, *old}):
+        row = _joined(asked.aggregation, place, rows.get(place), old.get(place))
+        if averaged and row[2] is not None:
+            weight = weights.get(place, 0) + (old[place].samples if place in old else 0)
+            row = (*place, row[2] / weight, *row[3:])
+        yield row if request.extremes else row[:4]
+
+
+def _joined(aggregation: str, place: tuple[int, int], row: Row | None, old: Old | None) -> Row:
+    """As a row of `numbers` with extremes."""
+    if old is None:
+        return row or place
+    was = {"count": float(old.samples), "min": old.least, "max": old.most}.get(aggregation, old.total)
+    if row is None:
+        return (*place, was, old.samples, old.least, old.most)
+    value, samples, *extremes = row[2:]
+    least, most = extremes or (None, None)
+    return (
+        *place,
+        _both(_JOINED.get(aggregation, operator.add), value, was),
+        samples + old.samples,
+        _both(min, least, old.least),
+        _both(max, most, old.most),
+    )
+
+
+def _both(join: Callable[[float, float], float], one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return join(one, other)
 
 
 def _quantile_rows(reader: Reader, request: Request, chosen: Chosen) -> Iterator[Row]:
