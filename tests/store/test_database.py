@@ -488,33 +488,3 @@ def test_a_checkpoint_waits_for_the_commit_under_way(database: Database) -> None
     assert updating.wait(10)
     database.checkpoint()
     thread.join()
-
-
-def test_a_checkpoint_that_fails_is_said_once_and_not_tried_at_each_commit(
-    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    tried = []
-
-    def fail(_: Database) -> None:
-        tried.append(True)
-        raise StoreError("a.duckdb: no checkpoint: the disk is full")
-
-    def commit() -> None:
-        with database.write() as connection:
-            connection.execute("UPDATE retention_policies SET retention_days = retention_days + 1")
-
-    monkeypatch.setattr("blackhole.store.opening.CHECKPOINT_BYTES", 1)
-    with monkeypatch.context() as full:
-        full.setattr(Database, "_checkpoint", fail)
-        for _ in range(5):
-            commit()
-        assert len(tried) == 1
-        full.setattr("blackhole.store.database._CHECKPOINT_AGAIN_S", 0)
-        commit()
-        assert len(tried) == 2
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "the disk is full" in caplog.text
-    monkeypatch.setattr("blackhole.store.database._CHECKPOINT_AGAIN_S", 0)
-    caplog.set_level("INFO")
-    commit()
-    assert "succeeded again" in caplog.text

@@ -15,6 +15,7 @@ from blackhole.errors import GivenUpError, OverloadedError, QueryError, StoreErr
 from blackhole.records import Head, LedgerRow, MetricType, Point, PrivacyLevel, SeriesRow, StreamState
 from blackhole.store import files, ledger, migrate, opening, rewrite, secret, trouble
 from blackhole.store.asker import take_place
+from blackhole.store.checkpoints import Checkpoints
 from blackhole.store.chores import Chores
 from blackhole.store.compact import Copying
 from blackhole.store.reader import Reader, one_line, short_of_memory
@@ -28,8 +29,6 @@ MAX_READERS = 2
 READER_WAIT_S = 10.0
 _LOOK_S = 0.02
 _READ_ALL_S = 600.0
-# A checkpoint that failed, as on a full disk, would fail at each commit, and each would wait for it.
-_CHECKPOINT_AGAIN_S = 30.0
 # What sorts and joins of one question may take of DuckDB's memory before they go to disk: commits need some.
 _QUESTION_SHARE = 3
 
@@ -63,7 +62,7 @@ class Database:
         self._recalling = threading.Lock()
         self._watch = Watch()
         self._doubtful = False
-        self._checkpoint_failed_at: float | None = None
+        self._checkpoints = Checkpoints(path, self._checkpoint)
 
     @classmethod
     def open(
@@ -180,7 +179,7 @@ class Database:
             except BaseException:
                 self._drop_writing_connection()
                 raise
-            self._chores.if_free(self._checkpoint_when_due)
+            self._chores.if_free(self._checkpoints.when_due)
 
     @contextmanager
     def beside(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -198,7 +197,7 @@ class Database:
                     yield connection
                     with self._chores.commits():
                         self._commit_beside(connection)
-                        self._checkpoint_when_due()
+                        self._checkpoints.when_due()
             except duckdb.Error as error:
                 self._doubtful = self._doubtful or isinstance(error, duckdb.FatalException)
                 kind = GivenUpError if isinstance(error, duckdb.InterruptException) else StoreError
@@ -288,24 +287,6 @@ class Database:
                 cursor.execute("CHECKPOINT")
             except duckdb.Error as error:
                 raise StoreError(f"{self.path}: no checkpoint: {one_line(error)}") from None
-
-    def _checkpoint_when_due(self) -> None:
-        """While nobody else writes. Fails without an error, since the log has it all."""
-        failed_at = self._checkpoint_failed_at
-        if failed_at is not None and time.monotonic() < failed_at + _CHECKPOINT_AGAIN_S:
-            return
-        if files.size(files.beside(self.path, files.WAL)) < opening.CHECKPOINT_BYTES:
-            return
-        try:
-            self._checkpoint()
-        except StoreError as error:
-            self._checkpoint_failed_at = time.monotonic()
-            if failed_at is None:
-                log.warning("%s: the log grows, nothing is lost, and it is tried again", error)
-        else:
-            self._checkpoint_failed_at = None
-            if failed_at is not None:
-                log.info("%s: a checkpoint has succeeded again", self.path)
 
     def _commit_beside(self, connection: duckdb.DuckDBPyConnection) -> None:
         """While nobody else commits: as there, a COMMIT that failed leaves only the file to be believed."""

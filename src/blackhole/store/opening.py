@@ -10,8 +10,6 @@ from blackhole.errors import StoreError
 from blackhole.store import files, rewrite, trouble
 from blackhole.store.trouble import DamagedError
 
-# A checkpoint of 16 MiB takes about 50 ms on a slow core and happens once in 400,000 rows.
-CHECKPOINT_BYTES = 16 * 2**20
 # DuckDB's own comes at any COMMIT, beside transactions that others have open: only if ours are late.
 _OWN_CHECKPOINT = "1GiB"
 BLOCK_BYTES = 65_536
