@@ -220,3 +220,17 @@ def test_memory_that_held_what_is_erased_does_not_come_into_the_new_file(filled:
         connection.execute(REMAINS)
     for n in range(6):
         assert forget(filled, metric=f"own.{n}").proof.marks
+
+
+def test_sums_of_series_that_never_had_the_key_stay(filled: Database) -> None:
+    """They are of one series each, as retention writes them: nothing of another is in them."""
+    with filled.write() as connection:
+        connection.execute("""
+            INSERT INTO series VALUES (5, 'shop.sales', 'counter', '', '{"size":"s"}', 1, NULL, '2025-01-01');
+            INSERT INTO metric_aggregates VALUES
+                (6, '2025-01-01', 'shop.sales', 'sum', 1, 1, '{"size":"s"}', '2025-01-01'),
+                (7, '2025-01-01', 'shop.sales', 'sum', 1, 1, '{"size":"m"}', '2025-01-01'),
+                (8, '2025-01-01', 'shop.visits', 'sum', 1, 1, '{"size":"s"}', '2025-01-01');
+        """)
+    forget(filled, where={"color": "red"})
+    assert column(filled, "SELECT id FROM metric_aggregates ORDER BY 1") == [2, 4, 6]
