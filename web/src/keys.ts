@@ -24,7 +24,7 @@ export const KEYS: readonly (readonly [string, string])[] = [
     "g then o n p u y e b i",
     "go to overview, network, performance, usage, privacy, explore, boards, insights",
   ],
-  ["1 – 6", "last 10 minutes, hour, 6 hours, day, week, month"],
+  ["1 – 7", "last 10 minutes, hour, 6 hours, day, week, month, year"],
   ["[ and ]", "earlier and later"],
   ["z", "zoom out"],
   ["← → on a chart", "read its values"],

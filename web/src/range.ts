@@ -16,6 +16,7 @@ export const PRESETS: readonly (readonly [string, number, string])[] = [
   ["24h", 86_400, "24 hours"],
   ["7d", 604_800, "7 days"],
   ["30d", 2_592_000, "30 days"],
+  ["1y", 31_536_000, "1 year"],
 ];
 const DEFAULT = "10m";
 const LEAST = 10;
