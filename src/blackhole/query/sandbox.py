@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from blackhole.errors import ForbiddenError, QueryError
-from blackhole.query import functions
+from blackhole.query import functions, multiplying
 from blackhole.query.language import SqlAnswer
+from blackhole.query.multiplying import walk
 from blackhole.store.database import Database
 from blackhole.store.reader import Reader, Table, too_large
 
@@ -176,11 +177,13 @@ def check(reader: Reader, text: str) -> None:
     if names:
         _check_common_tables(reader, names)
     growing, gathers = 0, False
-    for node in _walk(tree):
+    for node in walk(tree):
         _check_node(node, names)
         name = str(node.get("function_name", "")).lower()
-        gathers = gathers or name in functions.GATHERING
+        gathers = gathers or multiplying.gathers(node)
         growing += _parts(node) if name in functions.GROWING else 0
+    if gathers:
+        multiplying.check(tree)
     most = functions.MAX_GROWING_OF_MUCH if gathers else functions.MAX_GROWING
     if growing > most:
         raise ForbiddenError(f"at most {most} concatenations and lists in a statement like this")
@@ -208,19 +211,8 @@ def _parse(reader: Reader, text: str) -> list[Json]:
     return statements
 
 
-def _walk(value: object) -> Iterator[Json]:
-    waiting = [value]
-    while waiting:
-        current = waiting.pop()
-        if isinstance(current, dict):
-            yield current
-            waiting.extend(current.values())
-        elif isinstance(current, list):
-            waiting.extend(current)
-
-
 def _common_tables(tree: list[Json]) -> Iterator[str]:
-    for node in _walk(tree):
+    for node in walk(tree):
         for entry in node.get("cte_map", {}).get("map", ()):
             yield entry["key"]
 
