@@ -1,7 +1,7 @@
 """Refuses statements that would copy a long list or text for each row, of which DuckDB's limit knows nothing.
 
-A join or `unnest` lets many rows share one list, and most functions give each row a copy of its own first: of a
-list of 100,000 numbers 2,048 at once, which are gigabytes before anybody looks.
+A join or `unnest` lets many rows share one list, and most functions give each row a copy of its own first:
+of a list of 100,000 numbers 2,048 at once, which are gigabytes before anybody looks.
 """
 
 from collections.abc import Iterator
