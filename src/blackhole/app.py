@@ -386,7 +386,9 @@ def _try(chore: Callable[[], object]) -> None:
     except GivenUpError:
         _log.info("%s was given up", chore.__qualname__)
     except Exception as error:  # noqa: BLE001  (a chore must not end the service)
-        _log.warning("%s failed and will be tried again: %s", chore.__qualname__, type(error).__name__)
+        # What is known is told in words for people; of anything else, only what it is.
+        words = error if isinstance(error, BlackholeError) else type(error).__name__
+        _log.warning("%s failed and will be tried again: %s", chore.__qualname__, words)
 
 
 def _give_memory_back() -> None:

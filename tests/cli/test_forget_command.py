@@ -1,6 +1,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.cli.cli_fakes import FakeService, Runner
 
 ANSWER: dict[str, Any] = {
@@ -39,3 +40,13 @@ def test_a_refusal_keeps_its_exit_code(run: Runner, service: FakeService) -> Non
     service.answers["/api/analytics/forget"] = (400, problem)
     done = run("forget", "--url", service.url)
     assert (done.code, done.err) == (2, "blackhole: nothing to forget\n")
+
+
+@pytest.mark.parametrize("where", [["zone=eu", "zone=us"], ["zone!=eu"], ["zone=~e.*"], ["zone"], ["=x"]])
+def test_what_would_erase_something_else_than_was_meant_is_refused(
+    run: Runner, service: FakeService, where: list[str]
+) -> None:
+    done = run("forget", "--url", service.url, *(word for pair in where for word in ("--where", pair)))
+    assert done.code == 2
+    assert "--where" in done.err
+    assert service.asked == []

@@ -68,3 +68,17 @@ def test_a_foreign_file_is_one_line(tmp_path: Path, run: Runner) -> None:
     assert outcome.code == 1
     assert outcome.err.count("\n") == 1
     assert "analytics.duckdb" in outcome.err
+
+
+def test_a_directory_in_its_place_is_one_line(tmp_path: Path, run: Runner) -> None:
+    (tmp_path / "analytics.duckdb").mkdir()
+    outcome = run("status", "--data-dir", str(tmp_path))
+    assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+    assert "a directory, not a database" in outcome.err
+    assert "chmod" not in run("doctor", "--data-dir", str(tmp_path)).out
+
+
+def test_what_cannot_be_a_directory_is_no_place_for_an_export(stopped: str, run: Runner) -> None:
+    arguments = ["--metric", "process.cpu.usage", "--format", "csv", "--data-dir", stopped]
+    outcome = run("export", *arguments, "--to", "/dev/null")
+    assert (outcome.code, outcome.err) == (2, "blackhole: /dev/null: File exists: name another --to\n")

@@ -43,7 +43,7 @@ def test_the_question_carries_every_option(asked: FakeService, run: Runner) -> N
     outcome = run(
         *("query", "m.x", "--start", "2026-05-01T12:00:00Z", "--end", "1777640400", "--agg", "p95"),
         *("--interval", "1m", "--by", "a", "--by", "b", "--where", "region=eu", "--where", "q=x=y"),
-        *("--where", "region=us"),
+        *("--where", "region=us", "--extremes"),
     )
     assert outcome.code == 0
     assert asked.asked[0].body == {
@@ -54,6 +54,7 @@ def test_the_question_carries_every_option(asked: FakeService, run: Runner) -> N
         "group_by": ["a", "b"],
         "aggregation": "p95",
         "interval": "1m",
+        "extremes": True,
     }
 
 
@@ -137,6 +138,20 @@ def test_error_bars_and_notes_are_shown(asked: FakeService, run: Runner) -> None
     assert outcome.err == "note: one group is withheld\nnote: taken at a sampling rate of 0.5\n"
 
 
+def test_extremes_have_columns_of_their_own(asked: FakeService, run: Runner) -> None:
+    document = answer()
+    for one in document["series"]:
+        for n, point in enumerate(one["points"]):
+            point |= {"min": n - 3.25, "max": n + 8.5}
+    asked.answers[PATH] = (200, document)
+    heading, _, row = run("query", "m", "--extremes").out.splitlines()[1:4]
+    assert heading.split()[-3:] == ["min", "max", "points"]
+    assert row.split()[-3:-1] == ["-3.25", "8.5"]
+    lines = run("query", "m", "--format", "csv").out.splitlines()
+    assert lines[0].endswith(",lower,upper,min,max")
+    assert lines[1].endswith(",-3.25,8.5")
+
+
 @pytest.mark.usefixtures("asked")
 def test_csv_has_one_row_a_point(run: Runner) -> None:
     rows = list(csv.DictReader(io.StringIO(run("query", "m", "--format", "csv").out)))
@@ -186,6 +201,8 @@ def test_charts_of_many_groups_are_counted(asked: FakeService, run: Runner) -> N
         (["--last", "soon"], "'soon' is not a duration"),
         (["--last", "1h", "--start", "1"], "--last and --start"),
         (["--start", "yesterday"], "--start yesterday: is not a time"),
+        (["--start", "nan"], "--start nan: is not a time"),
+        (["--end", "inf"], "--end inf: is not a time"),
         (["--where", "region"], "write it as KEY=VALUE"),
         (["--plot", "--json"], "--plot draws for people"),
         (["--agg", "median"], "--agg"),

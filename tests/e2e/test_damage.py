@@ -81,7 +81,7 @@ def test_a_damaged_file_is_set_aside_and_its_period_is_spent(home: Path) -> None
     ("break_it", "check", "code"),
     [
         (lambda home: (home / "analytics.duckdb.key").unlink(), "key", None),
-        (lambda home: (home / "analytics.duckdb.key").write_bytes(b"x"), None, 1),
+        (lambda home: (home / "analytics.duckdb.key").write_bytes(b"x"), "key", 1),
         (lambda home: (home / "analytics.duckdb.key").chmod(0o644), "key", None),
         (lambda home: (home / "analytics.duckdb.head").unlink(), "ledger head", None),
         (lambda home: (home / "analytics.duckdb.head").write_text("{}"), "ledger head", 1),

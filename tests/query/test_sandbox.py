@@ -74,6 +74,17 @@ FORBIDDEN = [
     "SELECT concat(l, l, l, l, l, l) FROM (SELECT string_agg('x', '') AS l FROM range(300000))",
     "SELECT {'a': l, 'b': l, 'c': l, 'd': l, 'e': l} FROM (SELECT list(range) AS l FROM range(300000))",
     "SELECT levenshtein(string_agg('a', ''), string_agg('b', '')) FROM range(300000)",
+    # Each row of a join, of unnest, and each item of a lambda would have a copy of the whole list.
+    "SELECT sum(len(l[a.range:])) FROM (SELECT list(range) AS l FROM range(100000)), range(2048) AS a",
+    "SELECT sum(len(l[x:])) FROM (SELECT list(range) AS l, unnest(list(range)) AS x FROM range(100000))",
+    "SELECT sum(len(l[x:])) FROM (SELECT l, unnest(l) AS x FROM (SELECT list(range) AS l FROM range(9999)))",
+    "SELECT len(list_transform(l, lambda x: l)) FROM (SELECT list(range) AS l FROM range(100000))",
+    "SELECT list_transform([l], lambda y: list_transform(y, lambda x: y)) FROM (SELECT list(1) AS l)",
+    "SELECT (SELECT list(range) FROM range(100000)) || [range] FROM range(2048)",
+    "SELECT list(range) OVER () FROM range(100000)",
+    "WITH a AS (SELECT list(range) AS l FROM range(9)), b AS (FROM a) SELECT len(l || 1) FROM b, range(9)",
+    "SELECT sum(len(k.buckets[r.range:])) FROM histogram_chunks AS k, range(2048) AS r",
+    "SELECT list_transform(steps, lambda x: steps) FROM chunks",
     "EXPLAIN SELECT 1",
     "SELECT * FROM (SUMMARIZE streams)",
     "SELECT * FROM (DESCRIBE streams)",
@@ -128,6 +139,18 @@ ALLOWED = [
     ("SELECT unnest(bounds) FROM histogram_points", [[1.0], [2.0]]),
     ("SELECT buckets[2], list_sum(buckets) FROM histogram_points", [[2, 4]]),
     ("SELECT * FROM generate_series(1, 3)", [[1], [2], [3]]),
+    ("SELECT list(value ORDER BY value DESC)[1:2] FROM points", [[[2.0, 1.0]]]),
+    ("SELECT list_transform(list(value ORDER BY value), lambda v: v * 2) FROM points", [[[2.0, 4.0]]]),
+    (
+        "WITH a AS (SELECT series, list(value) AS l FROM points GROUP BY 1) SELECT series, len(l) FROM a",
+        [[1, 2]],
+    ),
+    (
+        "SELECT list(bound ORDER BY bound) FROM (SELECT unnest(bounds) AS bound FROM histogram_points)",
+        [[[1.0, 2.0]]],
+    ),
+    ("SELECT string_agg(metric, ',' ORDER BY metric) FROM series", [["a.h,process.cpu.usage"]]),
+    ("SELECT count(k.count) FROM chunks AS k JOIN series AS s ON s.id = k.series", [[0]]),
     ("SELECT 1 UNION ALL SELECT 2 ORDER BY 1 DESC", [[2], [1]]),
     (
         "SELECT 'a' || 'b', CASE WHEN 1 IN (1, 2) THEN upper('c') ELSE 'd' END, 'abc' LIKE 'a%'",
@@ -143,6 +166,13 @@ ALLOWED = [
         [["170141183460469231731687303715884105727", "6162"]],
     ),
     ("SELECT to_timestamp(0) AS t", [["1970-01-01T00:00:00Z"]]),
+    (
+        "SELECT [to_timestamp(0)], {'at': to_timestamp(1), 'n': 2}",
+        [[["1970-01-01T00:00:00Z"], {"at": "1970-01-01T00:00:01Z", "n": 2}]],
+    ),
+    ("SELECT 1 /* ; */ ; -- x", [[1]]),
+    ("SELECT '; -- x' /* y */ ;; -- it's", [["; -- x"]]),
+    ('SELECT $$; /* $$ AS "a;--"; /* z\n */', [["; /* "]]),
     ("SELECT metric_pattern FROM retention_policies WHERE retention_days > 20", [["infrastructure.*"]]),
     ("SELECT count(*) FROM metric_aggregates UNION ALL SELECT count(*) FROM insights", [[0], [0]]),
 ]
@@ -188,10 +218,10 @@ def test_rows_beyond_those_asked_for_are_cut(
         ("SELECT 1", 0, "max_rows is from 1 to 100,000"),
         ("SELECT 1", 100_001, "max_rows is from 1 to 100,000"),
         ("SELECT '" + "x" * 20_000 + "'", 10, "longer than 16,384"),
-        ("", 10, "only one SELECT"),
+        ("", 10, "is empty: write a SELECT"),
+        ("; -- nothing /* at */ all", 10, "is empty: write a SELECT"),
         ("SELECT * FROM " + "(SELECT * FROM " * 500 + "points" + ")" * 500, 10, "nested too deeply"),
         ("SELECT " + "(" * 3000 + "1" + ")" * 3000, 10, "depth"),
-        ("SELECT 1 /* ; */ ; -- x", 10, "syntax"),
     ],
 )
 def test_a_statement_that_cannot_run_is_refused_in_one_line(

@@ -102,6 +102,13 @@ def approximately(rows: list[tuple[object, str, int | None, float | None]]) -> l
     return [(*row, pytest.approx(value, rel=1e-9, abs=1e-9)) for *row, value in rows]
 
 
+def settle(place: Desk) -> None:
+    """As if all of it had been committed long ago."""
+    with place.database.write() as connection:
+        for table in ("recent_points", "recent_histogram_points"):
+            connection.execute(f"UPDATE {table} SET created_at = make_timestamp(1)")
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_answers_are_the_same_before_and_after_sealing(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
@@ -109,9 +116,7 @@ def test_answers_are_the_same_before_and_after_sealing(tmp_path: Path, seed: int
     sealer = Sealer(place.database, pause=0)
     for _ in range(3):
         fill(place, chance)
-        with place.database.write() as connection:
-            for table in ("recent_points", "recent_histogram_points"):
-                connection.execute(f"UPDATE {table} SET created_at = make_timestamp(1)")
+        settle(place)
         asked = questions(chance)
         before = [place.runner.query(query) for query in asked]
         assert sealer.apply()
@@ -124,9 +129,7 @@ def test_a_metric_is_listed_with_what_is_sealed(tmp_path: Path) -> None:
     place = desk(tmp_path)
     fill(place, random.Random(1))
     before = place.runner.metrics()
-    with place.database.write() as connection:
-        for table in ("recent_points", "recent_histogram_points"):
-            connection.execute(f"UPDATE {table} SET created_at = make_timestamp(1)")
+    settle(place)
     assert Sealer(place.database, pause=0).apply()
     assert place.runner.metrics() == before
     place.database.close()
@@ -150,4 +153,22 @@ def test_a_day_of_histograms_in_chunks_is_read_within_the_memory_of_a_question(t
     before = place.runner.sql(sql).rows
     assert Sealer(place.database, pause=0).apply() == 23040
     assert place.runner.sql(sql).rows == before
+    place.database.close()
+
+
+def test_percentiles_of_many_sealed_histograms_do_not_run_out_of_memory(tmp_path: Path) -> None:
+    """A day is one chunk, of which each point is a small part: none of them may bring the whole along."""
+    place = desk(tmp_path)
+    bounds = tuple(float(n) for n in range(15))
+    first = (NOW_S // DAY - 3) * DAY
+    moments = [(first + minute * 60) * SECOND for minute in range(3 * 24 * 60)]
+    rows = [Histogram(1, at, 16, 120.0, bounds, (1,) * 16, stream=1) for at in moments]
+    known = series(1, "node.request.duration", MetricType.HISTOGRAM)
+    place.store(batch((), rows, series=[known], streams=[stream(1, 1)]))
+    settle(place)
+    assert Sealer(place.database, pause=0).apply()
+    answer = place.runner.query(
+        Query("node.request.duration", first, NOW_S, aggregation="p50", interval="1d")
+    )
+    assert [point.value for point in answer.series[0].points] == [pytest.approx(7.0)] * 3
     place.database.close()

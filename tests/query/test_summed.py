@@ -140,6 +140,7 @@ def test_without_an_interval_it_is_as_long_as_what_is_kept(place: Desk) -> None:
     assert answer.interval == "1d"
     assert len(answer.series[0].points) == DAYS + 1
     assert "are in this answer" in answer.notes[-1]
+    assert ask(place, "process.cpu.usage", "p95", None).interval == "3h"
 
 
 def test_points_that_are_late_are_added_to_the_sums_of_their_day(place: Desk) -> None:
@@ -156,7 +157,7 @@ def test_points_that_are_late_are_added_to_the_sums_of_their_day(place: Desk) ->
 @pytest.mark.parametrize(
     ("aggregation", "interval", "start", "words"),
     [
-        ("avg", "1h", 0, "ask with an interval of 1d"),
+        ("avg", "1h", 0, "ask with an interval of 1d, in UTC"),
         ("p95", "1d", 0, "have no p95: ask for avg, count, max, min, rate, sum"),
         ("last", "1d", 0, "have no last"),
     ],
@@ -178,6 +179,37 @@ def test_a_day_of_which_the_range_has_a_part_is_not_in_the_answer(place: Desk) -
         place, "node.requests.total", "sum", "1d", start_time=begin + 1, end_time=begin + 3 * DAY - 1
     )
     assert [point.timestamp[:10] for point in answer.series[0].points] == ["2025-06-04"]
+
+
+def test_days_that_begin_elsewhere_are_in_no_day_of_a_time_zone(place: Desk) -> None:
+    sum_up(place, "daily_aggregation")
+    answer = ask(place, "node.requests.total", "sum", "1d", timezone="Asia/Kolkata")
+    assert answer.series[0].points[0].timestamp == "2025-06-09T18:30:00Z"
+    assert "in UTC" in answer.notes[-1]
+
+
+@pytest.mark.parametrize("timezone", ["Europe/Berlin", "America/New_York"])
+def test_hours_are_in_the_days_of_a_time_zone(place: Desk, timezone: str) -> None:
+    before = told(ask(place, "node.requests.total", "sum", "1d", timezone=timezone))
+    sum_up(place, "hourly_aggregation")
+    assert told(ask(place, "node.requests.total", "sum", "1d", timezone=timezone)) == before
+
+
+def test_where_only_sums_are_left_they_are_the_answer(place: Desk) -> None:
+    sum_up(place, "daily_aggregation")
+    begin = TODAY - DAYS * DAY
+    answer = ask(place, "node.requests.total", "sum", "1d", start_time=begin, end_time=begin + 3 * DAY)
+    assert len(answer.series[0].points) == 3
+    assert not [note for note in answer.notes if "no data" in note]
+
+
+def test_sums_of_sensitive_metrics_show_no_counts(place: Desk) -> None:
+    with place.database.write() as connection:
+        connection.execute("UPDATE series SET privacy_level = 2")
+    sum_up(place, "daily_aggregation")
+    points = ask(place, "process.cpu.usage", "avg", "1d").series[0].points
+    assert {point.sample_count for point in points} == {None}
+    assert len(points) == DAYS + 1
 
 
 def test_the_sums_of_one_metric_are_in_no_answer_about_another(place: Desk) -> None:

@@ -150,7 +150,7 @@ def directory(path: Path) -> None:
         (other_database, "a DuckDB file of something else"),
         (newer_database, "upgrade Blackhole"),
         (broken_key, "not a key of 16 bytes"),
-        (directory, "cannot be opened"),
+        (directory, "a directory, not a database"),
     ],
 )
 def test_a_file_that_is_not_ours_is_refused_in_one_line_and_left_alone(

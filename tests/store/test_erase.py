@@ -202,3 +202,35 @@ def test_a_word_of_the_schema_is_no_remains(filled: Database) -> None:
     with filled.write() as connection:
         connection.execute("UPDATE series SET type = 'histogram' WHERE id = 4")
     assert forget(filled, metric="shopping").rows["series"] == 1
+
+
+REMAINS = """
+INSERT INTO series SELECT 10 + i, 'own.' || i, 'gauge', '', '{}', 0, NULL, '2025-01-01' FROM range(6) AS t(i);
+INSERT INTO recent_points SELECT 10 + n % 6, 1, '2025-01-01', (1234567 + 7919 * n) / 100, NULL, '2025-01-01'
+    FROM range(1500) AS t(n);
+INSERT INTO histogram_chunks SELECT 4, 4, '2025-01-01', '2025-01-01', 0, 3, NULL, NULL, NULL, [1, 1, 1],
+    [round(sqrt(n), 4), round(sqrt(n + 1), 4) + round(sqrt(n + 2), 4), sqrt(n)],
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '2025-01-01' FROM range(16000) AS t(n);
+"""
+
+
+def test_memory_that_held_what_is_erased_does_not_come_into_the_new_file(filled: Database) -> None:
+    """Blocks have gaps, in which DuckDB writes what their memory held before: here, the marks themselves."""
+    with filled.write() as connection:
+        connection.execute(REMAINS)
+    for n in range(6):
+        assert forget(filled, metric=f"own.{n}").proof.marks
+
+
+def test_sums_of_series_that_never_had_the_key_stay(filled: Database) -> None:
+    """They are of one series each, as retention writes them: nothing of another is in them."""
+    with filled.write() as connection:
+        connection.execute("""
+            INSERT INTO series VALUES (5, 'shop.sales', 'counter', '', '{"size":"s"}', 1, NULL, '2025-01-01');
+            INSERT INTO metric_aggregates VALUES
+                (6, '2025-01-01', 'shop.sales', 'sum', 1, 1, '{"size":"s"}', '2025-01-01'),
+                (7, '2025-01-01', 'shop.sales', 'sum', 1, 1, '{"size":"m"}', '2025-01-01'),
+                (8, '2025-01-01', 'shop.visits', 'sum', 1, 1, '{"size":"s"}', '2025-01-01');
+        """)
+    forget(filled, where={"color": "red"})
+    assert column(filled, "SELECT id FROM metric_aggregates ORDER BY 1") == [2, 4, 6]

@@ -187,3 +187,26 @@ def test_a_key_that_is_none_is_named_and_not_replaced(path: Path) -> None:
     with pytest.raises(StoreError, match=r"a\.duckdb\.key: not a key"):
         Database.open(path, set_aside=True)
     assert key.read_bytes() == b"short"
+
+
+def test_a_log_whose_database_is_gone_is_set_aside(path: Path) -> None:
+    """DuckDB deletes it when it begins a new file, and what was committed last is in nothing else."""
+    held = files.beside(path, files.WAL).read_bytes()
+    path.rename(path.with_name("elsewhere"))
+    with pytest.raises(StoreError, match="its database is gone"):
+        Database.open(path)
+    Database.open(path, set_aside=True).close()
+    (aside,) = files.set_aside(path)
+    assert aside.read_bytes() == held
+
+
+def test_a_log_of_another_state_of_the_file_is_named_and_left_alone(path: Path, original: Path) -> None:
+    log, held = files.beside(path, files.WAL), files.beside(original / "a.duckdb", files.WAL).read_bytes()
+    database = Database.open(path)
+    database.checkpoint()
+    database.close()
+    log.write_bytes(held)
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=r"a\.duckdb\.wal: is the log of another state.*move it away"):
+        Database.open(path, set_aside=True)
+    assert (path.read_bytes(), log.read_bytes()) == (before, held)

@@ -70,8 +70,11 @@ export function toQuestion(
 
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400];
 
+/** Of what is older than points are kept there are sums of whole days, which a shorter interval cannot show. */
+const MOST_BY_HOURS = 31 * 86_400;
+
 export function intervalFor({ start, end }: Range, points: number): string {
-  const wanted = (end - start) / points;
+  const wanted = end - start > MOST_BY_HOURS ? 86_400 : (end - start) / points;
   return `${STEPS.find((step) => step >= wanted) ?? 86_400}s`;
 }
 

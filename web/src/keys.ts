@@ -24,7 +24,7 @@ export const KEYS: readonly (readonly [string, string])[] = [
     "g then o n p u y e b i",
     "go to overview, network, performance, usage, privacy, explore, boards, insights",
   ],
-  ["1 – 6", "last 10 minutes, hour, 6 hours, day, week, month"],
+  ["1 – 8", "last 10 minutes, hour, 6 hours, day, week, month, quarter, year"],
   ["[ and ]", "earlier and later"],
   ["z", "zoom out"],
   ["← → on a chart", "read its values"],

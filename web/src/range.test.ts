@@ -1,4 +1,5 @@
 import { beforeEach, expect, it } from "vitest";
+import { intervalFor } from "./ask";
 import { press } from "./keys";
 import { choose, chosen, isLive, preset, rangeAt, shift, zoomOut, zoomTo } from "./range";
 import { address, parameters, path, set } from "./route";
@@ -63,4 +64,13 @@ it("does with keys what the list of keys says", () => {
   choose("7d");
   moved();
   expect(preset.value[1]).toBe(604_800);
+});
+
+it("shows a year by days, since older points are sums of days", () => {
+  choose("1y");
+  moved();
+  const year = rangeAt(400 * 86_400);
+  expect(year.start).toBe(35 * 86_400);
+  expect(intervalFor(year, 2000)).toBe("86400s");
+  expect(intervalFor({ start: 0, end: 30 * 86_400 }, 600)).toBe("7200s");
 });

@@ -13,6 +13,7 @@ from blackhole.cli.render import clock, number, table
 from blackhole.config import duration_words
 
 MOST_CHARTS = 6
+EXTREMES = ("min", "max")
 Answer = Mapping[str, Any]
 
 
@@ -46,19 +47,25 @@ def as_table(answer: Answer, *, utc: bool) -> str:
         return "no data in this range: try a longer --last, or see `blackhole status` for what was refused"
     noisy = any(point["lower"] is not None for _, _, point in rows)
     value = "value" if answer["aggregation"] == "count" else f"value {_unit(answer)}".rstrip()
-    columns = ["time", *keys, value, *(["95 % from", "to"] if noisy else []), "points"]
-    right = {value, "95 % from", "to", "points"}
+    extremes = EXTREMES if _has_extremes(answer) else ()
+    columns = ["time", *keys, value, *extremes, *(["95 % from", "to"] if noisy else []), "points"]
+    right = {value, *EXTREMES, "95 % from", "to", "points"}
     cells = (
         [
             clock(stamp, utc=utc),
             *labels,
             number(point["value"]),
+            *(number(point.get(name)) for name in extremes),
             *([number(point["lower"]), number(point["upper"])] if noisy else []),
             number(point["sample_count"]),
         ]
         for stamp, labels, point in rows
     )
     return table(columns, cells, right=right)
+
+
+def _has_extremes(answer: Answer) -> bool:
+    return any("min" in point for series in answer["series"] for point in series["points"])
 
 
 def _unit(answer: Answer) -> str:
@@ -68,9 +75,10 @@ def _unit(answer: Answer) -> str:
 
 def as_csv(answer: Answer) -> str:
     keys = _keys(answer)
-    fields = ("value", "sample_count", "lower", "upper")
+    fields = ("value", "sample_count", "lower", "upper", *(EXTREMES if _has_extremes(answer) else ()))
     rows = (
-        [stamp, *labels, *(point[name] for name in fields)] for stamp, labels, point in _rows(answer, keys)
+        [stamp, *labels, *(point.get(name) for name in fields)]
+        for stamp, labels, point in _rows(answer, keys)
     )
     return csv_text(["timestamp", *keys, *fields], rows)
 

@@ -23,8 +23,8 @@ def checks(path: Path, *, running: bool) -> Iterator[Check]:
     """Of the database at `path` and what is beside it; a file that a service holds is not opened."""
     if not running:
         yield "database", lambda: _database(path)
-    if path.exists():
-        yield "key", lambda: _private(path.with_name(path.name + ".key"), _NO_KEY)
+    if path.is_file():
+        yield "key", lambda: _key(path)
         yield "ledger head", lambda: _head(path)
         yield "permissions", lambda: _private(path, "")
     yield "set aside", lambda: _set_aside(path)
@@ -37,6 +37,12 @@ _NO_HEAD = "the budget period counts as spent without it: put it back from a bac
 
 def _database(path: Path) -> str:
     """Opens the file and reads all of it: a damaged block shows only when it is read."""
+    from blackhole.store.trouble import is_orphaned_log  # noqa: PLC0415
+
+    if is_orphaned_log(path):
+        raise BlackholeError(
+            f"{path}: is gone, though its log is there: put it back, or `blackhole serve` sets the log aside"
+        )
     if not path.exists():
         return f"{path}: not there yet, `blackhole serve` creates it"
     from blackhole.store.database import Database  # noqa: PLC0415
@@ -63,6 +69,14 @@ def _private(path: Path, without: str) -> str:
     if not os.access(path, os.R_OK):
         raise BlackholeError(f"{path}: cannot be read: give it to the user of the service")
     return f"{path}, for its owner only"
+
+
+def _key(path: Path) -> str:
+    from blackhole.store.secret import key_path, read_key  # noqa: PLC0415
+
+    words = _private(key_path(path), _NO_KEY)
+    read_key(path)
+    return words
 
 
 def _head(path: Path) -> str:

@@ -84,11 +84,18 @@ def _exported(
     written = []
     with opened(place) as source:
         files = dict(_files(source, metrics, form, target))
-        target.mkdir(parents=True, exist_ok=True)
+        _make(target)
         for metric, file in files.items():
             rows = _write(file, form, export.rows(source.sql, metric, span))
             written.append({"path": str(file), "bytes": file.stat().st_size, "rows": rows})
     return written
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{directory}: {error.strerror}: name another --to") from None
 
 
 def _files(source: "Source", metrics: Iterable[str], form: str, target: Path) -> Iterator[tuple[str, Path]]:

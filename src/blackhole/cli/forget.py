@@ -14,7 +14,9 @@ from blackhole.errors import UnavailableError, UsageError
 
 @click.command("forget")
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="A metric, or `shop.*`; repeatable.")
-@click.option("--where", multiple=True, metavar="KEY=VALUE", help="What has this attribute; all of several.")
+@click.option(
+    "--where", multiple=True, metavar="KEY=VALUE", help="What has this attribute; all of several keys."
+)
 @click.option("--all", "everything", is_flag=True, help="All that was ever collected, and old copies.")
 @reading
 def command(place: Place, metrics: tuple[str, ...], where: tuple[str, ...], everything: bool) -> None:
@@ -49,12 +51,15 @@ def words(answer: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _pairs(where: tuple[str, ...]) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for pair in where:
         key, equals, value = pair.partition("=")
         if not key or not equals:
             raise UsageError(f"--where {pair}: write it as KEY=VALUE")
-        found[key] = value
+        if key.endswith("!") or value.startswith("~"):
+            raise UsageError(f"--where {pair}: what is erased is named exactly: write it as KEY=VALUE")
+        if found.setdefault(key, value) != value:
+            raise UsageError(f"--where {key}: nothing has two values of it: forget one after the other")
     return found
 
 

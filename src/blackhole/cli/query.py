@@ -1,6 +1,7 @@
 """Turns the options of `blackhole query` into the API's question, and prints the answer."""
 
 import json
+import math
 import re
 import time
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ AGGREGATIONS = ("avg", "max", "min", "sum", "count", "rate", "last", "p50", "p90
     "--agg", type=click.Choice(AGGREGATIONS), help="Default: counter rate, gauge avg, histogram p95."
 )
 @click.option("--interval", metavar="DURATION", help="Length of a bucket, as 1m.")
+@click.option("--extremes", is_flag=True, help="With averages: the least and greatest value of each bucket.")
 @click.option("--timezone", metavar="ZONE", help="Days begin at its midnight, as Europe/Berlin.")
 @click.option("--by", "keys", multiple=True, metavar="KEY", help="One series a value of this attribute.")
 @click.option(
@@ -49,6 +51,7 @@ def command(
     end: str | None,
     agg: str | None,
     interval: str | None,
+    extremes: bool,
     timezone: str | None,
     keys: tuple[str, ...],
     where: tuple[str, ...],
@@ -64,7 +67,7 @@ def command(
         raise UsageError("--plot draws for people: leave --json and --format away")
     question: dict[str, Any] = {"metric": metric, **time_range(last, start, end, utc=utc)}
     question |= {"filters": _filters(where), "group_by": list(keys)}
-    said = (("aggregation", agg), ("interval", interval), ("timezone", timezone))
+    said = (("aggregation", agg), ("interval", interval), ("timezone", timezone), ("extremes", extremes))
     question |= {name: value for name, value in said if value}
     with opened(place) as source:
         body = source.query(question)
@@ -99,9 +102,12 @@ def time_range(last: str | None, start: str | None, end: str | None, *, utc: boo
 def moment(text: str, flag: str, *, utc: bool) -> float:
     """Unix seconds of an RFC 3339 time (local, or UTC, where it names no zone) or of Unix seconds."""
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
         pass
+    else:
+        if math.isfinite(seconds):
+            return seconds
     try:
         when = datetime.fromisoformat(text)
         return (when.replace(tzinfo=UTC) if utc and when.tzinfo is None else when).timestamp()

@@ -57,3 +57,7 @@ MAX_GROWING = 8
 # What gathers rows has megabytes to begin with.
 GATHERING = frozenset(_GATHERING.split())
 MAX_GROWING_OF_MUCH = 4
+# What takes a part of a list copies all of it, for each row.
+SLICES = frozenset(("array_slice", "list_slice"))
+# Tables with lists of thousands of values.
+HELD = frozenset(("chunks", "histogram_chunks"))

@@ -99,7 +99,7 @@ class _Source:
 
     def _sql(self, name: str) -> str:
         return template(name).format(
-            bucket=self.request.clock, kept=summed.rows(), spread=template("released_kept")
+            bucket=self.request.clock, kept=summed.rows(self.request), spread=template("released_kept")
         )
 
 

@@ -112,7 +112,11 @@ class Runner:
             if noisy:
                 released.check(request)
             kept = summed.look(reader, request)
-            if kept is not None and query.interval is None:
+            if (
+                kept is not None
+                and query.interval is None
+                and request.aggregation in summed.aggregations(request)
+            ):
                 request = self._widened(query, request, kept)
             series = _series(reader, request, chosen, kept, noisy=noisy)
             rate = select.sampling_rate(reader, request, chosen) if series and not noisy else 1.0

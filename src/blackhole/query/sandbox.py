@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from blackhole.errors import ForbiddenError, QueryError
-from blackhole.query import functions
+from blackhole.query import functions, multiplying
 from blackhole.query.language import SqlAnswer
+from blackhole.query.multiplying import walk
 from blackhole.store.database import Database
 from blackhole.store.reader import Reader, Table, too_large
 
@@ -58,6 +59,10 @@ _CLASSES = frozenset(
     )
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+# Comments, texts, quoted names, and any other character that says something.
+_TOKEN = re.compile(
+    r"""(--[^\n]*|/\*.*?\*/)|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\2\$|[^\s;]""", re.DOTALL
+)
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 _NESTED = ("STRUCT", "MAP", "UNION")
 _FLAT_LIST = re.compile(r"[A-Z0-9_ ]+\[\]")
@@ -113,10 +118,13 @@ def _ask(
         raise QueryError(f"max_rows is from 1 to {MAX_ROWS:,}")
     if len(text) > MAX_SQL:
         raise QueryError(f"the statement is longer than {MAX_SQL:,} characters")
+    statement = _without_end(text)
+    if not statement:
+        raise QueryError("the statement is empty: write a SELECT")
     left = max_rows
     with database.reader(yields=True) as reader:
-        check(reader, text)
-        inner = f"(\n{text.strip().rstrip(';')}\n)"
+        check(reader, statement)
+        inner = f"(\n{statement}\n)"
         shape = reader.rows(f"SELECT * FROM {inner} LIMIT 0", timeout=TIMEOUT_S)
         columns = _columns(shape.columns, shape.types)
         sql = f"SELECT {columns} FROM {inner} LIMIT {max_rows + 1}"
@@ -128,24 +136,32 @@ def _ask(
     return shape, left < 0
 
 
+def _without_end(text: str) -> str:
+    """Without the semicolons and comments behind the last word: within parentheses they are an error."""
+    words = [token.end() for token in _TOKEN.finditer(text) if token[1] is None]
+    return text[: words[-1]] if words else ""
+
+
 def _milliseconds(began: float) -> float:
     return round((time.perf_counter() - began) * 1000, 3)
 
 
 def _columns(names: list[str], types: list[str]) -> str:
-    """All columns; moments with a zone as UTC, since Python would want a library for them.
+    """All columns; moments with a zone, also within lists, as UTC: Python would want a library for them.
 
     Lists are measured where they are small: in Python each item is an object.
     """
     replaced = []
     for name, kind in zip(map(_quoted, names), types, strict=True):
+        plain_kind = kind.replace(_ZONED, "TIMESTAMP")
+        value = name if plain_kind == kind else f"CAST({name} AS {plain_kind})"
         if kind == _ZONED:
-            replaced.append(f"CAST({name} AS TIMESTAMP) AS {name}")
+            replaced.append(f"{value} AS {name}")
         elif kind.endswith("]") or kind.startswith(_NESTED):
             items = f"len({name})" if _FLAT_LIST.fullmatch(kind) else f"length(CAST({name} AS VARCHAR)) // 4"
             words = f"a list of more than {MOST_ITEMS:,} items: unnest it, or select less"
             replaced.append(
-                f"CASE WHEN {items} > {MOST_ITEMS} THEN error('{words}') ELSE {name} END AS {name}"
+                f"CASE WHEN {items} > {MOST_ITEMS} THEN error('{words}') ELSE {value} END AS {name}"
             )
     return f"* REPLACE ({', '.join(replaced)})" if replaced else "*"
 
@@ -161,11 +177,13 @@ def check(reader: Reader, text: str) -> None:
     if names:
         _check_common_tables(reader, names)
     growing, gathers = 0, False
-    for node in _walk(tree):
+    for node in walk(tree):
         _check_node(node, names)
         name = str(node.get("function_name", "")).lower()
-        gathers = gathers or name in functions.GATHERING
+        gathers = gathers or multiplying.gathers(node)
         growing += _parts(node) if name in functions.GROWING else 0
+    if gathers:
+        multiplying.check(tree)
     most = functions.MAX_GROWING_OF_MUCH if gathers else functions.MAX_GROWING
     if growing > most:
         raise ForbiddenError(f"at most {most} concatenations and lists in a statement like this")
@@ -193,19 +211,8 @@ def _parse(reader: Reader, text: str) -> list[Json]:
     return statements
 
 
-def _walk(value: object) -> Iterator[Json]:
-    waiting = [value]
-    while waiting:
-        current = waiting.pop()
-        if isinstance(current, dict):
-            yield current
-            waiting.extend(current.values())
-        elif isinstance(current, list):
-            waiting.extend(current)
-
-
 def _common_tables(tree: list[Json]) -> Iterator[str]:
-    for node in _walk(tree):
+    for node in walk(tree):
         for entry in node.get("cte_map", {}).get("map", ()):
             yield entry["key"]
 

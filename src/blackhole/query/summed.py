@@ -36,9 +36,10 @@ class Kept:
     first: int
     until: int
 
-    def answers(self, request: Request) -> bool:
-        """Whether all of them can be in buckets of the request."""
-        return request.step % self.width == 0 and request.aggregation in aggregations(request)
+    def fits(self, request: Request) -> bool:
+        """Whether each of them can be in one bucket of the request."""
+        days_elsewhere = self.width == DAY and any(request.clock.ahead)
+        return request.step % self.width == 0 and not days_elsewhere
 
 
 def look(reader: Reader, request: Request) -> Kept | None:
@@ -48,14 +49,14 @@ def look(reader: Reader, request: Request) -> Kept | None:
     return None if width is None else Kept(int(width), int(first), int(last) + DAY)
 
 
-def rows() -> str:
+def rows(request: Request) -> str:
     """The SQL of `chosen` and `kept`, what there is of $ids within $from, $until and buckets of $step."""
-    return template("kept").format(widths=template("kept_widths"))
+    return template("kept").format(widths=template("kept_widths"), bucket=request.clock)
 
 
 def add(points: str, request: Request) -> str:
     """The SQL of a request's buckets from that for their points, with weights; binds $metric too."""
-    sums = template("summed").format(kept=rows(), bucket=request.clock)
+    sums = template("summed").format(kept=rows(request), bucket=request.clock)
     more = ", least(p.least, s.least) AS least, greatest(p.most, s.most) AS most" if request.extremes else ""
     value = f"CASE WHEN p.value IS NOT NULL OR s.total IS NOT NULL THEN {_VALUES[request.aggregation]} END"
     return template("points_and_sums").format(points=points, sums=sums, value=value, more=more)
@@ -65,12 +66,12 @@ def note(kept: Kept, request: Request) -> str:
     """What a person must know of this part of the answer."""
     of = f"sums of {'days' if kept.width == DAY else 'hours'} (UTC)"
     words = f"of {_date(kept.first)} to {_date(kept.until - 1)} only {of} are kept"
-    if kept.answers(request):
-        return f"{words}: those of which all is in the range are in this answer"
     if request.aggregation not in aggregations(request):
         others = ", ".join(sorted(aggregations(request)))
         return f"{words}, which have no {request.aggregation}: ask for {others}"
-    return f"{words}: ask with an interval of {duration_words(kept.width / SECOND)} to see them"
+    if kept.fits(request):
+        return f"{words}: those of which all is in the range are in this answer"
+    return f"{words}: ask with an interval of {duration_words(kept.width / SECOND)}, in UTC, to see them all"
 
 
 def aggregations(request: Request) -> frozenset[str]:

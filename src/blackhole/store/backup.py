@@ -49,8 +49,8 @@ def back_up(database: Database, directory: Path) -> BackupAnswer:
 
 def check(directory: Path) -> None:
     """Raises UsageError unless a backup may be written there."""
-    if not directory.is_absolute():
-        raise UsageError(f"{directory}: name the whole path of the directory")
+    if not directory.is_absolute() or "\0" in str(directory):
+        raise UsageError(f"{str(directory)!r}: name the whole path of the directory")
     try:
         status = directory.stat()
         used = any(directory.iterdir())

@@ -15,6 +15,7 @@ from blackhole.errors import GivenUpError, OverloadedError, QueryError, StoreErr
 from blackhole.records import Head, LedgerRow, MetricType, Point, PrivacyLevel, SeriesRow, StreamState
 from blackhole.store import files, ledger, migrate, opening, rewrite, secret, trouble
 from blackhole.store.asker import take_place
+from blackhole.store.checkpoints import Checkpoints
 from blackhole.store.chores import Chores
 from blackhole.store.compact import Copying
 from blackhole.store.reader import Reader, one_line, short_of_memory
@@ -61,6 +62,7 @@ class Database:
         self._recalling = threading.Lock()
         self._watch = Watch()
         self._doubtful = False
+        self._checkpoints = Checkpoints(path, self._checkpoint)
 
     @classmethod
     def open(
@@ -177,7 +179,7 @@ class Database:
             except BaseException:
                 self._drop_writing_connection()
                 raise
-            self._chores.if_free(self._checkpoint_when_due)
+            self._chores.if_free(self._checkpoints.when_due)
 
     @contextmanager
     def beside(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -195,7 +197,7 @@ class Database:
                     yield connection
                     with self._chores.commits():
                         self._commit_beside(connection)
-                        self._checkpoint_when_due()
+                        self._checkpoints.when_due()
             except duckdb.Error as error:
                 self._doubtful = self._doubtful or isinstance(error, duckdb.FatalException)
                 kind = GivenUpError if isinstance(error, duckdb.InterruptException) else StoreError
@@ -285,12 +287,6 @@ class Database:
                 cursor.execute("CHECKPOINT")
             except duckdb.Error as error:
                 raise StoreError(f"{self.path}: no checkpoint: {one_line(error)}") from None
-
-    def _checkpoint_when_due(self) -> None:
-        """While nobody else writes."""
-        if files.size(files.beside(self.path, files.WAL)) >= opening.CHECKPOINT_BYTES:
-            with suppress(StoreError):  # the log has it all
-                self._checkpoint()
 
     def _commit_beside(self, connection: duckdb.DuckDBPyConnection) -> None:
         """While nobody else commits: as there, a COMMIT that failed leaves only the file to be believed."""

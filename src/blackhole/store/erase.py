@@ -2,21 +2,24 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 
 from blackhole.errors import UsageError
 from blackhole.records import Forget, Forgotten
-from blackhole.store import files, proof
+from blackhole.store import allocator, files, proof
 from blackhole.store.database import Database
 from blackhole.store.reader import Reader
-from blackhole.store.rewrite import CATALOG, Condition, Rewriting, quoted
+from blackhole.store.rewrite import CATALOG, Condition, Rewriting, Rewritten, quoted
 
 # Settings, and what the privacy promise rests on: costs and receipts, never values.
 KEPT = frozenset(("schema_version", "retention_policies", "privacy_ledger", "releases", "boards"))
 _MOST_METRICS = 100
+# Blocks have gaps, in which DuckDB writes what their memory held before: that may be what is to be erased.
+_TRIES = 3
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +30,18 @@ WHERE c.database_name = current_database() AND NOT t.temporary GROUP BY 1
 """
 _SAID = "concat_ws(' ', insight_type, title, description, CAST(metrics AS VARCHAR))"
 
+# A name has no space.
+_NAMED = "({metric} || ' ' || attributes::VARCHAR)"
+
 Columns = Mapping[str, Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """Metrics whose sums may hold what is to be erased, but for those of `others`: series that stay."""
+
+    metrics: frozenset[str] = frozenset()
+    others: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +72,10 @@ def find(database: Database, forget: Forget) -> Target:
     with database.reader() as reader:
         columns = {str(table): set(names) for table, names in reader.rows(_COLUMNS).rows}
         rows = _series(reader, forget)
-    series = frozenset(number for number, _ in rows)
-    metrics = frozenset(metric for _, metric in rows)
-    return Target(forget, series, metrics, _conditions(forget, series, metrics, columns))
+        series = frozenset(number for number, _ in rows)
+        metrics = frozenset(metric for _, metric in rows)
+        mixed = Mixed(metrics, frozenset(_others(reader, series, metrics) if forget.where else ()))
+    return Target(forget, series, metrics, _conditions(forget, series, mixed, columns))
 
 
 def erase(database: Database, target: Target, *, created_ns: int) -> Forgotten:
@@ -69,17 +84,7 @@ def erase(database: Database, target: Target, *, created_ns: int) -> Forgotten:
     `created_ns`: when it counts as made, so that no cumulative stream that was forgotten counts in full
     again. Raises StoreError; then nothing was erased.
     """
-    marks = proof.Marks()
-
-    def amend(connection: duckdb.DuckDBPyConnection) -> None:
-        marks.gather(connection, target.conditions, kept=KEPT | {"asked"} if target.forget.where else KEPT)
-        if "streams" in target.conditions:
-            connection.execute(f"UPDATE {CATALOG}.schema_version SET created_ns = ?", [created_ns])
-
-    def prove(fresh: Path) -> None:
-        marks.search(fresh, target.conditions)
-
-    rewritten = database.rewrite(Rewriting(target.conditions, amend, prove))
+    marks, rewritten = _rewritten(database, target, created_ns)
     removed = files.copies(database.path) if target.forget.all else []
     files.remove(removed)
     rows = {table: count for table, count in rewritten.left_out.items() if count}
@@ -96,6 +101,32 @@ def erase(database: Database, target: Target, *, created_ns: int) -> Forgotten:
     )
 
 
+def _rewritten(database: Database, target: Target, created_ns: int) -> tuple[proof.Marks, Rewritten]:
+    for _ in range(_TRIES - 1):
+        with suppress(proof.RemainsError):
+            return _rewritten_once(database, target, created_ns)
+        log.info("memory with what is to be erased came into the new file: it is written once more")
+    return _rewritten_once(database, target, created_ns)
+
+
+def _rewritten_once(database: Database, target: Target, created_ns: int) -> tuple[proof.Marks, Rewritten]:
+    marks = proof.Marks()
+
+    def amend(connection: duckdb.DuckDBPyConnection) -> None:
+        marks.gather(connection, target.conditions, kept=KEPT | {"asked"} if target.forget.where else KEPT)
+        if "streams" in target.conditions:
+            connection.execute(f"UPDATE {CATALOG}.schema_version SET created_ns = ?", [created_ns])
+        allocator.give_memory_back()  # before what is new is written: memory comes back empty
+
+    def prove(fresh: Path) -> None:
+        marks.search(fresh, target.conditions)
+
+    allocator.give_memory_back()
+    rewritten = database.rewrite(Rewriting(target.conditions, amend, prove))
+    allocator.give_memory_back()  # for all that is written from here on
+    return marks, rewritten
+
+
 def _notes(rows: Mapping[str, int], forget: Forget) -> list[str]:
     said = []
     if not rows:
@@ -106,27 +137,36 @@ def _notes(rows: Mapping[str, int], forget: Forget) -> list[str]:
 
 
 def _series(reader: Reader, forget: Forget) -> list[tuple[int, str]]:
-    condition = _by_name_and_attributes(forget, "metric", "attributes", frozenset())
+    condition = _by_name_and_attributes(forget, "metric", "attributes", Mixed())
     rows = reader.rows(f"SELECT id, metric FROM series WHERE {condition.sql}", list(condition.params)).rows
     return [(number, metric) for number, metric in rows]
 
 
+def _others(reader: Reader, series: frozenset[int], metrics: frozenset[str]) -> list[str]:
+    """Metric and attributes of the series that stay, of those metrics."""
+    sql = (
+        f"SELECT {_NAMED.format(metric='metric')} FROM series"
+        " WHERE metric IN (SELECT unnest($1::VARCHAR[])) AND id NOT IN (SELECT unnest($2::UINTEGER[]))"
+    )
+    return [str(row[0]) for row in reader.rows(sql, [sorted(metrics), sorted(series)]).rows]
+
+
 def _conditions(
-    forget: Forget, series: frozenset[int], metrics: frozenset[str], columns: Columns
+    forget: Forget, series: frozenset[int], mixed: Mixed, columns: Columns
 ) -> dict[str, Condition]:
     """For each table that holds something of it, by the columns that it has, whoever made the table."""
     found = {}
     for table, names in columns.items():
         if table in KEPT:
             continue
-        condition = _condition(forget, series, metrics, table, set(names))
+        condition = _condition(forget, series, mixed, table, set(names))
         if condition is not None:
             found[table] = condition
     return found
 
 
 def _condition(
-    forget: Forget, series: frozenset[int], metrics: frozenset[str], table: str, names: set[str]
+    forget: Forget, series: frozenset[int], mixed: Mixed, table: str, names: set[str]
 ) -> Condition | None:
     key = "id" if table == "series" else "series"
     if key in names:
@@ -134,9 +174,9 @@ def _condition(
     if forget.all:
         return Condition("true")
     if table == "insights":
-        return _mentioned(forget, metrics)
+        return _mentioned(forget, mixed.metrics)
     name = next((name for name in ("metric_name", "metric") if name in names), None)
-    return None if name is None else _of_metrics(forget, metrics, table, name, "attributes" in names)
+    return None if name is None else _of_metrics(forget, mixed, table, name, "attributes" in names)
 
 
 def _of_series(forget: Forget, series: frozenset[int], key: str) -> Condition:
@@ -146,24 +186,22 @@ def _of_series(forget: Forget, series: frozenset[int], key: str) -> Condition:
 
 
 def _of_metrics(
-    forget: Forget, metrics: frozenset[str], table: str, name: str, has_attributes: bool
+    forget: Forget, mixed: Mixed, table: str, name: str, has_attributes: bool
 ) -> Condition | None:
     if not forget.where:
-        return _by_name_and_attributes(forget, name, None, metrics)
+        return _by_name_and_attributes(forget, name, None, mixed)
     if has_attributes:
-        return _by_name_and_attributes(forget, name, "attributes", metrics)
+        return _by_name_and_attributes(forget, name, "attributes", mixed)
     # When a metric was asked for says nothing of one attribute; sums over all attributes hold that one, too.
-    return None if table == "asked" else _among(name, metrics)
+    return None if table == "asked" else _among(name, mixed.metrics)
 
 
 def _among(column: str, metrics: frozenset[str]) -> Condition:
     return Condition(f"{quoted(column)} IN (SELECT unnest($1::VARCHAR[]))", (sorted(metrics),))
 
 
-def _by_name_and_attributes(
-    forget: Forget, name: str, attributes: str | None, mixed: frozenset[str]
-) -> Condition:
-    """Rows of the metrics that have the attributes, and of `mixed` those that sum over one of the keys."""
+def _by_name_and_attributes(forget: Forget, name: str, attributes: str | None, mixed: Mixed) -> Condition:
+    """Rows of the metrics that have the attributes, and of `mixed` those that may sum over a key."""
     params: list[object] = []
 
     def bound(value: object) -> str:
@@ -182,11 +220,12 @@ def _by_name_and_attributes(
             for key, value in forget.where.items()
         ]
         alike = " AND ".join(same)
-        if mixed:
+        if mixed.metrics:
             missing = [f"json_type({attributes}, {path}) IS NULL" for path in paths.values()]
             fitting = " AND ".join(f"({one} OR {none})" for one, none in zip(same, missing, strict=True))
-            among = f"{name} IN (SELECT unnest({bound(sorted(mixed))}::VARCHAR[]))"
-            alike = f"({alike}) OR ({fitting} AND {among})"
+            among = f"{name} IN (SELECT unnest({bound(sorted(mixed.metrics))}::VARCHAR[]))"
+            own = f"{_NAMED.format(metric=name)} IN (SELECT unnest({bound(sorted(mixed.others))}::VARCHAR[]))"
+            alike = f"({alike}) OR ({fitting} AND {among} AND NOT coalesce({own}, false))"
         sql = f"{sql} AND ({alike})"
     return Condition(sql, tuple(params))
 

@@ -10,8 +10,6 @@ from blackhole.errors import StoreError
 from blackhole.store import files, rewrite, trouble
 from blackhole.store.trouble import DamagedError
 
-# A checkpoint of 16 MiB takes about 50 ms on a slow core and happens once in 400,000 rows.
-CHECKPOINT_BYTES = 16 * 2**20
 # DuckDB's own comes at any COMMIT, beside transactions that others have open: only if ours are late.
 _OWN_CHECKPOINT = "1GiB"
 BLOCK_BYTES = 65_536
@@ -37,6 +35,8 @@ def connect(path: Path, *, memory_limit: int, read_only: bool) -> duckdb.DuckDBP
     """Raises StoreError: unwritable, damaged, foreign, or in use."""
     if trouble.is_damaged_log(path):
         raise DamagedError(path, duckdb.Error("Failure while replaying WAL: it does not begin as one"))
+    if trouble.is_orphaned_log(path):
+        raise DamagedError(path, duckdb.Error("Failure while replaying WAL: its database is gone"))
     try:
         connection = duckdb.connect(str(path), read_only=read_only, config=_settings(path, memory_limit))
     except duckdb.Error as error:

@@ -29,6 +29,10 @@ UNION ALL SELECT sql FROM duckdb_indexes() WHERE database_name = $1
 """
 
 
+class RemainsError(StoreError):
+    """Bytes of what was to be erased are in the new file, though no row is: writing it again may help."""
+
+
 @dataclass(slots=True)
 class Marks:
     """What only the erased rows have: texts, keys, and numbers that nobody else has by chance."""
@@ -93,7 +97,7 @@ class Marks:
         size = fresh.stat().st_size
         with fresh.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             if any(content.find(pattern) >= 0 for pattern in self.patterns):
-                raise _not_erased(fresh, "bytes of it are left")
+                raise _not_erased(fresh, "bytes of it are left", RemainsError)
         self.proof = Proof(tables=len(names), rows=read, bytes=size, marks=len(self.patterns))
 
     def _take(
@@ -167,5 +171,5 @@ def _left(connection: duckdb.DuckDBPyConnection, table: str, condition: Conditio
     return bool(connection.execute(sql, list(condition.params) or None).fetchall()[0][0])
 
 
-def _not_erased(fresh: Path, words: str) -> StoreError:
-    return StoreError(f"{fresh}: the new file is not without it ({words}): nothing was changed, report it")
+def _not_erased(fresh: Path, words: str, kind: type[StoreError] = StoreError) -> StoreError:
+    return kind(f"{fresh}: the new file is not without it ({words}): nothing was changed, report it")

@@ -29,6 +29,8 @@ _NO_DAMAGE = (
     "failed to write",
     "conflicting lock",
 )
+# A log that goes on from another state of the file, as when a backup was put beside the log of later.
+_OTHER_LOG = "wal checkpoint iteration does not match"
 _FOREIGN = "not a valid duckdb database"
 
 
@@ -50,11 +52,18 @@ def refusal(path: Path, error: duckdb.Error) -> StoreError:
     if is_damage(path, error):
         return DamagedError(path, error)
     text = str(error)
+    if path.is_dir():
+        return StoreError(f"{path}: a directory, not a database: name another file with database_path")
     if "lock" in text.lower() and "conflicting" in text.lower():
         holder = re.search(r"PID (\d+)", text)
         who = f"process {holder[1]}" if holder else "another process"
         return StoreError(
             f"{path}: {who} is using it, probably a running service: stop it, or ask it with --url"
+        )
+    if _OTHER_LOG in text.lower():
+        return StoreError(
+            f"{files.beside(path, files.WAL)}: is the log of another state of the database than {path.name},"
+            " which may be a backup: move it away, or put the database that it belongs to back"
         )
     if "not a valid DuckDB database" in text:
         return StoreError(f"{path}: not a database of Blackhole: name another file with database_path")
@@ -80,3 +89,8 @@ def is_damaged_log(database: Path) -> bool:
     except OSError:
         return False
     return bool(start) and not _WAL_START.startswith(start) and start != _WAL_START
+
+
+def is_orphaned_log(database: Path) -> bool:
+    """Whether there is a write-ahead log without its database: DuckDB would begin a new one and delete it."""
+    return not database.exists() and files.size(files.beside(database, files.WAL)) > 0

@@ -1,11 +1,12 @@
--- Observations by bucket of the histogram, an edge being NULL where the bucket is open.
+-- Observations by bucket of the histogram, an edge being NULL where the bucket is open. A slice of a list that comes
+-- with each point would copy the whole list for each; list_select does not.
 WITH chosen AS (SELECT unnest($ids::UINTEGER[]) AS id, unnest($groups::UINTEGER[]) AS grp),
 every AS (
     SELECT c.grp, epoch_ns(h.time) AS time, h.count, h.min, h.max, h.bounds, h.buckets
     FROM recent_histogram_points AS h JOIN chosen AS c ON c.id = h.series
     WHERE h.time >= make_timestamp_ns($from) AND h.time < make_timestamp_ns($until) AND len(h.bounds) > 0
     UNION ALL
-    SELECT grp, start + place * step + coalesce(away, 0), count, min, max, bounds, buckets[place * width + 1:(place + 1) * width]
+    SELECT grp, start + place * step + coalesce(away, 0), count, min, max, bounds, list_select(buckets, range(place * width + 1, (place + 1) * width + 1))
     FROM (
         SELECT c.grp, epoch_ns(k.start) AS start, k.step, k.bounds, k.buckets, k.width, unnest(range(k.count::BIGINT)) AS place,
             unnest(k.offsets) AS away, unnest(k.counts) AS count, unnest(k.mins) AS min, unnest(k.maxs) AS max

@@ -16,6 +16,6 @@ kept AS (
     FROM metric_aggregates AS a JOIN known AS k ON k.attributes = a.attributes::VARCHAR
     JOIN wide AS w ON w.day = date_trunc('day', a.time_bucket)
     WHERE a.metric_name = $metric AND a.time_bucket >= make_timestamp($from // 1000) AND epoch_us(a.time_bucket) * 1000 >= $from
-        AND epoch_us(a.time_bucket) * 1000 + w.width <= $until AND $step % w.width = 0
+        AND epoch_us(a.time_bucket) * 1000 + w.width <= $until AND {bucket:epoch_us(a.time_bucket) * 1000} = {bucket:(epoch_us(a.time_bucket) * 1000 + w.width - 1)}
     GROUP BY k.grp, k.attributes, a.time_bucket, w.width
 )

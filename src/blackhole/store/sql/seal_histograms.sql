@@ -1,4 +1,5 @@
--- Recent rows of some histogram series in one block into one chunk per stream and bounds.
+-- Recent rows of some histogram series in one block into chunks per stream and bounds, of some 2,048 counts: to read one,
+-- DuckDB loads the lists of as many chunks.
 INSERT INTO histogram_chunks
 WITH found AS (
     SELECT p.*, s.metric, t.sampling_rate, epoch_ns(p.time) AS moment, len(p.buckets) AS width, p.rowid AS number
@@ -10,7 +11,8 @@ WITH found AS (
 placed AS (
     SELECT *, row_number() OVER (PARTITION BY series, stream, bounds, width ORDER BY moment, number) - 1 AS place FROM found
 ),
-parted AS (SELECT *, place // 8192 AS part, place % 8192 AS nth FROM placed),
+sized AS (SELECT *, greatest(2048 // greatest(coalesce(width, 0), 1), 8) AS most FROM placed),
+parted AS (SELECT *, place // most AS part, place % most AS nth FROM sized),
 spaced AS (
     SELECT *, min(moment) OVER w AS start,
         CASE WHEN count(*) OVER w > 1 THEN (max(moment) OVER w - min(moment) OVER w) // (count(*) OVER w - 1) ELSE 0 END AS step
