@@ -1,6 +1,8 @@
+import random
+
 import msgspec
 import pytest
-from tests.query.query_fakes import Desk
+from tests.query.query_fakes import NOW, Desk
 from tests.query.released_fakes import (
     GAUSSIAN,
     HOUR,
@@ -12,9 +14,12 @@ from tests.query.released_fakes import (
     add_series,
     add_values,
 )
+from tests.store.store_fakes import SECOND, Point, batch, series, stream
 
 from blackhole.query import export
 from blackhole.query.noise import about, of, steps_factor
+from blackhole.records import MetricType, format_time
+from blackhole.store.seal import Sealer
 
 METRIC = "content.operations"
 EVER = export.Range(0, 2**62)
@@ -98,3 +103,32 @@ def test_names_are_found_by_their_beginning_and_quoted(asked: Desk) -> None:
     assert export.names(ask, "a.b") == ["a.b"]
     assert export.names(ask, "x'y") == ["x'y"]
     assert export.names(ask, "' OR true --") == []
+
+
+@pytest.mark.parametrize("page_rows", [50, 1000])
+def test_sealed_rows_come_in_the_order_of_time_with_what_was_late(asked: Desk, page_rows: int) -> None:
+    """Days with nothing between, and chunks that overlap: a page is looked for in a part of the time."""
+    metric = "process.cpu.usage"
+    chance, start = random.Random(2), (NOW // (86400 * SECOND) - 9) * 86400 * SECOND
+    stored: list[tuple[int, float]] = []
+    for days in ((0, 1, 5), (0, 4, 8)):
+        moments = {
+            start + day * 86400 * SECOND + chance.randrange(86400) * SECOND for day in days for _ in range(90)
+        }
+        points = [Point(1, at, float(chance.randrange(99)), stream=1) for at in sorted(moments)]
+        known = [] if stored else [series(1, metric, MetricType.GAUGE)]
+        asked.store(batch(points, series=known, streams=[stream(1, 1)] if known else []))
+        stored += [(point.time_ns, point.value) for point in points]
+        with asked.database.write() as connection:
+            connection.execute("UPDATE recent_points SET created_at = make_timestamp(1)")
+        if len(stored) < 300:
+            assert Sealer(asked.database, pause=0).apply()
+
+    def ask(text: str, most: int) -> bytes:
+        return msgspec.json.encode(asked.runner.sql(text, most))
+
+    found = list(export.rows(ask, metric, EVER, page_rows=page_rows))
+    assert sorted((row["timestamp"], row["value"]) for row in found) == sorted(
+        (format_time(at), value) for at, value in stored
+    )
+    assert [row["timestamp"] for row in found] == sorted(row["timestamp"] for row in found)

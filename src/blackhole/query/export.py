@@ -9,6 +9,7 @@ import msgspec
 from blackhole.errors import QueryError
 from blackhole.query.language import SqlAnswer
 from blackhole.query.noise import Interval, Noise, about, of, ratio, steps_factor
+from blackhole.query.times import SECOND
 from blackhole.records import PrivacyLevel, format_time
 
 # The name of each column, and DuckDB's type for it.
@@ -31,10 +32,13 @@ COLUMNS: Mapping[str, str] = {
 }
 PAGE_ROWS = 20_000
 _MOST_PAGE_ROWS = 100_000
+_MOST_SERIES = 100_000
+# What a page is looked for in at first; then as long as a page of what was found, or twice as long.
+_WINDOW_NS = 6 * 3600 * SECOND
 _MOST_NAMES = 10_000
 
 _PAGE = """
-WITH wanted AS (SELECT id, type, unit, privacy_level, attributes FROM series WHERE metric = {metric}),
+WITH wanted AS (SELECT id, type, unit, privacy_level, attributes FROM series WHERE id IN ({ids})),
 noise AS (
     SELECT window_start, mechanism, scale, count_scale, step
     FROM releases WHERE metric = {metric} AND NOT lost
@@ -43,11 +47,11 @@ stored AS (
     SELECT time, series, value, CAST(NULL AS DOUBLE) AS counted, CAST(NULL AS DOUBLE) AS total,
         CAST(NULL AS DOUBLE) AS least, CAST(NULL AS DOUBLE) AS most, CAST(NULL AS DOUBLE[]) AS bounds,
         CAST(NULL AS DOUBLE[]) AS buckets, false AS noisy
-    FROM points WHERE {within}
+    FROM every_point WHERE {held} AND {within}
     UNION ALL
     SELECT time, series, CASE WHEN count > 0 THEN sum / count END, CAST(count AS DOUBLE), sum, min, max,
         bounds, CAST(buckets AS DOUBLE[]), false
-    FROM histogram_points WHERE {within}
+    FROM every_histogram_point WHERE {held} AND {within}
     UNION ALL
     SELECT time, series, NULL, NULL, NULL, NULL, NULL, bounds, noisy, true FROM released_lists WHERE {within}
 )
@@ -57,8 +61,21 @@ FROM stored AS f JOIN wanted AS w ON w.id = f.series
 LEFT JOIN noise AS n ON w.privacy_level = {noisy_level} AND n.window_start = f.time
 ORDER BY f.time, f.series LIMIT {limit}
 """
-_WITHIN = """time >= make_timestamp_ns({start}) AND time < make_timestamp_ns({end})
-        AND series IN (SELECT id FROM wanted)"""
+_WITHIN = "time >= make_timestamp_ns({start}) AND time < make_timestamp_ns({end}) AND series IN ({ids})"
+# Of chunks it is known before they are unpacked.
+_HELD = "last >= make_timestamp_ns({start}) AND first < make_timestamp_ns({end})"
+_SERIES = "SELECT id FROM series WHERE metric = {metric} ORDER BY id"
+_ENDS = """
+SELECT min(first), max(last) FROM (
+    SELECT epoch_ns(min(time)) AS first, epoch_ns(max(time)) AS last
+    FROM recent_points WHERE series IN ({ids})
+    UNION ALL
+    SELECT epoch_ns(min(time)), epoch_ns(max(time)) FROM recent_histogram_points WHERE series IN ({ids})
+    UNION ALL SELECT epoch_ns(min(start)), epoch_ns(max(last)) FROM chunks WHERE series IN ({ids})
+    UNION ALL SELECT epoch_ns(min(start)), epoch_ns(max(last)) FROM histogram_chunks WHERE series IN ({ids})
+    UNION ALL SELECT epoch_ns(min(time)), epoch_ns(max(time)) FROM released_lists WHERE series IN ({ids})
+)
+"""
 _NAMES = "SELECT DISTINCT metric FROM series WHERE {condition} ORDER BY 1 LIMIT {limit}"
 
 # Asks one SELECT for so many rows, and gives the answer as JSON.
@@ -86,26 +103,44 @@ def names(ask: Ask, metric: str) -> list[str]:
 
 def rows(ask: Ask, metric: str, span: Range, *, page_rows: int = PAGE_ROWS) -> Iterator[Row]:
     """Every stored value in the order of time. Raises QueryError."""
-    start, limit = span.start, page_rows
-    while start < span.end:
-        within = _WITHIN.format(start=start, end=span.end)
-        sql = _PAGE.format(
-            metric=_text(metric), within=within, noisy_level=int(PrivacyLevel.HIGHLY_SENSITIVE), limit=limit
-        )
-        page = _decoded(ask(sql, limit)).rows
+    found = _decoded(ask(_SERIES.format(metric=_text(metric)), _MOST_SERIES)).rows
+    if not found:
+        return
+    ids = ", ".join(str(row[0]) for row in found)
+    ends = _decoded(ask(_ENDS.format(ids=ids), 1)).rows[0]
+    if None in ends:
+        return
+    start, end = max(span.start, ends[0]), min(span.end, ends[1] + 1)
+    limit, window = page_rows, _WINDOW_NS
+    while start < end:
+        until = min(start + window, end)
+        page = _decoded(ask(_page(metric, ids, Range(start, until), limit), limit)).rows
         if len(page) < limit:
-            yield from (_row(metric, found) for found in page)
-            return
+            yield from (_row(metric, one) for one in page)
+            start = until
+            window *= 2 if 2 * len(page) < limit else 1
+            continue
         # The last moment may go on in the next page: all of it comes from there.
-        last = page[-1][0]
-        whole = [found for found in page if found[0] < last]
+        moment = page[-1][0]
+        whole = [one for one in page if one[0] < moment]
         if not whole:
             if limit == _MOST_PAGE_ROWS:
                 raise QueryError(f"{metric}: over {limit:,} values at one moment: read the file with DuckDB")
             limit = min(2 * limit, _MOST_PAGE_ROWS)
             continue
-        yield from (_row(metric, found) for found in whole)
-        start = last
+        yield from (_row(metric, one) for one in whole)
+        start, window = moment, moment - start
+
+
+def _page(metric: str, ids: str, span: Range, limit: int) -> str:
+    return _PAGE.format(
+        metric=_text(metric),
+        ids=ids,
+        held=_HELD.format(start=span.start, end=span.end),
+        within=_WITHIN.format(start=span.start, end=span.end, ids=ids),
+        noisy_level=int(PrivacyLevel.HIGHLY_SENSITIVE),
+        limit=limit,
+    )
 
 
 def _decoded(body: bytes) -> SqlAnswer:

@@ -21,7 +21,16 @@ from blackhole.store.reader import Reader, Table, too_large
 TABLES = frozenset(
     (
         *("metrics", "metric_aggregates", "insights", "retention_policies"),
-        *("series", "points", "histogram_points", "thinned", "privacy_ledger", "releases"),
+        *(
+            "series",
+            "points",
+            "every_point",
+            "histogram_points",
+            "every_histogram_point",
+            "thinned",
+            "privacy_ledger",
+            "releases",
+        ),
         *(
             "released_lists",
             "recent_points",

@@ -15,8 +15,9 @@ DROP VIEW every_point;
 DROP VIEW histogram_points;
 DROP VIEW every_histogram_point;
 
+-- What is asked of `first`, `last` and `series` is known of a chunk before it is unpacked: where its points are.
 CREATE VIEW every_point AS
-SELECT 5 * rowid AS id, series, stream, time, value, cumulative, created_at
+SELECT 5 * rowid AS id, series, stream, time, value, cumulative, created_at, time AS first, time AS last
 FROM recent_points
 UNION ALL
 SELECT
@@ -31,12 +32,14 @@ SELECT
         ELSE reached / pow(10, scale)
     END,
     CASE WHEN kind = 0 THEN sent WHEN kind IN (2, 4) THEN reached / pow(10, scale) END,
-    created_at
+    created_at,
+    start,
+    last
 FROM (
     SELECT *, base + sum(moved) OVER (
-        PARTITION BY series, stream, chunk ORDER BY place ROWS UNBOUNDED PRECEDING) AS reached
+        PARTITION BY series, stream, chunk, start, last ORDER BY place ROWS UNBOUNDED PRECEDING) AS reached
     FROM (
-        SELECT rowid AS chunk, series, stream, start, step, kind, scale, base::DOUBLE AS base, created_at,
+        SELECT rowid AS chunk, series, stream, start, last, step, kind, scale, base::DOUBLE AS base, created_at,
             unnest(range(count::BIGINT)) AS place, unnest(offsets) AS away,
             coalesce(unnest(steps_of(tiny_steps, reach, far)), unnest(steps_of(short_steps, reach, far)),
                 unnest(steps), unnest(long_steps))::DOUBLE AS moved,
@@ -51,7 +54,7 @@ SELECT series, stream, time, value, cumulative, created_at FROM every_point;
 -- A slice of a list that comes with each point would copy all of the list for each; list_select does not.
 CREATE VIEW every_histogram_point AS
 SELECT 5 * rowid + 1 AS id, series, stream, time, count, sum, min, max, bounds, buckets,
-    cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets, created_at
+    cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets, created_at, time AS first, time AS last
 FROM recent_histogram_points
 UNION ALL
 SELECT
@@ -69,9 +72,11 @@ SELECT
     CASE WHEN place + 1 = points THEN cumulative_sum END,
     CASE WHEN place + 1 = points THEN cumulative_bounds END,
     CASE WHEN place + 1 = points THEN cumulative_buckets END,
-    created_at
+    created_at,
+    start,
+    last
 FROM (
-    SELECT rowid AS chunk, series, stream, start, step, count AS points, bounds, width, buckets,
+    SELECT rowid AS chunk, series, stream, start, last, step, count AS points, bounds, width, buckets,
         cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets, created_at,
         unnest(range(count::BIGINT)) AS place, unnest(offsets) AS away, unnest(counts) AS observed,
         unnest(sums) AS total, unnest(mins) AS least, unnest(maxs) AS most
