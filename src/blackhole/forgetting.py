@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
+from blackhole.errors import OverloadedError
 from blackhole.pipeline import Pipeline
 from blackhole.query.run import Runner
 from blackhole.records import Forget, Forgotten
@@ -47,4 +48,8 @@ class Forgetting:
 
 async def _done(futures: Iterable[Future[None]]) -> None:
     for future in futures:
-        await asyncio.wrap_future(future)
+        try:
+            await asyncio.wrap_future(future)
+        except OverloadedError as error:
+            words = "nothing was erased: what came before is not written yet: is the disk full? forget again later"
+            raise OverloadedError(words, retry_after=error.retry_after) from None
