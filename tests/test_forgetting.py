@@ -25,6 +25,6 @@ class Full:
 
 def test_when_what_came_before_cannot_be_written_nothing_is_erased_and_the_reason_is_told() -> None:
     forgetting = Forgetting(cast(Any, None), cast(Any, Full()), cast(Any, None), nullcontext)
-    with pytest.raises(OverloadedError, match="nothing was erased: .* disk") as raised:
+    with pytest.raises(OverloadedError, match=r"nothing was erased: .* disk") as raised:
         asyncio.run(forgetting.forget(Forget(metric="shop.sales")))
     assert raised.value.retry_after == 2.0

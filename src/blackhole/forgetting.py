@@ -51,5 +51,5 @@ async def _done(futures: Iterable[Future[None]]) -> None:
         try:
             await asyncio.wrap_future(future)
         except OverloadedError as error:
-            words = "nothing was erased: what came before is not written yet: is the disk full? forget again later"
+            words = "nothing was erased: what came before is not written: make room on the disk"
             raise OverloadedError(words, retry_after=error.retry_after) from None
