@@ -31,8 +31,11 @@ SPARSE_ROWS = 500_000
 _MOST_LEFT = 0.125
 
 SQL = Path(__file__).parent / "sql"
-# By the table with the rows, what makes chunks of them.
-_STATEMENTS = {"recent_points": "seal_points", "recent_histogram_points": "seal_histograms"}
+# By the table with the rows, what makes chunks of them. One statement for all would want a third more memory.
+_STATEMENTS = {
+    "recent_points": ("seal_points", "seal_lists"),
+    "recent_histogram_points": ("seal_histograms",),
+}
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +156,11 @@ class Sealer:
 
     def _seal(self, table: str, bound: dict[str, object]) -> int:
         with self._database.beside() as connection:
-            connection.execute(_statement(_STATEMENTS[table]), bound)
+            first, *then = _STATEMENTS[table]
+            connection.execute(_statement(first), bound)
+            for name in then:
+                connection.execute(_statement(name))
+                connection.execute("DROP TABLE sealing")
             rows = connection.execute(_DELETE.format(table=table), bound).fetchall()
         return int(rows[0][0])
 

@@ -1,12 +1,16 @@
--- Recent rows of some series in one block into one chunk per stream.
-INSERT INTO chunks
-WITH found AS (
-    SELECT p.series, p.stream, s.metric, s.type = 'counter' AS increments, epoch_ns(p.time) AS moment, p.value, p.cumulative,
+-- Recent rows of some series in one block into one chunk per stream, of which seal_lists.sql makes the shortest lists.
+CREATE TEMP TABLE sealing AS
+WITH chosen AS (
+    SELECT id, type = 'counter' AS increments, min(id) OVER (PARTITION BY metric) AS leader
+    FROM series WHERE id IN (SELECT unnest($ids::UINTEGER[]))
+),
+found AS (
+    SELECT p.series, p.stream, s.leader, s.increments, epoch_ns(p.time) AS moment, p.value, p.cumulative,
         coalesce(p.cumulative, p.value) AS main, p.created_at, t.sampling_rate,
         row_number() OVER (PARTITION BY p.series, p.stream ORDER BY p.time, p.rowid) - 1 AS place
-    FROM recent_points AS p JOIN series AS s ON s.id = p.series LEFT JOIN thinned AS t ON t.created_at = p.created_at
+    FROM recent_points AS p JOIN chosen AS s ON s.id = p.series LEFT JOIN thinned AS t ON t.created_at = p.created_at
     WHERE p.time >= make_timestamp_ns($from) AND p.time < make_timestamp_ns($until) AND p.stream > 0
-        AND p.created_at < make_timestamp($settled) AND p.series IN (SELECT unnest($ids::UINTEGER[]))
+        AND p.created_at < make_timestamp($settled)
 ),
 measured AS (
     SELECT *, place // 8192 AS part, place % 8192 AS nth,
@@ -42,7 +46,7 @@ moved AS (
     WINDOW v AS (PARTITION BY series, stream, part ORDER BY nth)
 ),
 grouped AS (
-    SELECT metric, series, stream, part, start, max(moment) AS last, any_value(step) AS step_ns, count(*) AS points,
+    SELECT leader, series, stream, part, start, max(moment) AS last, any_value(step) AS step_ns, count(*) AS points,
         list(moment - start - nth * step ORDER BY nth) AS offsets, any_value(scale) AS scale, any_value(increments) AS increments,
         CASE
             WHEN NOT coalesce(bool_and(fits AND coalesce(abs(before) < 4e15, false)), false) THEN 0
@@ -58,7 +62,7 @@ grouped AS (
         CASE WHEN any_value(running) > 0 THEN list(cumulative ORDER BY nth) END AS cumulatives,
         min(sampling_rate) AS sampling_rate, max(created_at) AS created_at
     FROM moved
-    GROUP BY metric, series, stream, part, start
+    GROUP BY leader, series, stream, part, start
 ),
 counted AS (
     SELECT *, CASE kind
@@ -69,63 +73,18 @@ counted AS (
         END::BIGINT[] AS steps,
         list_transform(range(hours[1], hours[-1] + 1), lambda hour: [firsts[list_position(hours, hour)], list_append(firsts, points)[list_position(hours, hour) + 1]]) AS spans
     FROM grouped
-),
-sized AS (
-    SELECT *, greatest(list_max(steps), -list_min(steps)) AS furthest, list_min(steps) < 0 AS signed,
-        list_transform(spans, lambda span: coalesce(span[2] - span[1], 0)) AS samples,
-        list_transform(spans, lambda span: coalesce(list_sum(reals[span[1] + 1:span[2]]), 0)) AS totals
-    FROM counted
-),
--- How many bits a step takes when so many of the furthest are in `far`: some 16 bits each, and some for the lists.
--- Steps that stand for them take the numbers next to those of the others, on both sides where there are negative ones.
-sorted AS (
-    SELECT *, CASE WHEN furthest < 32768 THEN list_sort(list_transform(steps, lambda step: abs(step))) END AS sizes FROM sized
-),
-weighed AS (
-    SELECT *, list_min(list_transform([points // 256, points // 128, points // 64, points // 32], lambda most: {
-        'cost': points * (length(bin(sizes[points - most] + CASE WHEN signed THEN (most + 1) // 2 ELSE most END)) + signed::INTEGER) + 16 * most + 128,
-        'bits': length(bin(sizes[points - most] + CASE WHEN signed THEN (most + 1) // 2 ELSE most END)) + signed::INTEGER,
-        'reach': sizes[points - most]
-    })) AS best
-    FROM sorted
-),
-judged AS (
-    SELECT *, CASE WHEN best.cost < points * length(bin(list_max(steps) - list_min(steps))) THEN best.reach END AS reach FROM weighed
-),
-parted AS (
-    SELECT * EXCLUDE (steps), steps AS all_steps,
-        CASE WHEN reach IS NOT NULL THEN list_sort(list_distinct(list_filter(steps, lambda step: abs(step) > reach))) END AS far,
-        CASE WHEN signed THEN (1 << (best.bits - 1)) - 1 - reach ELSE 32768 END AS above
-    FROM judged
-),
-coded AS (
-    SELECT *, CASE
-            WHEN reach IS NULL THEN all_steps
-            ELSE list_transform(all_steps, lambda step: CASE
-                WHEN abs(step) <= reach THEN step
-                WHEN list_position(far, step) <= above THEN reach + list_position(far, step)
-                ELSE list_position(far, step) - len(far) - 1 - reach
-            END)
-        END AS steps
-    FROM parted
 )
-SELECT series, stream, make_timestamp_ns(start), make_timestamp_ns(last), step_ns, points,
-    CASE WHEN list_bool_or(list_transform(offsets, lambda away: away <> 0)) THEN offsets END,
-    kind,
-    CASE WHEN kind = 0 THEN 0 ELSE scale END,
-    CASE kind WHEN 4 THEN opening::BIGINT WHEN 1 THEN level::BIGINT WHEN 2 THEN level::BIGINT ELSE 0 END,
-    CASE WHEN eight THEN steps::TINYINT[] END,
-    CASE WHEN furthest < 32768 AND NOT eight THEN steps::SMALLINT[] END,
-    CASE WHEN furthest >= 32768 AND furthest < 2147483648 THEN steps::INTEGER[] END,
-    CASE WHEN furthest >= 2147483648 THEN steps::BIGINT[] END,
-    CASE WHEN kind = 0 THEN reals END,
-    CASE WHEN kind = 0 THEN cumulatives END,
+SELECT leader, series, stream, start, last, step_ns, points, kind, steps, sampling_rate, created_at,
+    CASE WHEN list_bool_or(list_transform(offsets, lambda away: away <> 0)) THEN offsets END AS offsets,
+    CASE WHEN kind = 0 THEN 0 ELSE scale END AS scale,
+    CASE kind WHEN 4 THEN opening::BIGINT WHEN 1 THEN level::BIGINT WHEN 2 THEN level::BIGINT ELSE 0 END AS base,
+    CASE WHEN kind = 0 THEN reals END AS reals,
+    CASE WHEN kind = 0 THEN cumulatives END AS cumulatives,
     samples,
     -- A sum of decimals is rounded to what it would be without binary fractions.
-    list_transform(totals, lambda total: CASE WHEN abs(total - round(total, 6)) <= 1e-13 * abs(total) THEN round(total, 6) ELSE total END),
-    sampling_rate, created_at, reach::SMALLINT, far::SMALLINT[]
+    list_transform(totals, lambda total: CASE WHEN abs(total - round(total, 6)) <= 1e-13 * abs(total) THEN round(total, 6) ELSE total END) AS totals
 FROM (
-    SELECT *, coalesce(list_max(steps) - list_min(steps) >= 128 AND list_min(steps) >= -128 AND list_max(steps) < 128, false) AS eight
-    FROM coded
+    SELECT *, list_transform(spans, lambda span: coalesce(span[2] - span[1], 0)) AS samples,
+        list_transform(spans, lambda span: coalesce(list_sum(reals[span[1] + 1:span[2]]), 0)) AS totals
+    FROM counted
 )
-ORDER BY min(series) OVER (PARTITION BY metric), series, stream, start

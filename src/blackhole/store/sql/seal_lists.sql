@@ -1,0 +1,51 @@
+-- Chunks with their steps in the shortest lists, and the few that are far from the others apart.
+INSERT INTO chunks
+WITH sized AS (
+    SELECT *, greatest(list_max(steps), -list_min(steps)) AS furthest, list_min(steps) < 0 AS signed,
+        -- Steps that would make a list wider than 16 bits are as they are.
+        CASE WHEN list_max(steps) < 32768 AND list_min(steps) > -32768 THEN steps::SMALLINT[] END AS near
+    FROM sealing
+),
+-- How many bits all steps take when so many of the furthest are in `far`, at some 16 bits each and some for the lists; or
+-- when none is. A list of one is a name within an expression.
+weighed AS (
+    SELECT *, list_transform([list_sort(list_transform(near, lambda step: abs(step)))], lambda sizes: list_min(list_append(
+        list_transform([points // 256, points // 128, points // 64, points // 32], lambda most: {
+            'cost': points * (length(bin(sizes[points - most] + CASE WHEN signed THEN (most + 1) // 2 ELSE most END)) + signed::INTEGER) + 16 * most + 128,
+            'bits': length(bin(sizes[points - most] + CASE WHEN signed THEN (most + 1) // 2 ELSE most END)) + signed::INTEGER,
+            'reach': sizes[points - most]
+        }),
+        {'cost': points * length(bin(list_max(near)::INTEGER - list_min(near))), 'bits': 0, 'reach': NULL}
+    )))[1] AS best
+    FROM sized
+),
+-- What stands for a step in `far` is next to the others' numbers, on both sides where there are negative ones.
+coded AS (
+    SELECT * EXCLUDE (near), CASE
+            WHEN best.reach IS NULL THEN {'near': near, 'far': NULL}
+            ELSE list_transform(
+                [list_sort(list_distinct(list_filter(near, lambda step: abs(step) > best.reach)))],
+                lambda far: {
+                    'near': list_transform(near, lambda step: CASE
+                        WHEN abs(step) <= best.reach THEN step
+                        WHEN NOT signed OR list_position(far, step) < (1 << (best.bits - 1)) - best.reach
+                            THEN (best.reach + list_position(far, step))::SMALLINT
+                        ELSE (list_position(far, step) - len(far) - 1 - best.reach)::SMALLINT
+                    END),
+                    'far': far
+                }
+            )[1]
+        END AS lists
+    FROM weighed
+)
+SELECT series, stream, make_timestamp_ns(start), make_timestamp_ns(last), step_ns, points, offsets, kind, scale, base,
+    CASE WHEN eight THEN try_cast(lists.near AS TINYINT[]) END, -- lists that are not eight are converted too, in vain
+    CASE WHEN NOT eight THEN lists.near END,
+    CASE WHEN furthest >= 32768 AND furthest < 2147483648 THEN steps::INTEGER[] END,
+    CASE WHEN furthest >= 2147483648 THEN steps END,
+    reals, cumulatives, samples, totals, sampling_rate, created_at, best.reach, lists.far
+FROM (
+    SELECT *, coalesce(list_max(lists.near)::INTEGER - list_min(lists.near) >= 128 AND list_min(lists.near) >= -128 AND list_max(lists.near) < 128, false) AS eight
+    FROM coded
+)
+ORDER BY leader, series, stream, start
