@@ -40,7 +40,7 @@ def measure(scratch: Path, *, quick: bool) -> Page:
         check=False,
     )
     if done.returncode != 0 or not result.exists():
-        why = (done.stderr.strip() or done.stdout.strip())[-1500:]  # what failed is in the one, the summary in the other
+        why = (done.stderr.strip() or done.stdout.strip())[-1500:]  # the reason; else the summary
         raise RuntimeError(f"the browser did not measure: {why}")
     return _page(json.loads(result.read_text(encoding="utf-8")))
 
