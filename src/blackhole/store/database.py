@@ -5,7 +5,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Self
 
@@ -13,7 +13,7 @@ import duckdb
 
 from blackhole.errors import GivenUpError, OverloadedError, QueryError, StoreError
 from blackhole.records import Head, LedgerRow, MetricType, Point, PrivacyLevel, SeriesRow, StreamState
-from blackhole.store import files, ledger, migrate, opening, rewrite, secret, trouble
+from blackhole.store import files, ledger, migrate, opening, rewrite, secret, spare, trouble
 from blackhole.store.asker import take_place
 from blackhole.store.checkpoints import Checkpoints
 from blackhole.store.chores import Chores
@@ -21,6 +21,7 @@ from blackhole.store.compact import Copying
 from blackhole.store.reader import Reader, one_line, short_of_memory
 from blackhole.store.recall import find, recall
 from blackhole.store.rewrite import Rewriting, Rewritten
+from blackhole.store.spare import Spare
 from blackhole.store.trouble import DamagedError
 from blackhole.store.watch import Watch
 
@@ -63,6 +64,7 @@ class Database:
         self._watch = Watch()
         self._doubtful = False
         self._checkpoints = Checkpoints(path, self._checkpoint)
+        self._spare: Spare | None = None
 
     @classmethod
     def open(
@@ -281,12 +283,17 @@ class Database:
             self._close_root(checkpoint=not (self.read_only or self._doubtful))
 
     def _checkpoint(self) -> None:
-        """With the turn. Nobody writes meanwhile: of a process killed then a file was once found damaged."""
+        """With the turn. Nobody writes meanwhile."""
         with self._chores.commits(), self._cursor() as cursor:
             try:
-                cursor.execute("CHECKPOINT")
-            except duckdb.Error as error:
+                self._checkpoint_by(cursor)
+            except (duckdb.Error, OSError) as error:
                 raise StoreError(f"{self.path}: no checkpoint: {one_line(error)}") from None
+
+    def _checkpoint_by(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """So that one that is killed halfway can be undone."""
+        with nullcontext() if self._spare is None else self._spare.kept(connection):
+            connection.execute("CHECKPOINT")
 
     def _commit_beside(self, connection: duckdb.DuckDBPyConnection) -> None:
         """While nobody else commits: as there, a COMMIT that failed leaves only the file to be believed."""
@@ -312,9 +319,12 @@ class Database:
         if root is None:
             return
         if checkpoint:
-            with suppress(duckdb.Error):  # the log has it all
-                root.execute("CHECKPOINT")
+            with suppress(duckdb.Error, OSError):  # the log has it all
+                self._checkpoint_by(root)
         root.close()
+        if self._spare is not None:
+            self._spare.close()
+            self._spare = None
 
     def _undone(self, error: duckdb.Error, *, committing: bool) -> StoreError:
         ended = 0
@@ -479,7 +489,12 @@ class Database:
         return self._root
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
-        return opening.connect(self.path, memory_limit=self._memory_limit, read_only=self.read_only)
+        if not self.read_only and spare.restore(self.path):
+            log.warning("%s: a checkpoint was cut off: it is undone, the log has what it moved", self.path)
+        root = opening.connect(self.path, memory_limit=self._memory_limit, read_only=self.read_only)
+        if not self.read_only:
+            self._spare = Spare(self.path)
+        return root
 
     def _close_on_error(self, action: Callable[[], None]) -> None:
         try:
