@@ -100,7 +100,7 @@ def faults_found(
 def test_what_is_planted_beside_the_guard_is_found(fault: str, mechanism: Mechanism) -> None:
     tried = honest("audit.counter", mechanism)
     pair = next(neighbours(tried.definition, tried.terms))
-    assert failed(checks(AROUND[fault](), tried, pair, 2_000))
+    assert failed(checks(AROUND[fault](), tried, pair, 6_000))
 
 
 @pytest.mark.slow

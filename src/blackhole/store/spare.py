@@ -17,7 +17,7 @@ import duckdb
 from blackhole.store import files
 
 SUFFIX = ".blocks"
-# Of DuckDB's file: two headers (checksum, iteration, two pointers, number of blocks, their size), then blocks.
+# DuckDB's file: two headers (checksum, iteration, two pointers, number of blocks, their size), then blocks.
 _HEADERS = (4096, 8192)
 _HEADER = struct.Struct("<QQQQQQ")
 _FIRST_BLOCK = 12_288
