@@ -55,6 +55,10 @@ class GivenUpError(StoreError):
     """Work beside commits was ended, since the file is closed or opened anew."""
 
 
+class QuestionsEndedError(StoreError):
+    """Not written for want of memory; questions that had it were ended, so it is worth another try."""
+
+
 class QueryError(BlackholeError):
     pass
 

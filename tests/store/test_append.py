@@ -11,10 +11,10 @@ import duckdb
 import pytest
 from tests.store.store_fakes import FakeRows, Histogram, Point, batch, series, stream
 
-from blackhole.errors import OverloadedError, StoreError
+from blackhole.errors import OverloadedError, QuestionsEndedError, StoreError
 from blackhole.records import ArrowExporter, GuardedBatch
 from blackhole.store.append import CommitReport, Writer
-from blackhole.store.database import Database, QuestionsEndedError
+from blackhole.store.database import Database
 
 NOW = 1_750_000_000 * 10**9
 KEYS = [(0, NOW + n) for n in (1, 2, 3)]
@@ -339,7 +339,7 @@ CRASH = """
 import sys
 from pathlib import Path
 from blackhole.store.append import Writer
-from blackhole.store.database import Database, QuestionsEndedError
+from blackhole.store.database import Database
 from tests.store.store_fakes import Point, batch, series, stream
 
 database = Database.open(Path(sys.argv[1]))

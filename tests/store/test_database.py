@@ -11,11 +11,11 @@ import duckdb
 import pytest
 from tests.store.store_fakes import Histogram, Point, batch, series, stream
 
-from blackhole.errors import QueryError, StoreError
+from blackhole.errors import QueryError, QuestionsEndedError, StoreError
 from blackhole.records import MetricType, PrivacyLevel
 from blackhole.store.append import insert
 from blackhole.store.asker import asked_by
-from blackhole.store.database import MAX_READERS, Database, QuestionsEndedError
+from blackhole.store.database import MAX_READERS, Database
 from blackhole.store.migrate import SCHEMA, steps
 
 NOW = 1_750_000_000 * 10**9
@@ -175,7 +175,7 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 HOLD = """
 import sys
 from pathlib import Path
-from blackhole.store.database import Database, QuestionsEndedError
+from blackhole.store.database import Database
 from blackhole.store.migrate import SCHEMA, steps
 database = Database.open(Path(sys.argv[1]))
 print("open", flush=True)

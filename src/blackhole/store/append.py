@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from blackhole.errors import OverloadedError
+from blackhole.errors import OverloadedError, QuestionsEndedError
 from blackhole.records import (
     NO_ENTRY,
     ArrowExporter,
@@ -24,7 +24,7 @@ from blackhole.records import (
     StreamRow,
 )
 from blackhole.store import keep, ledger
-from blackhole.store.database import Database, QuestionsEndedError
+from blackhole.store.database import Database
 
 RETRY_MIN_S = 0.1
 RETRY_MAX_S = 5.0

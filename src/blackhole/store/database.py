@@ -5,13 +5,13 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
 import duckdb
 
-from blackhole.errors import GivenUpError, OverloadedError, QueryError, StoreError
+from blackhole.errors import GivenUpError, OverloadedError, QueryError, QuestionsEndedError, StoreError
 from blackhole.records import Head, LedgerRow, MetricType, Point, PrivacyLevel, SeriesRow, StreamState
 from blackhole.store import files, ledger, migrate, opening, rewrite, secret, spare, trouble
 from blackhole.store.asker import take_place
@@ -34,10 +34,6 @@ _READ_ALL_S = 600.0
 _QUESTION_SHARE = 3
 
 log = logging.getLogger(__name__)
-
-
-class QuestionsEndedError(StoreError):
-    """Not written for want of memory; questions that had it were ended, so it is worth another try."""
 
 
 class Database:
@@ -286,14 +282,9 @@ class Database:
         """With the turn. Nobody writes meanwhile."""
         with self._chores.commits(), self._cursor() as cursor:
             try:
-                self._checkpoint_by(cursor)
+                spare.checkpoint(cursor, self._spare)
             except (duckdb.Error, OSError) as error:
                 raise StoreError(f"{self.path}: no checkpoint: {one_line(error)}") from None
-
-    def _checkpoint_by(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """So that one that is killed halfway can be undone."""
-        with nullcontext() if self._spare is None else self._spare.kept(connection):
-            connection.execute("CHECKPOINT")
 
     def _commit_beside(self, connection: duckdb.DuckDBPyConnection) -> None:
         """While nobody else commits: as there, a COMMIT that failed leaves only the file to be believed."""
@@ -320,7 +311,7 @@ class Database:
             return
         if checkpoint:
             with suppress(duckdb.Error, OSError):  # the log has it all
-                self._checkpoint_by(root)
+                spare.checkpoint(root, self._spare)
         root.close()
         if self._spare is not None:
             self._spare.close()
@@ -489,8 +480,6 @@ class Database:
         return self._root
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
-        if not self.read_only and spare.restore(self.path):
-            log.warning("%s: a checkpoint was cut off: it is undone, the log has what it moved", self.path)
         root = opening.connect(self.path, memory_limit=self._memory_limit, read_only=self.read_only)
         if not self.read_only:
             self._spare = Spare(self.path)

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 
 from blackhole.errors import StoreError
-from blackhole.store import files, rewrite, trouble
+from blackhole.store import files, rewrite, spare, trouble
 from blackhole.store.trouble import DamagedError
 
 # DuckDB's own comes at any COMMIT, beside transactions that others have open: only if ours are late.
@@ -37,6 +37,8 @@ def connect(path: Path, *, memory_limit: int, read_only: bool) -> duckdb.DuckDBP
         raise DamagedError(path, duckdb.Error("Failure while replaying WAL: it does not begin as one"))
     if trouble.is_orphaned_log(path):
         raise DamagedError(path, duckdb.Error("Failure while replaying WAL: its database is gone"))
+    if not read_only and spare.restore(path):
+        log.warning("%s: a checkpoint was cut off: it is undone, the log has what it moved", path)
     try:
         connection = duckdb.connect(str(path), read_only=read_only, config=_settings(path, memory_limit))
     except duckdb.Error as error:

@@ -9,7 +9,7 @@ import hashlib
 import os
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import duckdb
@@ -45,6 +45,12 @@ class Spare:
     def close(self) -> None:
         """After the file is closed."""
         os.close(self._descriptor)
+
+
+def checkpoint(connection: duckdb.DuckDBPyConnection, spare: Spare | None) -> None:
+    """Makes one that can be undone, where `spare` is given. Raises duckdb.Error, OSError."""
+    with nullcontext() if spare is None else spare.kept(connection):
+        connection.execute("CHECKPOINT")
 
 
 def restore(path: Path) -> bool:
