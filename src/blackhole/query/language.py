@@ -22,6 +22,7 @@ DEFAULT_RANGE = 3600 * SECOND
 
 _DEFAULTS = {MetricType.COUNTER: "rate", MetricType.HISTOGRAM: "p95"}
 _RATES = (MetricType.COUNTER, MetricType.HISTOGRAM)
+HISTOGRAMS = (MetricType.HISTOGRAM, MetricType.SUMMARY)
 _LEVELS = (MetricType.GAUGE, MetricType.UPDOWNCOUNTER)
 _SINGLE_VALUES = ("max", "min", "last")
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
+from blackhole.query.language import HISTOGRAMS
 from blackhole.query.noise import Noise, of, steps_factor
 from blackhole.query.quantiles import Cell, quantile
-from blackhole.query.select import HISTOGRAMS
 from blackhole.query.templates import template
 from blackhole.query.times import SECOND
 from blackhole.records import MetricType, PrivacyLevel

@@ -16,7 +16,17 @@ from blackhole.query import newest, released, sandbox, select, summed
 from blackhole.query.accounts import BudgetAnswer, LedgerPage, PrivacyNews
 from blackhole.query.health import Health
 from blackhole.query.inventory import inventory, last_heard
-from blackhole.query.language import Answer, Query, Request, Series, SqlAnswer, Subject, check_keys, plan
+from blackhole.query.language import (
+    HISTOGRAMS,
+    Answer,
+    Query,
+    Request,
+    Series,
+    SqlAnswer,
+    Subject,
+    check_keys,
+    plan,
+)
 from blackhole.query.privacy import Privacy
 from blackhole.query.promql.engine import Engine
 from blackhole.query.promql.matching import Regexes
@@ -112,13 +122,10 @@ class Runner:
             if noisy:
                 released.check(request)
             kept = summed.look(reader, request)
-            if (
-                kept is not None
-                and query.interval is None
-                and request.aggregation in summed.aggregations(request)
-            ):
+            with_sums = kept is not None and request.aggregation in summed.aggregations(request)
+            if kept is not None and with_sums and query.interval is None:
                 request = self._widened(query, request, kept)
-            series = _series(reader, request, chosen, kept, noisy=noisy)
+            series = _series(reader, request, chosen, noisy=noisy, with_sums=with_sums)
             rate = select.sampling_rate(reader, request, chosen) if series and not noisy else 1.0
             withheld = self._privacy.notes(reader) if noisy else []
         notes += _notes(definition, subject, request.aggregation)
@@ -251,13 +258,12 @@ class Runner:
 
 
 def _series(
-    reader: Reader, request: Request, chosen: select.Chosen, kept: summed.Kept | None, *, noisy: bool
+    reader: Reader, request: Request, chosen: select.Chosen, *, noisy: bool, with_sums: bool
 ) -> list[Series]:
     if not chosen.ids:
         return []
     if noisy:
         return released.run(reader, request, chosen)
-    with_sums = kept is not None and request.aggregation in summed.aggregations(request)
     return select.run(reader, request, chosen, with_sums=with_sums)
 
 
@@ -300,9 +306,9 @@ def _distance(found: tuple[str, str], definition: Definition | None) -> tuple[bo
 
 def _notes(definition: Definition | None, subject: Subject, aggregation: str) -> list[str]:
     notes: list[str] = []
-    if subject.type in select.HISTOGRAMS and aggregation in {"max", "min", "last"}:
+    if subject.type in HISTOGRAMS and aggregation in {"max", "min", "last"}:
         notes.append(f"{aggregation} is over the means of the intervals that were sent: p99 shows the tail")
-    if subject.type in select.HISTOGRAMS and aggregation == "rate":
+    if subject.type in HISTOGRAMS and aggregation == "rate":
         notes.append(
             "rate is the sum of what was observed, a second: divide count by the interval for how many"
         )

@@ -15,15 +15,14 @@ import msgspec
 from blackhole.errors import QueryError
 from blackhole.query import summed
 from blackhole.query.filters import passing
-from blackhole.query.language import MAX_POINTS, QUANTILES, Point, Query, Request, Series
+from blackhole.query.language import HISTOGRAMS, MAX_POINTS, QUANTILES, Point, Query, Request, Series
 from blackhole.query.promql.matching import Regexes
 from blackhole.query.quantiles import Cell, quantile
 from blackhole.query.templates import template
 from blackhole.query.times import SECOND
-from blackhole.records import MetricType, format_time
+from blackhole.records import format_time
 from blackhole.store.reader import Reader, Row
 
-HISTOGRAMS = (MetricType.HISTOGRAM, MetricType.SUMMARY)
 TIMEOUT_S = 10.0
 _MAX_CELLS = 2_000_000
 HOUR_NS = 3600 * SECOND

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from blackhole.config import duration_words
-from blackhole.query.language import Request
+from blackhole.query.language import HISTOGRAMS, Request
 from blackhole.query.templates import template
 from blackhole.query.times import SECOND
 from blackhole.query.zones import DAY
-from blackhole.records import MetricType
 from blackhole.store.reader import Reader
 
 _SPAN = "SELECT max(width), epoch_us(min(day)) * 1000, epoch_us(max(day)) * 1000 FROM ({widths})"
@@ -25,7 +24,6 @@ _VALUES = {
 }
 # Of distributions least and greatest values are kept, not those of the means of intervals.
 _OF_DISTRIBUTIONS = frozenset({"avg", "sum", "count", "rate"})
-_DISTRIBUTIONS = (MetricType.HISTOGRAM, MetricType.SUMMARY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ def note(kept: Kept, request: Request) -> str:
 
 def aggregations(request: Request) -> frozenset[str]:
     """What sums can answer."""
-    return _OF_DISTRIBUTIONS if request.subject.type in _DISTRIBUTIONS else frozenset(_VALUES)
+    return _OF_DISTRIBUTIONS if request.subject.type in HISTOGRAMS else frozenset(_VALUES)
 
 
 def _date(moment: int) -> str:

@@ -10,11 +10,14 @@ WITH sized AS (
 -- when none is. A list of one is a name within an expression.
 weighed AS (
     SELECT *, list_transform([list_sort(list_transform(near, lambda step: abs(step)))], lambda sizes: list_min(list_append(
-        list_transform([points // 256, points // 128, points // 64, points // 32], lambda most: {
-            'cost': points * (length(bin(sizes[points - most] + CASE WHEN signed THEN (most + 1) // 2 ELSE most END)) + signed::INTEGER) + 16 * most + 128,
-            'bits': length(bin(sizes[points - most] + CASE WHEN signed THEN (most + 1) // 2 ELSE most END)) + signed::INTEGER,
-            'reach': sizes[points - most]
-        }),
+        list_transform(
+            list_transform([points // 256, points // 128, points // 64, points // 32], lambda most: {
+                'most': most,
+                'bits': length(bin(sizes[points - most] + CASE WHEN signed THEN (most + 1) // 2 ELSE most END)) + signed::INTEGER,
+                'reach': sizes[points - most]
+            }),
+            lambda one: {'cost': points * one.bits + 16 * one.most + 128, 'bits': one.bits, 'reach': one.reach}
+        ),
         {'cost': points * length(bin(list_max(near)::INTEGER - list_min(near))), 'bits': 0, 'reach': NULL}
     )))[1] AS best
     FROM sized
