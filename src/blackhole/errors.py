@@ -7,6 +7,8 @@ BlackholeError                 one line: what, where, what to do
 ├── UnavailableError           neither service nor file was found (exit 3)
 ├── PrivacyError               refused by a privacy rule (exit 4)
 ├── StoreError                 the database file cannot be used (exit 1)
+│   ├── GivenUpError           work beside commits that was ended: the file is closed or opened anew
+│   └── QuestionsEndedError    no memory for a commit; questions were ended to make room
 ├── QueryError                 a question that cannot be answered as asked (HTTP 400)
 │   ├── UnknownMetricError     no such metric (HTTP 404)
 │   ├── ForbiddenError         not a read, or outside the sandbox (HTTP 403)

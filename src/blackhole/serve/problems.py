@@ -34,6 +34,7 @@ STATUSES: dict[type[errors.BlackholeError], HTTPStatus] = {
     errors.PrivacyError: HTTPStatus.FORBIDDEN,
     errors.StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.GivenUpError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.QuestionsEndedError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.QueryError: HTTPStatus.BAD_REQUEST,
     errors.UnknownMetricError: HTTPStatus.NOT_FOUND,
     errors.ForbiddenError: HTTPStatus.FORBIDDEN,
