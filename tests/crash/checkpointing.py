@@ -1,4 +1,4 @@
-"""A process that adds rows and makes a checkpoint of them, over and over, and says what is safe: to be killed."""
+"""A process that adds rows and makes a checkpoint of them, over and over, and says what is safe."""
 
 import itertools
 import sys
@@ -15,8 +15,8 @@ def main(directory: Path, first: int) -> None:
     for turn in itertools.count(first):
         with database.write() as connection:
             connection.execute(
-                "INSERT INTO recent_points SELECT i % 20, 0, make_timestamp_ns(($1 * $2 + i) * 1000), $1 + i / 8,"
-                " NULL, make_timestamp($1) FROM range($2) AS t(i)",
+                "INSERT INTO recent_points SELECT i % 20, 0, make_timestamp_ns(($1 * $2 + i) * 1000),"
+                " $1 + i / 8, NULL, make_timestamp($1) FROM range($2) AS t(i)",
                 [turn, ROWS],
             )
         print(turn, flush=True)

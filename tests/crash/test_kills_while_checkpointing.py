@@ -1,7 +1,7 @@
 """Killed again and again within checkpoints, the file opens each time with all that was committed, once.
 
-`BLACKHOLE_KILLS=200` runs as many kills (20 without it). Without the copies of blocks (`store/spare.py`) one in
-some 300 leaves a file that cannot be opened.
+`BLACKHOLE_KILLS=200` runs as many kills (20 without it). Without the copies of blocks (`store/spare.py`)
+one in some 300 leaves a file that cannot be opened.
 """
 
 import os
@@ -33,7 +33,8 @@ def killed(directory: Path, first: int, seconds: float) -> int:
         process.send_signal(signal.SIGKILL)
         said = process.stdout.read()
     assert process.wait() == -signal.SIGKILL
-    return max((int(line) for line in said.splitlines(keepends=True) if line.endswith("\n")), default=first - 1)
+    turns = (int(line) for line in said.splitlines(keepends=True) if line.endswith("\n"))
+    return max(turns, default=first - 1)
 
 
 def stored(path: Path) -> tuple[int, int, int]:
