@@ -107,7 +107,8 @@ export async function latencies(browser: Browser, rounds: number): Promise<numbe
       await pause(300 + ((round * 137) % 500));
       const value = 100 + round;
       const began = Date.now();
-      await send(value);
+      const answer = await send(value);
+      if (answer !== "{}") throw new Error(`the value ${value} was not taken: ${answer}`);
       found.push((await seenAt(page, String(value))) - began);
     }
     await page.context().close();
@@ -147,7 +148,9 @@ async function seenAt(page: Page, text: string): Promise<number> {
     if (time > 0) return time;
     await pause(20);
   }
-  throw new Error(`the value ${text} never came to the screen`);
+  const shown = await page.locator("li.metric .big").allTextContents();
+  const state = await page.locator("header").innerText();
+  throw new Error(`the value ${text} never came to the screen: ${shown.join(" | ")} (${state})`);
 }
 
 /** Milliseconds until the navigation can be used, each of the rounds with an empty cache. */
