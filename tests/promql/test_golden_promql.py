@@ -12,17 +12,29 @@ from tests.promql.data import open_metrics, store
 
 from blackhole.query.promql.engine import Engine
 from blackhole.store.database import Database
+from blackhole.store.seal import Sealer
 
 GOLDEN: dict[str, dict[str, Any]] = json.loads(oracle.ANSWERS.read_text(encoding="utf-8"))
 OTHER_SEED = 7
 
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+@pytest.fixture(scope="module", params=["recent", "sealed"])
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     database = Database.open(tmp_path_factory.mktemp("promql") / "analytics.duckdb")
     store(database)
+    if request.param == "sealed":
+        seal(database)
     yield Engine(database, {})
     database.close()
+
+
+def seal(database: Database) -> None:
+    sealer = Sealer(database, pause=0)
+    while sealer.apply():
+        pass
+    with database.reader() as reader:
+        left = "SELECT (SELECT count(*) FROM recent_points) + (SELECT count(*) FROM recent_histogram_points)"
+        assert reader.rows(left).rows == [(0,)]
 
 
 def test_the_table_is_the_one_that_prometheus_was_asked() -> None:

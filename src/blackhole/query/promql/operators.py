@@ -116,11 +116,14 @@ def _presence(members: Iterable[Series]) -> list[int]:
 
 
 def _check_one_side(many: Vector, sides: dict[Key, Vector], side: str) -> None:
-    if many and any(len(members) > 1 and max(_presence(members)) > 1 for members in sides.values()):
-        raise EvaluationError(
-            f"found duplicate series for the match group on the {side} hand-side of the operation: "
-            "many-to-many matching not allowed: matching labels must be unique on one side"
-        )
+    """At a step at which the other side is empty nothing is matched, and so nothing is wrong."""
+    asked = _presence(many)
+    for members in sides.values():
+        if len(members) > 1 and any(map(lambda count, there: count > 1 and there, _presence(members), asked)):
+            raise EvaluationError(
+                f"found duplicate series for the match group on the {side} hand-side of the operation: "
+                "many-to-many matching not allowed: matching labels must be unique on one side"
+            )
 
 
 def _check_many_side(many: dict[Key, Vector], partners: dict[Key, list[int]]) -> None:
