@@ -149,7 +149,7 @@ async function seenAt(page: Page, text: string): Promise<number> {
     await pause(20);
   }
   const shown = await page.locator("li.metric .big").allTextContents();
-  const state = await page.locator("header").innerText();
+  const state = await page.locator("header").textContent();
   throw new Error(`the value ${text} never came to the screen: ${shown.join(" | ")} (${state})`);
 }
 
