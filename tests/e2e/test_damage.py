@@ -71,6 +71,8 @@ def test_a_damaged_file_is_set_aside_and_its_period_is_spent(home: Path) -> None
         assert service.stop() == 0
     assert aside[0].read_bytes() == damaged
     assert stored(home, f"SELECT count(*) FROM metrics WHERE metric_name = '{NAME}'") == [(1,)]
+    found = findings(home)
+    assert (found["set aside"][0], found["copies"]) == (False, (True, "none"))  # it is no migration's
     aside[0].unlink()
     assert run(home, "doctor")[1]
     assert findings(home)["set aside"][0] is True
