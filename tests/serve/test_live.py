@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -193,18 +194,47 @@ async def test_a_failing_computation_does_not_end_the_stream(port: int, service:
     assert message["data"]["series"][0]["value"] == 7.0
 
 
-async def test_a_slow_database_is_asked_less_often() -> None:
+async def test_what_could_not_be_computed_is_tried_again_without_another_commit() -> None:
     service = FakeService(push_interval=0.01)
-    gate = threading.Event()
+    service.runner.failure = RuntimeError("broken")
+    live = Live(service.services(), pace=Pace(push=0.01, governor=60, share=1.0, idle=60))
+    with live._reading():
+        await asyncio.sleep(0.1)
+        service.runner.failure = None
+        await asyncio.sleep(0.2)
+    assert service.runner.computed == 1
+
+
+class Slow(threading.Event):
+    """Each computation takes so many seconds, the last of these from then on."""
+
+    def __init__(self, *seconds: float) -> None:
+        super().__init__()
+        self._seconds = list(seconds)
+
+    def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002 - the name is Event's
+        time.sleep(self._seconds.pop(0) if len(self._seconds) > 1 else self._seconds[0])
+        return True
+
+
+async def computations(gate: Slow) -> int:
+    """Within a second in which there are always new commits."""
+    service = FakeService(push_interval=0.01)
     service.runner.gate = gate
     live = Live(service.services(), pace=Pace(push=0.01, governor=60, share=0.1))
     with live._reading():
-        await asyncio.sleep(0.1)
-        gate.set()
-        for _ in range(20):
+        for _ in range(100):
             service.commits += 1
             await asyncio.sleep(0.01)
-    assert service.runner.computed == 1
+    return service.runner.computed
+
+
+async def test_a_slow_database_is_asked_less_often() -> None:
+    assert await computations(Slow(0.05)) <= 4
+
+
+async def test_a_database_that_was_slow_once_is_asked_as_before() -> None:
+    assert await computations(Slow(0.0, 0.0, 0.1, 0.0)) > 5
 
 
 async def messages_of(live: Live, since: int | None) -> AsyncIterator[dict[str, Any]]:

@@ -33,7 +33,7 @@ class Pace:
 
     `push`: at least between two computations. `idle`: at most, though nothing was committed. `repeat`: after
     it an unchanged message is sent again. `governor`: between two of those. `share`: the part of time that
-    computing may take, so that a slow database is asked less often.
+    computing may take, so that a slow database is asked less often; one that was slow once is not.
     """
 
     push: float
@@ -177,10 +177,11 @@ class Live:
     async def _compute_forever(self) -> None:
         commits: object = None
         computed = governed = float("-inf")
+        before = cost = 0.0
         failing = False
         while True:
             began = time.monotonic()
-            cost = 0.0
+            asked = False
             try:
                 if began - governed >= self._pace.governor:
                     governed = began
@@ -188,10 +189,10 @@ class Live:
                 self._tell_findings()
                 now_committed = self._services.statistics().get("commits")
                 if now_committed != commits or began - computed >= self._pace.idle:
-                    commits, computed = now_committed, began
+                    asked, computed = True, began
                     for kind, data in (await self._threads.call(self._compute)).items():
                         self._offer(kind, data, began)
-                    cost = time.monotonic() - began
+                    commits = now_committed  # else it is tried again
                 failing = False
             except Exception as error:  # noqa: BLE001  (one bad answer must not end the stream)
                 if not failing:
@@ -199,9 +200,11 @@ class Live:
                         "live stream: the newest values could not be computed (%s)", type(error).__name__
                     )
                 failing = True
-            await asyncio.sleep(
-                max(self._pace.push - (time.monotonic() - began), cost / self._pace.share, 0.01)
-            )
+            passed = time.monotonic() - began
+            if asked:
+                before, cost = cost, passed
+            pause = min(before, cost) / self._pace.share if asked else 0.0
+            await asyncio.sleep(max(self._pace.push - passed, pause, 0.01))
 
     def _tell_findings(self) -> None:
         """Each finding once, when it is new."""
