@@ -7,33 +7,23 @@ one in some 300 leaves a file that cannot be opened.
 import os
 import random
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 from tests.crash.checkpointing import ROWS
+from tests.crash.killing import run
 
-from blackhole.store import spare
+from blackhole.store import files, spare
 from blackhole.store.database import Database
 
-ROOT = Path(__file__).resolve().parents[2]
 KILLS = int(os.environ.get("BLACKHOLE_KILLS", "20"))
 WAITS_S = 0.25
 
 
 def killed(directory: Path, first: int, seconds: float) -> int:
     """The last turn that was committed for sure."""
-    command = [sys.executable, "-m", "tests.crash.checkpointing", str(directory), str(first)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "begun\n"
-        time.sleep(seconds)
-        process.send_signal(signal.SIGKILL)
-        said = process.stdout.read()
-    assert process.wait() == -signal.SIGKILL
-    turns = (int(line) for line in said.splitlines(keepends=True) if line.endswith("\n"))
+    code, turns = run("checkpointing", str(directory), str(first), kill_after=seconds)
+    assert code == -signal.SIGKILL
     return max(turns, default=first - 1)
 
 
@@ -56,7 +46,7 @@ def test_killed_within_checkpoints_the_file_opens_with_all_that_was_committed(tm
     turns = within = 0
     for _ in range(KILLS):
         safe = killed(tmp_path, turns, chance.uniform(0, WAITS_S))
-        within += path.with_name(path.name + spare.SUFFIX).exists()
+        within += files.beside(path, spare.SUFFIX).exists()
         last, rows, times = stored(path)
         assert safe <= last <= safe + 1
         turns = last + 1

@@ -2,18 +2,16 @@
 
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
+from tests.crash.killing import run
 from tests.crash.sealing import BATCH, COMMITTED
 from tests.store.store_fakes import SECOND, stream
 
 from blackhole.store.database import Database
 from blackhole.store.seal import DAY_NS
 
-ROOT = Path(__file__).resolve().parents[2]
 SERIES = 40
 ROWS = 40_000
 KILLS = 12
@@ -70,19 +68,6 @@ def committed(path: Path) -> int:
     return int(rows[0][0])
 
 
-def seal(directory: Path, seconds: float | None) -> tuple[int, int]:
-    """Its exit code, and how many rows it had committed for sure."""
-    command = [sys.executable, "-m", "tests.crash.sealing", str(directory)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "begun\n"
-        if seconds is not None:
-            time.sleep(seconds)
-            process.send_signal(signal.SIGKILL)
-        said = process.stdout.read()
-    return process.wait(), sum(int(line) for line in said.splitlines(keepends=True) if line.endswith("\n"))
-
-
 def test_killed_at_any_moment_of_sealing_nothing_is_lost_or_twice(tmp_path: Path) -> None:
     chance = random.Random(7)
     path = tmp_path / "analytics.duckdb"
@@ -90,7 +75,8 @@ def test_killed_at_any_moment_of_sealing_nothing_is_lost_or_twice(tmp_path: Path
     before = told(path)
     safe = 0
     for seconds in [*(chance.uniform(0, 0.6) for _ in range(KILLS)), None]:
-        code, rows = seal(tmp_path, seconds)
+        code, said = run("sealing", str(tmp_path), kill_after=seconds)
+        rows = sum(said)  # that were committed for sure
         assert code in ({0} if seconds is None else {0, -signal.SIGKILL})
         assert told(path) == before
         stored = committed(path)

@@ -1,6 +1,6 @@
 /** A service that asks for a token: the page asks for it once, and again when it is no longer good. */
 
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
@@ -29,6 +29,7 @@ describe.skipIf(CHROMIUM === undefined)("with a token", () => {
   afterAll(async () => {
     await browser?.close();
     await service.end();
+    rmSync(file, { force: true });
     expect(trouble).toEqual([]);
   });
 

@@ -100,11 +100,9 @@ def _set_aside(path: Path) -> str:
 
 
 def _copies(path: Path) -> str:
-    from blackhole.store.files import copies, set_aside  # noqa: PLC0415
+    from blackhole.store.files import migrated  # noqa: PLC0415
 
-    damaged = set_aside(path)
-    found = [copy for copy in copies(path) if copy not in damaged]
-    told = ", ".join(f"{copy} ({size(copy.stat().st_size)})" for copy in found)
+    told = ", ".join(f"{copy} ({size(copy.stat().st_size)})" for copy in migrated(path) if copy.is_file())
     return f"{told}: from before a migration; remove them when all is well" if told else "none"
 
 

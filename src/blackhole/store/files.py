@@ -21,9 +21,12 @@ def beside(database: Path, suffix: str) -> Path:
 
 def copies(database: Path) -> list[Path]:
     """What migrations and damage have left beside the database: it holds old data still."""
-    parent, name = database.parent, database.name
-    found = [*parent.glob(f"{_literal(name)}.schema-*.bak*"), *set_aside(database)]
-    return sorted({path for path in found if path.is_file()})
+    return sorted({path for path in (*migrated(database), *set_aside(database)) if path.is_file()})
+
+
+def migrated(database: Path) -> list[Path]:
+    """Copies of the database from before migrations."""
+    return sorted(database.parent.glob(f"{_literal(database.name)}.schema-*.bak*"))
 
 
 def set_aside(database: Path) -> list[Path]:

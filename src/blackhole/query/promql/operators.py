@@ -117,24 +117,28 @@ def _presence(members: Iterable[Series]) -> list[int]:
 
 def _check_one_side(many: Vector, sides: dict[Key, Vector], side: str) -> None:
     """At a step at which the other side is empty nothing is matched, and so nothing is wrong."""
+    shared = [members for members in sides.values() if len(members) > 1]
+    if not many or not shared:
+        return
     asked = _presence(many)
-    for members in sides.values():
-        if len(members) > 1 and any(map(lambda count, there: count > 1 and there, _presence(members), asked)):
-            raise EvaluationError(
-                f"found duplicate series for the match group on the {side} hand-side of the operation: "
-                "many-to-many matching not allowed: matching labels must be unique on one side"
-            )
+    if any(_clash(members, asked) for members in shared):
+        raise EvaluationError(
+            f"found duplicate series for the match group on the {side} hand-side of the operation: "
+            "many-to-many matching not allowed: matching labels must be unique on one side"
+        )
 
 
 def _check_many_side(many: dict[Key, Vector], partners: dict[Key, list[int]]) -> None:
     for key, members in many.items():
-        if len(members) > 1 and key in partners:
-            matched = zip(_presence(members), partners[key], strict=True)
-            if any(count > 1 and there for count, there in matched):
-                raise EvaluationError(
-                    "multiple matches for labels: many-to-one matching must be explicit "
-                    "(group_left/group_right)"
-                )
+        if len(members) > 1 and key in partners and _clash(members, partners[key]):
+            raise EvaluationError(
+                "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
+            )
+
+
+def _clash(members: Vector, partners: list[int]) -> bool:
+    """Whether at some step several of `members` have a value, and so has a partner."""
+    return any(count > 1 and there for count, there in zip(_presence(members), partners, strict=True))
 
 
 def _result_labels(labels: Labels, other: Labels, matching: Matching, *, drops: bool) -> Labels:
