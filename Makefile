@@ -55,9 +55,23 @@ test-python: build-tests wheel
 crash: build ## kill the service 200 times under load, and count every point (ARGS as for pytest)
 	BLACKHOLE_KILLS=$${BLACKHOLE_KILLS:-200} $(BIN)/pytest tests/crash $(ARGS)
 
+.PHONY: clients clients-golden build-clients
+build-clients: build-tests
+	@$(PYTHON) -m tools.prepare --clients --heavy
+
+clients: build-clients ## real clients at their defaults, a Collector and Kubo among them (built with Go; ARGS as for pytest)
+	BLACKHOLE_CLIENTS=1 $(BIN)/pytest tests/clients $(ARGS)
+
+clients-golden: build-clients ## record anew what a Collector and Kubo send, for tests where they are not built
+	$(BIN)/python -m tests.clients.record
+
 .PHONY: model
 model: build ## 20,000 random commits, chores and crashes, each compared with a plain model (ARGS as for pytest)
 	BLACKHOLE_MODEL_STEPS=$${BLACKHOLE_MODEL_STEPS:-20000} nice $(BIN)/pytest -n auto tests/store/test_model.py $(ARGS)
+
+.PHONY: rates
+rates: build ## 20,000 random cases of rates and levels, each compared with a plain model (ARGS as for pytest)
+	BLACKHOLE_RATES=$${BLACKHOLE_RATES:-20000} nice $(BIN)/pytest -n auto tests/query/rates $(ARGS)
 
 .PHONY: audit
 audit: build ## try whether the privacy engine keeps its promise, 10,000 times a side (ARGS as for the command)
@@ -112,8 +126,9 @@ lock: build ## renew the hashed requirement locks
 	$(LOCK) --upgrade pyproject.toml --extra sdk -c requirements/dev.txt -o requirements/sdk.txt
 	$(LOCK) --upgrade requirements/oracles.in -c requirements/dev.txt -o requirements/oracles.txt
 	$(LOCK) --upgrade requirements/demo.in -o requirements/demo.txt
+	$(LOCK) --upgrade requirements/clients.in -o requirements/clients.txt
 
 .PHONY: clean
 clean: ## remove what was built and installed
-	rm -rf .build .venv .venv-demo dist rust/target web/node_modules src/blackhole/serve/static \
+	rm -rf .build .venv .venv-demo .venv-clients dist rust/target web/node_modules src/blackhole/serve/static \
 	  src/blackhole/_core*.so src/blackhole/catalogue/builtin/compiled.json

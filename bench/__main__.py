@@ -20,6 +20,7 @@ from bench import (
     open_loop,
     page,
     process_costs,
+    questions,
     readers,
     rotel,
     sealed,
@@ -44,6 +45,7 @@ PARTS = (
     "backfill",
     "beside",
     "sealed",
+    "questions",
     "idle",
 )
 
@@ -88,8 +90,8 @@ def _measure(part: str, scratch: Path, options: argparse.Namespace) -> Iterator[
     place, quick = scratch / part, bool(options.quick)
     if part == "core":
         yield from _core()
-    elif part in {"backfill", "sealed"}:
-        yield from _stored(part, place, int(options.samples / (10 if quick else 1)))
+    elif part in {"backfill", "sealed", "questions"}:
+        yield from _stored(part, place, int(options.samples / (10 if quick else 1)), quick=quick)
     elif part == "startup":
         result = process_costs.startup(place, 3 if quick else 10)
         yield Line("start to ready line, median", result.median * 1e3, "ms", 600, result.runs)
@@ -122,8 +124,10 @@ def _measure_beside(part: str, place: Path, *, quick: bool) -> Iterator[Line]:
         yield from _page(page.measure(place, quick=quick))
 
 
-def _stored(part: str, place: Path, samples: int) -> Iterator[Line]:
+def _stored(part: str, place: Path, samples: int, *, quick: bool) -> Iterator[Line]:
     """What is kept for long: its size, and how soon it answers."""
+    if part == "questions":
+        return _questions(questions.measure(place, 3 if quick else 5))
     return _backfill(place) if part == "backfill" else _sealed(place, samples)
 
 
@@ -168,6 +172,18 @@ def _sealed(place: Path, samples: int) -> Iterator[Line]:
         yield Line(
             f"{of}: VictoriaMetrics: 20 series over 24 h by 5 min, p95", peer.dashboard_p95 * 1e3, "ms"
         )
+
+
+def _questions(result: questions.Questions) -> Iterator[Line]:
+    """Beside a rate stands a sum in SQL over the same points, as a rate was once."""
+    of = f"{questions.SERIES:,} series, {questions.SAMPLES / 1e6:.0f} M samples, sealed"
+    what = f"{of}: {questions.PROMQL} over {questions.HOURS} h"
+    yield Line(what, result.promql.wall * 1e3, "ms", 1000)
+    yield Line("the same: CPU", result.promql.cpu * 1e3, "ms")
+    yield Line("the same: memory beside what there was", result.memory / 1e6, "MB")
+    yield Line(f"{of}: rate of 20 series over 24 h by 5 min: CPU", result.rate.cpu * 1e3, "ms")
+    yield Line("the same: CPU beside that of a sum in SQL", result.rate.cpu / result.summed.cpu, "of it")
+    yield Line("the same: mean of 20 levels: CPU", result.level.cpu * 1e3, "ms")
 
 
 def _core() -> Iterator[Line]:
@@ -259,7 +275,7 @@ def _page(measured: page.Page) -> Iterator[Line]:
     yield Line("page: request sent to value on the screen, p95", measured.latency_p95, "ms", 500)
     what = "page: 24 charts of 4 series, 10 messages a second"
     yield Line(f"{what}: main thread", measured.main_thread, "%", 20)
-    yield Line(f"{what}: behind their rate", max(0.0, 10 - measured.rate), "drawings/s", 1)
+    yield Line(f"{what}: questions for their newest ends", measured.questions, "/s", 7)
     hours = f"page: heap grown in {measured.minutes:g} minutes of messages"
     yield Line(hours, measured.grown / 1e6, "MB", 10 * measured.minutes / 60)
 

@@ -14,6 +14,8 @@ from blackhole import _core
 
 POINTS, SERIES, METRICS = 8_000, 2_000, 10
 BASE = 1_700_000_000_000_000_000
+# Points of a series come evenly: what comes after a gap is stored with the time over which it was counted.
+STEP_NS = 10_000_000_000
 FAR = 1 << 62
 
 
@@ -62,7 +64,7 @@ def metrics_request(round_: int, salt: str = "") -> bytes:
                     attribute("outcome", "success" if series % 2 else "failure"),
                 ],
                 start_time_unix_nano=BASE,
-                time_unix_nano=BASE + (round_ * POINTS + repeat + 1) * 1_000_000,
+                time_unix_nano=BASE + (round_ * (POINTS // SERIES) + repeat + 1) * STEP_NS,
                 as_int=round_ * 1000 + repeat * 10,
             )
     return request.SerializeToString()

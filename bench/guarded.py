@@ -70,7 +70,7 @@ def _fill(metric: str) -> int:
         series=(),
         next_stream=1,
         created_ns=now,
-        recall=lambda _: {},
+        recall=lambda *_: {},
         find=lambda _: set(),
         clock_ns=lambda: now,
         boot_ns=lambda: now,

@@ -15,12 +15,12 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Milliseconds, percent of the main thread, drawings a second of the slowest chart, bytes."""
+    """Milliseconds, percent of the main thread, questions a second of all charts, bytes."""
 
     interactive: float
     latency_p95: float
     main_thread: float
-    rate: float
+    questions: float
     grown: float
     minutes: float
 
@@ -52,7 +52,7 @@ def _page(said: dict[str, Any]) -> Page:
         interactive=times[len(times) // 2],
         latency_p95=latencies[ceil(0.95 * len(latencies)) - 1],
         main_thread=said["busy"]["mainThread"],
-        rate=said["busy"]["rate"],
+        questions=said["busy"]["questions"],
         grown=said["soak"]["grown"],
         minutes=said["soak"]["minutes"],
     )

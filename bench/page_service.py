@@ -1,7 +1,7 @@
 """Runs the HTTP side on made-up, fast data, to measure the page on: python -m bench.page_service SPEED.
 
-24 metrics of 4 series each, 10 messages a second, 600 points of history. SPEED: seconds that pass in the data
-a second, so that an hour of messages need not take an hour.
+24 metrics of 4 series each, 10 messages a second, and the points that are asked for, one in 5 s unless an
+interval is named. SPEED: seconds that pass in the messages a second, so that an hour of them takes less.
 """
 
 import asyncio
@@ -17,11 +17,12 @@ from tests.serve.serve_fakes import FakeRunner, FakeService
 
 from blackhole.query.language import Answer, Point, Query, Series
 from blackhole.query.reports import HealthReport, Newest, SeriesReport, ServiceHealth
+from blackhole.query.times import SECOND, parse_interval
 from blackhole.serve.server import ApiServer
 
 METRICS = [f"bench.page.m{number:02}" for number in range(24)]
 SERIES = [{"kind": kind} for kind in ("a", "b", "c", "d")]
-POINTS = 600
+STEP = 5
 A_SECOND = 10
 
 
@@ -47,13 +48,15 @@ class FastRunner(FakeRunner):
         return self._began + passed * (self._speed or 1)
 
     def query_document(self, query: Query) -> list[bytes]:
-        end = self.now()
-        times = [end - POINTS + n for n in range(POINTS)]
+        end = min(time.time(), float(query.end_time or time.time()))
+        start = float(query.start_time or end - 600)
+        step = STEP if query.interval is None else round(parse_interval(query.interval) / SECOND)
+        times = range(int(start // step) * step, math.ceil(end), step)
         series = [
             Series(attributes, [Point(moment(t), value(place, t), 1) for t in times])
             for place, attributes in enumerate(SERIES)
         ]
-        answer = Answer(query.metric, "gauge", "ms", "internal", "avg", "1s", series)
+        answer = Answer(query.metric, "gauge", "ms", "internal", "avg", f"{step}s", series)
         return [msgspec.json.encode(answer)]
 
     def health(self) -> HealthReport:

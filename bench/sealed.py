@@ -12,6 +12,7 @@ from bench.requests import SERIES
 from bench.steady import quantile
 from blackhole.catalogue.load import load
 from blackhole.query import select
+from blackhole.query.chosen import Chosen
 from blackhole.query.language import Query, Request, Subject
 from blackhole.query.run import Runner
 from blackhole.records import MetricType, PrivacyLevel
@@ -29,7 +30,8 @@ INSERT INTO series SELECT i, 'bench.' || lpad((i // 20)::VARCHAR, 2, '0'),
     CASE WHEN i < {_COUNTERS} THEN 'counter' ELSE 'gauge' END, '1',
     json_object('service.name', 'service-' || i % 20), 0, NULL, make_timestamp(1)
 FROM range({SERIES}) t(i);
-INSERT INTO streams SELECT i + 1, from_hex(md5(i::VARCHAR)), i, make_timestamp(1) FROM range({SERIES}) t(i);
+INSERT INTO streams (id, key, series, created_at)
+    SELECT i + 1, from_hex(md5(i::VARCHAR)), i, make_timestamp(1) FROM range({SERIES}) t(i);
 CREATE TEMP TABLE reached AS SELECT i::UINTEGER AS series, 0::DOUBLE AS value FROM range({SERIES}) t(i);
 """
 _ADD = f"""
@@ -151,8 +153,11 @@ def _month(database: Database, end: int, days: int) -> None:
         3600 * SECOND,
         "avg",
     )
-    chosen = select.Chosen(
-        list(range(SERIES)), [n % 20 for n in range(SERIES)], [{"group": n} for n in range(20)]
+    chosen = Chosen(
+        list(range(SERIES)),
+        [n % 20 for n in range(SERIES)],
+        [{"group": n} for n in range(20)],
+        [1.0] * SERIES,
     )
     with database.reader() as reader:
         select.run(reader, request, chosen)

@@ -275,3 +275,35 @@ def test_durations_and_sizes_keep_their_types() -> None:
     config = check({"commit_wait": 1, "max_database_size": 5}, where="t")
     assert isinstance(config.commit_wait, Duration)
     assert isinstance(config.max_database_size, Size)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "analytics:\n  k_anonymity: 8\n  batch_size: 2\n  k_anonymity: 1\n",
+            "line 4: `k_anonymity` stands here twice",
+        ),
+        ("analytics: {otlp: {max_request_size: 1MiB, max_request_size: 2MiB}}", "stands here twice"),
+        (
+            "analytics: {k_anonymity: 8}\nanalytics: {k_anonymity: 1}\n",
+            "line 2: `analytics` stands here twice",
+        ),
+        ("analytics: {retention_period: 127500d}", "at most 36500d"),
+        ("analytics: {aggregate_retention_period: 40000d}", "at most 36500d"),
+        ("analytics: {k_anonymity: " + "9" * 4301 + "}", "cannot be read"),
+        ("analytics: {k_anonymity: 2026-13-45}", "cannot be read"),
+        ("analytics: {database_path: '\x07'}", "mend the YAML"),
+    ],
+)
+def test_what_would_be_dropped_or_fail_later_is_refused_with_its_place(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        load(written(tmp_path / "a.yaml", text), environ=NO_ENVIRONMENT)
+
+
+def test_a_key_may_stand_again_where_it_is_another_one(tmp_path: Path) -> None:
+    text = "analytics:\n  api: &place {tls_cert: a, tls_key: b}\n  otlp:\n    <<: *place\n    tls_cert: c\n"
+    found = load(written(tmp_path / "a.yaml", text), environ=NO_ENVIRONMENT)
+    assert (found.api.tls_cert, found.otlp.tls_cert, found.otlp.tls_key) == ("a", "c", "b")

@@ -14,6 +14,7 @@ from blackhole.catalogue.definition import Definition
 from blackhole.catalogue.load import BUILTIN, load
 from blackhole.cli import cli
 from blackhole.errors import BlackholeError
+from blackhole.query.conventions import CPU, MEMORY, SOURCES
 from blackhole.serve import routes
 from blackhole.serve.api import Api
 from blackhole.serve.page import Page
@@ -135,6 +136,23 @@ def test_the_catalogues_files_and_size_are_documented() -> None:
     patterns = re.findall(r"`([a-z0-9*_]+\.yaml)`", document)
     unnamed = [f.name for f in BUILTIN.glob("*.yaml") if not any(Path(f.name).match(p) for p in patterns)]
     assert unnamed == []
+
+
+def test_the_order_in_which_sources_of_requests_count_is_documented() -> None:
+    document = text("docs/services.md")
+    cells = re.findall(r"^\| ([^`|]+) \| `([^`]+)`[^|\n]*\|[^|\n]*\| ([^|\n]*)\|", document, re.MULTILINE)
+    told = [(title, counted, timed.strip().strip("`")) for title, counted, timed in cells]
+    assert told == [
+        (
+            source.title,
+            source.requests,
+            "the same" if source.requests == source.durations else source.durations,
+        )
+        for source in SOURCES
+    ]
+    for fact, uses in (("CPU", CPU), ("memory", MEMORY)):
+        line = next(line for line in document.splitlines() if line.startswith(f"| {fact} |"))
+        assert re.findall(r"`([^`*]+)`", line) == [use.metric for use in uses]
 
 
 def test_the_example_of_the_catalogue_is_accepted(tmp_path: Path) -> None:

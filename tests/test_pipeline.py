@@ -56,7 +56,7 @@ class Bench:
             series=(),
             next_stream=1,
             created_ns=START - 1,
-            recall=lambda _: {},
+            recall=lambda *_: {},
             find=lambda _: set(),
             clock_ns=self.clock,
         )

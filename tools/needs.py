@@ -59,7 +59,7 @@ def needed(*, demo: bool, clients: bool = False) -> list[Tool]:
     if demo:
         tools.append(Tool("gmp.h", _no_gmp, "libgmp-dev", "install the GMP development files"))
     if clients:
-        tools.append(Tool("go", lambda: _absent("go"), "golang-go", "install Go 1.21 or newer"))
+        tools.append(Tool("go", lambda: _absent("go"), "golang-go", "install Go 1.26 or newer"))
     return tools
 
 

@@ -21,7 +21,10 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / ".build"
 VENV = ROOT / ".venv"
 VENV_DEMO = ROOT / ".venv-demo"
+VENV_CLIENTS = ROOT / ".venv-clients"
 CLIENTS = ROOT / "tests" / "clients"
+# What is built of the modules in tests/clients.
+PROGRAMS = {"go-service": "service", "go-collector": "collector", "go-kubo": "ipfs"}
 TAIL = 25  # lines of a log that are shown when a step fails
 QUIET = 15  # seconds without a line, where the line cannot be rewritten
 SKIPPED_DIRECTORIES = {"node_modules", "target", "dist", "__pycache__"}
@@ -148,10 +151,35 @@ def build_go_clients(step: Step) -> None:
         step.call("nice", "go", "install", module, cwd=BUILD, env={"GOBIN": str(BUILD / "go" / "bin")})
 
 
+def go_program(name: str, package: str = ".", *flags: str) -> Callable[[Step], None]:
+    """Builds the program of the module in tests/clients/NAME, of just the versions that its go.sum names."""
+
+    def run(step: Step) -> None:
+        target = BUILD / "go" / "bin" / PROGRAMS[name]
+        build = ("nice", "go", "build", "-mod=readonly", "-ldflags", "-s -w", *flags)
+        step.call(*build, "-o", target, package, cwd=CLIENTS / name)
+
+    return run
+
+
+def go_step(name: str, words: str, package: str = ".", *flags: str) -> Step:
+    target = BUILD / "go" / "bin" / PROGRAMS[name]
+    return Step(words, go_program(name, package, *flags), [CLIENTS / name], [target])
+
+
+def heavy_steps() -> list[Step]:
+    """Programs of which a build takes minutes; their tests are skipped where they are not there."""
+    return [
+        go_step("go-collector", "Collector", ".", "-tags", "remove_all_sd"),
+        go_step("go-kubo", "Kubo", "github.com/ipfs/kubo/cmd/ipfs"),
+    ]
+
+
 def client_steps() -> list[Step]:
     """Other people's programs: clients that the tests send with, and what the engine is compared to."""
     packages = CLIENTS / "js" / "package-lock.json"
     programs = BUILD / "go" / "bin"
+    locks = ROOT / "requirements"
     return [
         Step("JavaScript clients", install_clients, [packages], [CLIENTS / "js" / "node_modules"]),
         Step(
@@ -162,6 +190,15 @@ def client_steps() -> list[Step]:
             ["python packages"],
         ),
         Step("Go clients", build_go_clients, [CLIENTS / "go.txt"], [programs / "telemetrygen"]),
+        go_step("go-service", "Go service"),
+        Step("clients' environment", environment(VENV_CLIENTS), [], [VENV_CLIENTS / "bin" / "python"]),
+        Step(
+            "clients' packages (Flask)",
+            pip(VENV_CLIENTS, "clients"),
+            [locks / "clients.txt"],
+            [VENV_CLIENTS / "bin" / "opentelemetry-instrument"],
+            ["clients' environment"],
+        ),
     ]
 
 
@@ -326,12 +363,13 @@ def main() -> int:
     parser.add_argument(
         "--clients", action="store_true", help="also install other people's clients, for tests"
     )
+    parser.add_argument("--heavy", action="store_true", help="also build a Collector and a Kubo with Go")
     options = parser.parse_args()
-    work = steps(demo=options.demo, clients=options.clients)
+    work = steps(demo=options.demo, clients=options.clients) + (heavy_steps() if options.heavy else [])
     if all(step.is_fresh() for step in work):
         return 0
     try:
-        require(demo=options.demo, clients=options.clients)
+        require(demo=options.demo, clients=options.clients or options.heavy)
     except MissingError as error:
         print(error, file=sys.stderr)
         return 1

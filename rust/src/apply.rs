@@ -10,8 +10,10 @@ use crate::histogram::{self, Spread};
 use crate::lookup::Place;
 use crate::records::Kept;
 use crate::repeats::Repeats;
+use crate::scale::Scale;
+use crate::since::{Arrival, Piece};
 use crate::table::{RuleState, Slot, Table};
-use crate::treatment::{Path, RuleConfig};
+use crate::treatment::{First, Path, RuleConfig};
 use crate::window::{self, Update};
 
 const MOST_REFUSALS: usize = 64;
@@ -67,6 +69,10 @@ struct Case<'a> {
     time: i64,
     repeated: bool,
     shape: Shape,
+    /// Since when a first value that counts in full was counted.
+    began: Option<i64>,
+    /// The unit of the entry is another than that which was sent.
+    scale: Option<Scale>,
 }
 
 impl Table {
@@ -144,16 +150,23 @@ impl Table {
     ) -> Result<bool, Reason> {
         let slot = &mut self.slots[number as usize];
         slot.seen = slot.seen.max(times.now);
-        let known = slot.known;
-        let (guarded, origin) = match slot.path {
+        let guarded = match slot.path {
             Path::Drop(reason) => return Err(reason),
-            Path::Window { .. } => (true, self.started),
-            Path::Unasked | Path::Open { .. } => (false, self.created),
+            Path::Window { .. } => true,
+            Path::Unasked | Path::Open { .. } => false,
         };
         let time = times.of(point.time)?;
+        let config = &self.rules[slot.rule as usize].config;
         if guarded {
-            countable(batch, point, &self.rules[slot.rule as usize].config, times)?;
+            countable(batch, point, config, times)?;
         }
+        let kind = config.taken_as(header.kind);
+        let began = if header.cumulative && slot.history.last().is_none() {
+            self.began(batch, (point, time), number, guarded)
+        } else {
+            None
+        };
+        let slot = &mut self.slots[number as usize];
         let repeated = !header.cumulative
             && slot.history.doubts(time)
             && repeats.contain(index, number, slot.path.stream(), time);
@@ -163,18 +176,48 @@ impl Table {
             header,
             time,
             repeated,
-            shape: Shape {
-                kind: header.kind,
-                cumulative: header.cumulative,
-                from_start: !known
-                    && point.start != 0
-                    && i64::try_from(point.start).is_ok_and(|start| start >= origin),
-            },
+            shape: Shape { kind, cumulative: header.cumulative, from_start: began.is_some() },
+            began,
+            scale: (slot.factor.to_bits() != 1.0_f64.to_bits()).then(|| Scale::of(slot.factor)),
         };
         match case.value(slot, &mut self.rules, rows) {
             // What came before must not show in the answer.
             _ if guarded => Ok(true),
             done => done.map(|()| false),
+        }
+    }
+}
+
+impl Table {
+    /// Since when the first value of a cumulative stream was counted; `None`: nobody knows, so it is a baseline.
+    #[cold]
+    fn began(
+        &mut self,
+        batch: &Batch,
+        (point, time): (&Point, i64),
+        number: u32,
+        guarded: bool,
+    ) -> Option<i64> {
+        let elder = self.elder(number);
+        let first = self.rules[self.slots[number as usize].rule as usize].config.first;
+        let origin = if guarded { self.started } else { self.created };
+        let slot = &mut self.slots[number as usize];
+        slot.pace.inherited = elder.map_or(0, |elder| elder.period);
+        if slot.latest_start == 0 && slot.descent.raw != 0 {
+            slot.latest_start = time;
+        }
+        let start = i64::try_from(point.start).ok().filter(|start| *start > 0 && *start < time);
+        match first {
+            _ if slot.known => None,
+            First::Counts => start.filter(|start| *start >= origin && !slot.descent.scraped),
+            First::Baseline => None,
+            First::Process => {
+                let kind = batch.contents.headers[point.metric as usize].kind;
+                let amount = batch.amount(point).map(|amount| Scale::of(slot.factor).amount(amount, kind));
+                elder
+                    .filter(|elder| amount.is_some_and(|amount| amount < elder.amount))
+                    .map(|elder| elder.time)
+            }
         }
     }
 }
@@ -185,11 +228,10 @@ fn countable(batch: &Batch, point: &Point, rule: &RuleConfig, times: Times) -> R
     times.of(point.time)?;
     let contents = &batch.contents;
     let header = &contents.headers[point.metric as usize];
-    let shape = Shape { kind: header.kind, cumulative: header.cumulative, from_start: false };
     // One event more may move all others of the point, where their buckets follow the mean or the range.
     let needs_fixed = rule.by_event && rule.release.is_some();
     let is_sound = match point.value {
-        Value::Number(number) => delta::plausible(shape, number),
+        Value::Number(number) => delta::plausible(header.kind, number),
         Value::Histogram(index) => {
             let now = histogram::read(&contents.histograms[index as usize], contents);
             let now = now.ok_or(MALFORMED_POINT)?;
@@ -237,9 +279,35 @@ impl Case<'_> {
     fn order(&self, slot: &mut Slot) -> Order {
         // What was distilled from different requests is never the same, even at the same moment.
         if self.batch.distilled.is_some() {
+            slot.history.admit(self.time, false);
             return Order::New;
         }
+        if self.shape.cumulative {
+            return slot.history.advance(self.time);
+        }
         slot.history.admit(self.time, self.repeated)
+    }
+
+    /// Over what time it was counted, where that is not since the stream's row before, and where that one is.
+    #[inline]
+    fn piece(&self, slot: &mut Slot, before: Option<i64>, stream: u32) -> Option<Piece> {
+        let follows = slot.stream == stream;
+        slot.stream = stream;
+        if let Some(since) = self.began {
+            return Some(slot.pace.first(self.time, since));
+        }
+        let arrival = |start| Arrival {
+            time: self.time,
+            before,
+            start,
+            late: before.is_some_and(|before| self.time <= before),
+            follows,
+        };
+        if self.shape.cumulative {
+            return slot.pace.cumulative(arrival(None), &slot.history);
+        }
+        let start = i64::try_from(self.point.start).ok().filter(|start| *start > 0 && *start < self.time);
+        slot.pace.delta(arrival(start), &slot.history)
     }
 
     #[inline]
@@ -250,19 +318,27 @@ impl Case<'_> {
         rules: &mut [RuleState],
         rows: &mut Columns,
     ) -> Result<(), Reason> {
-        if !delta::plausible(self.shape, number) {
+        if !delta::plausible(self.header.kind, number) {
             return Err(MALFORMED_POINT);
         }
+        let number = self.scale.map_or(number, |scale| scale.number(number));
+        let before = slot.history.last();
         let order = self.order(slot);
         let change = delta::number(self.shape, number, order, &mut slot.number);
         match (slot.path, change) {
             (_, Change::Malformed) => return Err(MALFORMED_POINT),
             (Path::Open { series, stream }, Change::Baseline { cumulative }) => {
                 rows.point(self.row(series, stream), 0.0, Some(cumulative), Merge::Add);
+                rows.baseline(slot.pace.inherit());
+                slot.stream = stream;
             }
             (Path::Open { series, stream }, Change::Value { value, cumulative }) => {
                 rows.point(self.row(series, stream), value, cumulative, self.merge());
-                if order == Order::Late && self.shape.kind == Kind::UpDownCounter {
+                if self.shape.kind == Kind::Counter {
+                    if let Some(piece) = self.piece(slot, before, stream) {
+                        rows.counted(piece);
+                    }
+                } else if order == Order::Late && self.shape.kind == Kind::UpDownCounter {
                     // It changes the level that the stream has now as well.
                     let time = slot.history.step();
                     rows.point(columns::Place { series, stream, time }, value, cumulative, Merge::Never);
@@ -288,11 +364,11 @@ impl Case<'_> {
         rule: &mut RuleState,
     ) {
         use Kind::{Counter, Gauge, UpDownCounter};
-        let (update, events) = match self.header.kind {
+        let (update, events) = match self.shape.kind {
             // A counter that stands still is not a contribution, and must not help to reach k.
             Counter if value == 0.0 => return,
             Counter => (Update::Add(value), value),
-            UpDownCounter if !rule.config.gauge => {
+            Gauge | UpDownCounter if !rule.config.gauge => {
                 let before = if level.0 == rule.window.number { level.1 } else { 0.0 };
                 *level = (rule.window.number, value);
                 (Update::Add(value - before), 1.0)
@@ -312,35 +388,52 @@ impl Case<'_> {
     fn histogram(&self, slot: &mut Slot, rules: &mut [RuleState], rows: &mut Columns) -> Result<(), Reason> {
         let contents = &self.batch.contents;
         let Shape { cumulative, from_start, .. } = self.shape;
+        let before = slot.history.last();
         let (spread, now, range) = match self.point.value {
             Value::Exponential(index) => {
                 let point = &contents.exponentials[index as usize];
-                let state = exponential::read(point, contents).ok_or(MALFORMED_POINT)?;
+                let mut state = exponential::read(point, contents).ok_or(MALFORMED_POINT)?;
+                if let Some(scale) = self.scale {
+                    state.scale_sum(scale);
+                }
                 let order = self.order(slot);
+                let last = &mut slot.exponential;
                 let (spread, explicit) =
-                    exponential::add(state, cumulative, from_start, order, &mut slot.exponential);
+                    exponential::add(state, cumulative, from_start, order, last, self.scale);
                 (spread, explicit, (point.plain.min, point.plain.max))
             }
             Value::Histogram(index) => {
                 let point = &contents.histograms[index as usize];
-                let now = histogram::read(point, contents).ok_or(MALFORMED_POINT)?;
+                let mut now = histogram::read(point, contents).ok_or(MALFORMED_POINT)?;
+                if let Some(scale) = self.scale {
+                    scale.distribution(&mut now);
+                }
                 let order = self.order(slot);
                 let spread = histogram::add(&now, cumulative, from_start, order, &mut slot.histogram);
                 (spread, now, (point.min, point.max))
             }
             _ => return Err(MALFORMED_POINT),
         };
+        let is_baseline = spread == Spread::Baseline;
         let (difference, range) = match spread {
             Spread::Nothing => return Ok(()),
             Spread::Baseline => (Some(histogram::empty(&now)), (None, None)),
             Spread::Interval { difference, full } => (difference, if full { range } else { (None, None) }),
         };
+        let in_unit = |value: f64| self.scale.map_or(value, |scale| scale.value(value));
+        let range = (range.0.map(in_unit), range.1.map(in_unit));
         let interval = difference.as_ref().unwrap_or(&now);
         match slot.path {
             Path::Open { series, stream } => {
                 let exact = slot.exponential.as_ref().map(|state| state.stored());
                 let state = cumulative.then(|| exact.as_ref().unwrap_or(&now));
                 rows.histogram(self.row(series, stream), interval, range, state);
+                if is_baseline {
+                    rows.baseline_histogram(slot.pace.inherit());
+                    slot.stream = stream;
+                } else if let Some(piece) = self.piece(slot, before, stream) {
+                    rows.counted_histogram(piece);
+                }
             }
             Path::Window { group, unit } => {
                 spread_out(interval, group, unit, &mut rules[slot.rule as usize]);
@@ -372,6 +465,10 @@ const NO_UNIT: u64 = u64::MAX;
 /// Takes a distribution into the declared buckets of the window.
 #[expect(clippy::cast_precision_loss, reason = "sums of a window are doubles")]
 fn spread_out(interval: &Distribution, group: u32, unit: Option<u64>, rule: &mut RuleState) {
+    if interval.buckets.is_empty() && rule.config.by_event && rule.config.release.is_some() {
+        // Its bounds have changed, so one event more might move all others.
+        return;
+    }
     let add = |rule: &mut RuleState, value: f64, count: u64| {
         let bucket = window::bucket(rule.config.boundaries.as_deref().unwrap_or_default(), value);
         let place = window::Place { group, bucket };

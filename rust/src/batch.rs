@@ -41,6 +41,7 @@ pub const MALFORMED_POINT: Reason = 5;
 pub const NO_TEMPORALITY: Reason = 6;
 pub const EMPTY_METRIC: Reason = 7;
 pub const NO_FIXED_BUCKETS: Reason = 8;
+pub const NOT_TEXT: Reason = 9;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Number {
@@ -206,9 +207,21 @@ impl Batch {
         found.unwrap_or_default()
     }
 
-    /// A name that the walk has already found to be UTF-8.
+    /// A name; empty where it is not UTF-8, since its metric is refused.
     pub fn text(&self, span: Span) -> &str {
         std::str::from_utf8(self.bytes(span)).unwrap_or_default()
+    }
+
+    /// What a point says, as sent; of a histogram its count.
+    #[expect(clippy::cast_precision_loss, reason = "compared, not counted")]
+    pub fn amount(&self, point: &Point) -> Option<f64> {
+        let contents = &self.contents;
+        match point.value {
+            Value::Number(number) => Some(number.as_f64()),
+            Value::Histogram(index) => Some(contents.histograms[index as usize].count as f64),
+            Value::Exponential(index) => Some(contents.exponentials[index as usize].plain.count as f64),
+            Value::Missing | Value::NotRecorded => None,
+        }
     }
 
     /// How many of the sender's items the point stands for.

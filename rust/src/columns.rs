@@ -1,5 +1,6 @@
 //! Rows for the store, and their way out as Arrow streams.
 
+mod intervals;
 mod thin;
 
 use std::collections::HashSet;
@@ -15,6 +16,9 @@ use arrow_schema::{ArrowError, DataType, Field};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
+
+use crate::since::Piece;
+use intervals::Origins;
 
 /// What becomes of a row and an earlier one of its stream when rows are to be fewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +125,7 @@ struct Points {
     cumulative: Vec<f64>,
     is_cumulative: Vec<bool>,
     merge: Vec<Merge>,
+    origins: Origins,
 }
 
 /// Count, sum and buckets, of an interval or since the start of a stream.
@@ -145,6 +150,7 @@ struct Histograms {
     cumulative_sum: Vec<Option<f64>>,
     cumulative_bounds: Lists<f64>,
     cumulative_buckets: Lists<u64>,
+    origins: Origins,
 }
 
 /// Rows for the store, in Arrow form.
@@ -157,7 +163,7 @@ pub struct Columns {
 
 impl Columns {
     pub fn reserve(&mut self, rows: usize) {
-        let Points { places, value, cumulative, is_cumulative, merge } = &mut self.points;
+        let Points { places, value, cumulative, is_cumulative, merge, .. } = &mut self.points;
         places.series.reserve(rows);
         places.stream.reserve(rows);
         places.time.reserve(rows);
@@ -170,6 +176,32 @@ impl Columns {
     #[inline]
     pub fn point(&mut self, place: Place, value: f64, cumulative: Option<f64>, merge: Merge) {
         self.points.push(place, value, cumulative, merge);
+    }
+
+    /// Of the last point: over what time it was counted.
+    #[cold]
+    pub fn counted(&mut self, piece: Piece) {
+        let row = self.points.value.len() - 1;
+        self.points.origins.push(row, piece, false);
+    }
+
+    /// The last point is the first of its stream, and adds nothing.
+    #[cold]
+    pub fn baseline(&mut self, period: i64) {
+        let row = self.points.value.len() - 1;
+        let since = self.points.places.time[row];
+        self.points.origins.push(row, Piece { since, estimated: false, period }, true);
+    }
+
+    pub fn counted_histogram(&mut self, piece: Piece) {
+        let row = self.histograms.count.len() - 1;
+        self.histograms.origins.push(row, piece, false);
+    }
+
+    pub fn baseline_histogram(&mut self, period: i64) {
+        let row = self.histograms.count.len() - 1;
+        let since = self.histograms.places.time[row];
+        self.histograms.origins.push(row, Piece { since, estimated: false, period }, true);
     }
 
     pub fn histogram(
@@ -217,6 +249,7 @@ impl Points {
     }
 
     fn extend(&mut self, other: &Self) {
+        self.origins.extend(&other.origins, self.value.len());
         self.places.extend(&other.places);
         self.value.extend_from_slice(&other.value);
         self.cumulative.extend_from_slice(&other.cumulative);
@@ -238,6 +271,7 @@ impl Points {
 
 impl Histograms {
     fn extend(&mut self, other: &Self) {
+        self.origins.extend(&other.origins, self.count.len());
         self.places.extend(&other.places);
         self.count.extend_from_slice(&other.count);
         self.sum.extend_from_slice(&other.sum);
@@ -294,6 +328,11 @@ impl Columns {
         self.histograms.count.len()
     }
 
+    #[getter]
+    fn intervals(&self) -> usize {
+        self.points.origins.count() + self.histograms.origins.count()
+    }
+
     #[expect(clippy::needless_pass_by_value, reason = "extracted from Python")]
     fn merge(&self, py: Python<'_>, others: Vec<Bound<'_, Columns>>) -> Self {
         let others: Vec<&Columns> = others.iter().map(Bound::get).collect();
@@ -330,6 +369,10 @@ impl Columns {
 
     fn histogram_stream(&self, py: Python<'_>) -> PyResult<ArrowStream> {
         stream(py.detach(|| self.histograms.record()))
+    }
+
+    fn interval_stream(&self, py: Python<'_>) -> PyResult<ArrowStream> {
+        stream(py.detach(|| self.interval_record()))
     }
 
     fn __repr__(&self) -> String {

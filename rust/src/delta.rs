@@ -1,8 +1,10 @@
 //! Turns the values of one number stream, as sent, into what is stored: increments, levels, or the value itself.
 
 use crate::batch::{Kind, Number};
+use crate::since::DISTANCES;
 
-const REMEMBERED_TIMES: usize = 8;
+/// Beside the last: as many as have nine distances before it.
+const REMEMBERED_TIMES: usize = DISTANCES + 1;
 
 /// The times of the latest points of a stream: tells late ones and duplicates from new ones.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +45,28 @@ impl History {
         history
     }
 
+    /// The latest time, if there was a point.
+    #[inline]
+    pub fn last(&self) -> Option<i64> {
+        (self.last > i64::MIN).then_some(self.last)
+    }
+
+    /// The latest time before `time`, as far as is remembered.
+    pub fn before(&self, time: i64) -> Option<i64> {
+        self.times().filter(|known| *known < time).max()
+    }
+
+    /// Between the latest times, newest first; `without` is left out.
+    pub fn distances(&self, without: Option<i64>) -> Vec<i64> {
+        let mut times: Vec<i64> = self.times().filter(|time| Some(*time) != without).collect();
+        times.sort_unstable();
+        times.windows(2).rev().take(DISTANCES).map(|pair| pair[1].saturating_sub(pair[0])).collect()
+    }
+
+    fn times(&self) -> impl Iterator<Item = i64> {
+        [self.last].into_iter().chain(self.earlier).filter(|time| *time > i64::MIN)
+    }
+
     #[inline]
     pub fn is_late(&self, time: i64) -> bool {
         time <= self.last
@@ -78,6 +102,17 @@ impl History {
             self.remember(time);
             Order::Late
         }
+    }
+
+    /// Of a stream of which what is late adds nothing, so that only times in order are remembered.
+    #[inline]
+    pub fn advance(&mut self, time: i64) -> Order {
+        if time <= self.last {
+            return Order::Late;
+        }
+        self.remember(self.last);
+        self.last = time;
+        Order::New
     }
 
     #[inline]
@@ -134,8 +169,8 @@ pub struct Shape {
 
 /// Whether a number can be what such a stream says at all.
 #[inline]
-pub fn plausible(shape: Shape, number: Number) -> bool {
-    match shape.kind {
+pub fn plausible(kind: Kind, number: Number) -> bool {
+    match kind {
         Kind::Gauge => true,
         Kind::Counter => number.as_f64().is_finite() && number.as_f64() >= 0.0,
         _ => number.as_f64().is_finite(),
@@ -213,11 +248,11 @@ mod tests {
     fn a_history_doubts_what_it_has_forgotten_and_nothing_else() {
         let mut history = History::default();
         let doubtful = |history: &History| (0..=20).filter(|time| history.doubts(*time)).count();
-        for time in 1..=9 {
+        for time in 1..=11 {
             history.admit(time, false);
         }
         assert_eq!(doubtful(&history), 0);
-        history.admit(10, false);
+        history.admit(12, false);
         assert_eq!((doubtful(&history), history.doubts(1), history.doubts(2)), (2, true, false));
         assert_eq!(history.admit(1, true), Order::Duplicate);
         assert_eq!(History::recalled(10, &[9, 7]).admit(8, false), Order::Late);

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
 
 use crate::hash::{Identity, low};
+use crate::kindred::Descent;
 
 const DAY_NS: i64 = 86_400_000_000_000;
 /// Eight bytes a series, twice.
@@ -17,15 +18,16 @@ pub struct Departed {
 }
 
 impl Departed {
-    pub fn add(&mut self, key: u128) {
+    pub fn add(&mut self, descent: Descent, key: u128) {
         if self.lots[0].len() < MOST {
-            self.lots[0].insert(low(key));
+            self.lots[0].insert(mark(descent, key, 0));
         }
     }
 
     /// Whether the series was let go of; then it is not asked about again.
-    pub fn take(&mut self, key: u128) -> bool {
-        self.lots.iter_mut().any(|lot| lot.remove(&low(key)))
+    pub fn take(&mut self, descent: Descent, key: u128) -> bool {
+        let marks = [0, -1, 1].map(|away| mark(descent, key, away));
+        self.lots.iter_mut().any(|lot| marks.iter().any(|mark| lot.remove(mark)))
     }
 
     /// By time and nothing else: how many others came must not decide what becomes of a series.
@@ -38,6 +40,15 @@ impl Departed {
     }
 }
 
+/// Of a stream by its start, the same for starts of one second; `away`: how many seconds later.
+fn mark(descent: Descent, key: u128, away: i64) -> u64 {
+    if descent.raw == 0 {
+        return low(key);
+    }
+    let second = descent.start.div_euclid(1_000_000_000).saturating_add(away).cast_unsigned();
+    descent.raw ^ second.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,13 +57,14 @@ mod tests {
     fn a_series_is_remembered_for_a_day_and_forgotten_after_two() {
         let mut departed = Departed::default();
         departed.age(DAY_NS);
-        departed.add(7);
-        departed.add(8);
+        let of = Descent::default();
+        departed.add(of, 7);
+        departed.add(of, 8);
         departed.age(2 * DAY_NS - 1);
-        assert!(departed.take(7) && !departed.take(7));
+        assert!(departed.take(of, 7) && !departed.take(of, 7));
         departed.age(2 * DAY_NS);
         assert!(departed.lots[1].contains(&8));
         departed.age(3 * DAY_NS);
-        assert!(!departed.take(8));
+        assert!(!departed.take(of, 8));
     }
 }

@@ -3,8 +3,9 @@
 use crate::batch::{Buckets, Contents, Exponential};
 use crate::columns::Distribution;
 use crate::delta::Order;
-use crate::histogram::{Spread, differences, finite, total};
+use crate::histogram::{Spread, differences, total};
 use crate::otlp::points::NO_BUCKETS;
+use crate::scale::Scale;
 use crate::treatment::Remembered;
 
 /// Buckets kept on either side of zero; a point with more is brought to a smaller scale.
@@ -36,7 +37,7 @@ pub struct State {
 pub fn read(point: &Exponential, contents: &Contents) -> Option<State> {
     let threshold = point.zero_threshold;
     let sane = SCALES.contains(&point.scale) && threshold.is_finite() && threshold >= 0.0;
-    if !(sane && finite(&point.plain)) {
+    if !sane {
         return None;
     }
     let mut state = State {
@@ -108,6 +109,15 @@ impl Side {
 }
 
 impl State {
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Buckets stay as they were sent: bounds in another unit are no powers of their base.
+    pub fn scale_sum(&mut self, scale: Scale) {
+        self.sum = self.sum.map(|sum| scale.value(sum));
+    }
+
     fn total(&self) -> Option<u64> {
         let sides = total(&self.positive.counts)?.checked_add(total(&self.negative.counts)?)?;
         sides.checked_add(self.zero_count)
@@ -206,8 +216,16 @@ impl State {
         })
     }
 
-    /// The same counts in buckets with explicit, upper-inclusive bounds.
-    pub fn explicit(&self) -> Distribution {
+    /// The same counts in buckets with explicit, upper-inclusive bounds, in the unit in which they are stored.
+    pub fn scaled(&self, scale: Option<Scale>) -> Distribution {
+        let mut explicit = self.explicit();
+        if let Some(scale) = scale {
+            scale.bounds(&mut explicit.bounds, &mut explicit.buckets);
+        }
+        explicit
+    }
+
+    fn explicit(&self) -> Distribution {
         let mut ladder = Ladder::default();
         if let (Some(lowest), negative) =
             (self.edge(&self.negative, self.negative.counts.len()), &self.negative)
@@ -265,8 +283,9 @@ pub fn add(
     from_start: bool,
     order: Order,
     last: &mut Option<Box<State>>,
+    scale: Option<Scale>,
 ) -> (Spread, Distribution) {
-    let explicit = now.explicit();
+    let explicit = now.scaled(scale);
     if order == Order::Duplicate || (cumulative && order == Order::Late) {
         return (Spread::Nothing, explicit);
     }
@@ -279,7 +298,7 @@ pub fn add(
         None if from_start => whole,
         None => Spread::Baseline,
         Some(earlier) => match now.minus(earlier) {
-            Some(difference) => Spread::Interval { difference: Some(difference.explicit()), full: false },
+            Some(difference) => Spread::Interval { difference: Some(difference.scaled(scale)), full: false },
             None => whole,
         },
     };

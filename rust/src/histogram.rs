@@ -28,7 +28,7 @@ pub fn read(point: &Histogram, contents: &Contents) -> Option<Distribution> {
         _ => contents.doubles(point.bounds),
     };
     let fits = buckets.is_empty() || buckets.len() == bounds.len() + 1;
-    if !fits || !increasing(bounds) || !finite(point) {
+    if !fits || !increasing(bounds) {
         return None;
     }
     if !buckets.is_empty() && total(buckets) != Some(point.count) {
@@ -40,10 +40,6 @@ pub fn read(point: &Histogram, contents: &Contents) -> Option<Distribution> {
         bounds: bounds.to_vec(),
         buckets: buckets.to_vec(),
     })
-}
-
-pub fn finite(point: &Histogram) -> bool {
-    [point.sum, point.min, point.max].into_iter().flatten().all(f64::is_finite)
 }
 
 pub fn total(counts: &[u64]) -> Option<u64> {
@@ -71,17 +67,15 @@ pub fn add(
     Spread::Interval { full: difference.is_none(), difference }
 }
 
-/// `None` after a reset, or where the bounds have changed.
+/// `None` after a reset. Where the bounds have changed nobody knows the buckets of what was added.
 fn subtract(now: &Distribution, earlier: &Distribution) -> Option<Distribution> {
+    let count = now.count.checked_sub(earlier.count)?;
+    let sum = now.sum.zip(earlier.sum).map(|(now, earlier)| now - earlier);
     if now.bounds != earlier.bounds || now.buckets.len() != earlier.buckets.len() {
-        return None;
+        return Some(Distribution { count, sum, ..Distribution::default() });
     }
-    Some(Distribution {
-        count: now.count.checked_sub(earlier.count)?,
-        sum: now.sum.zip(earlier.sum).map(|(now, earlier)| now - earlier),
-        bounds: now.bounds.clone(),
-        buckets: differences(&now.buckets, &earlier.buckets)?,
-    })
+    let buckets = differences(&now.buckets, &earlier.buckets)?;
+    Some(Distribution { count, sum, bounds: now.bounds.clone(), buckets })
 }
 
 pub fn differences(now: &[u64], earlier: &[u64]) -> Option<Vec<u64>> {

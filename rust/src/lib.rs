@@ -12,16 +12,22 @@ mod exponential;
 mod fold;
 mod hash;
 mod histogram;
+mod kindred;
 mod lookup;
 mod noise;
 mod otlp;
+mod reading;
 mod records;
 mod release;
 mod repeats;
+mod scale;
+mod sealed;
 mod series;
+mod since;
 mod table;
 mod treatment;
 mod window;
+mod windows;
 
 /// The module as Python imports it.
 #[pyo3::pymodule]
@@ -39,11 +45,15 @@ mod _core {
     #[pymodule_export]
     use crate::noise::noise;
     #[pymodule_export]
+    use crate::reading::Fold;
+    #[pymodule_export]
     use crate::records::{Kept, Records};
     #[pymodule_export]
     use crate::series::{Outcome, Released, SeriesTable, WindowValue};
     #[pymodule_export]
     use crate::treatment::{NewSeries, PyRelease, Recall, Rule, Treatment};
+    #[pymodule_export]
+    use crate::windows::Windows;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -62,6 +72,7 @@ mod _core {
             ("NO_TEMPORALITY", batch::NO_TEMPORALITY),
             ("EMPTY_METRIC", batch::EMPTY_METRIC),
             ("NO_FIXED_BUCKETS", batch::NO_FIXED_BUCKETS),
+            ("NOT_TEXT", batch::NOT_TEXT),
             ("GAUGE", batch::Kind::Gauge as u32),
             ("COUNTER", batch::Kind::Counter as u32),
             ("UPDOWNCOUNTER", batch::Kind::UpDownCounter as u32),

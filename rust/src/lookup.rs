@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use crate::apply::Times;
 use crate::batch::{
-    Batch, Header, MALFORMED_POINT, METRIC_SERIES_LIMIT, Pieces, Point, Reason, SERIES_LIMIT,
+    Batch, Header, Kind, MALFORMED_POINT, METRIC_SERIES_LIMIT, Pieces, Point, Reason, SERIES_LIMIT,
 };
 use crate::error::Decoded;
-use crate::hash::{Keyed, KeyedMap, KeyedSet, Tight};
+use crate::hash::{Keyed, KeyedMap, KeyedSet, Tight, low};
+use crate::kindred::Descent;
 use crate::otlp::values::{Attributes, ResourceValues, ScopeValues, text};
-use crate::table::{Table, Verdict};
-use crate::treatment::{Family, NewSeries, Path, Remembered};
+use crate::scale::Scale;
+use crate::table::{Slot, Table, Verdict, is_near};
+use crate::treatment::{Answer, Family, NewSeries, Path};
 use crate::window::MOST_UNITS;
 
 /// Where one point goes.
@@ -24,7 +26,7 @@ pub enum Place {
 }
 
 /// What Python has answered during this request, by the key of the series.
-pub type Answers = KeyedMap<(Path, Option<Arc<Remembered>>)>;
+pub type Answers = KeyedMap<Answer>;
 
 /// The places of all points, or what to ask about first.
 pub struct Found {
@@ -41,10 +43,19 @@ pub struct Found {
 struct Known {
     family: Arc<Family>,
     prefix: Keyed,
+    /// As `prefix`, without what tells one process from the next.
+    kindred: Keyed,
 }
 
-/// Values and the hash of their canonical form; `None` if they cannot be read.
-type Hashed<T> = Option<(Arc<T>, u128)>;
+/// The hash of something's canonical form, and that of what its kin has in common with it.
+#[derive(Clone, Copy)]
+struct Digests {
+    own: u128,
+    kin: u128,
+}
+
+/// Values and their hashes; `None` if they cannot be read.
+type Hashed<T> = Option<(Arc<T>, Digests)>;
 
 pub struct Lookup<'a> {
     batch: &'a Batch,
@@ -57,6 +68,8 @@ pub struct Lookup<'a> {
     /// Raw forms met in this request that stay without a slot.
     met: KeyedMap<Place>,
     asked: KeyedSet,
+    /// Raw series that are asked about, with the start and the key under which they are.
+    asked_raw: HashMap<u64, (i64, u128)>,
     asked_of_rule: HashMap<u32, usize>,
     /// Of what is asked, series of guarded metrics.
     asked_guarded: usize,
@@ -65,6 +78,8 @@ pub struct Lookup<'a> {
     remembered: HashSet<(u32, i64)>,
 }
 
+/// The end of the name under which the Collector sends what it has read from Prometheus pages.
+const SCRAPER: &str = "prometheusreceiver";
 /// Stands for a place until Python has answered.
 const PENDING: Place = Place::Slot(u32::MAX);
 
@@ -80,6 +95,7 @@ impl<'a> Lookup<'a> {
             known: HashMap::new(),
             met: KeyedMap::default(),
             asked: KeyedSet::default(),
+            asked_raw: HashMap::new(),
             asked_of_rule: HashMap::new(),
             asked_guarded: 0,
             unknown: Vec::new(),
@@ -136,7 +152,9 @@ impl<'a> Lookup<'a> {
         }
         let place = self.resolve(table, point, rule).unwrap_or(Place::Refused(MALFORMED_POINT));
         match place {
-            Place::Slot(slot) if place != PENDING => table.alias(point.key, slot),
+            Place::Slot(slot) if place != PENDING && is_its_start(table, slot, point) => {
+                table.alias(point.key, slot);
+            }
             _ => {}
         }
         self.met.insert(point.key, place);
@@ -151,21 +169,25 @@ impl<'a> Lookup<'a> {
         let mut canonical = Vec::new();
         attributes.canonical(&mut canonical);
         let start = if header.cumulative { point.start } else { 0 };
+        let guarded = table.rules[rule as usize].config.guarded;
+        let descent = known.descent(&attributes, &canonical, header, start, guarded);
         let key = known.prefix.word(start).digest(&canonical);
+        let key = self.goes_on(table, (point, header), descent, key);
         let slot = table.slot(key);
         if let Some(slot) = slot
             && table.slots[slot as usize].path != Path::Unasked
         {
             return Some(Place::Slot(slot));
         }
-        if let Some((path, recall)) = self.answers.get(&key) {
-            let slot = table.treat(key, rule, *path, recall.as_deref(), (header.kind, self.times.now));
+        if let Some(answer) = self.answers.get(&key) {
+            let kind = table.rules[rule as usize].config.taken_as(header.kind);
+            let descent = if header.cumulative { descent } else { Descent::default() };
+            let slot = table.treat(key, rule, answer, descent, (kind, self.times.now));
             return Some(Place::Slot(slot));
         }
         if self.asked.contains(&key) {
             return Some(PENDING);
         }
-        let guarded = table.rules[rule as usize].config.guarded;
         if guarded {
             if slot.is_none() && self.too_many_guarded(table, rule) {
                 table.rules[rule as usize].window.overflow();
@@ -177,8 +199,38 @@ impl<'a> Lookup<'a> {
         self.asked.insert(key);
         *self.asked_of_rule.entry(rule).or_default() += 1;
         self.asked_guarded += usize::from(guarded);
-        self.unknown.push(NewSeries { key, family: known.family, attributes });
+        self.asked_raw.insert(descent.raw, (descent.start, key));
+        let (value, alone) = (self.batch.amount(point), slot.is_none() && !table.has_kin(descent.kin));
+        self.unknown.push(NewSeries { key, descent, value, alone, family: known.family, attributes });
         Some(PENDING)
+    }
+
+    /// The key under which a series is known whose start is not quite this one, else its own.
+    fn goes_on(
+        &self,
+        table: &Table,
+        (point, header): (&Point, &Header),
+        descent: Descent,
+        key: u128,
+    ) -> u128 {
+        if !header.cumulative || descent.start == 0 || table.slot(key).is_some() {
+            return key;
+        }
+        let (time, amount) = (self.times.of(point.time).ok(), self.batch.amount(point));
+        let goes_on = |slot: &Slot| {
+            let is_late = time.is_some_and(|time| slot.history.is_late(time));
+            let amount = amount.map(|amount| Scale::of(slot.factor).amount(amount, header.kind));
+            let has_fallen = amount.zip(slot.amount()).is_some_and(|(now, last)| now < last);
+            is_near(slot.descent.start, descent)
+                && (is_late || !has_fallen || header.kind == Kind::UpDownCounter)
+        };
+        if let Some(slot) = table.alike(descent, goes_on) {
+            return table.slots[slot as usize].key;
+        }
+        match self.asked_raw.get(&descent.raw) {
+            Some((start, asked)) if is_near(*start, descent) => *asked,
+            _ => key,
+        }
     }
 
     /// Guarded series are in none of these numbers: an answer on an open one would tell how many there are.
@@ -227,22 +279,26 @@ impl<'a> Lookup<'a> {
             scope,
         };
         let shape = u64::from(header.cumulative) << 8 | header.kind as u64;
-        let names = batch.key.words(above).word(shape).part(family.name.as_bytes());
-        let prefix = batch.key.words(names.part(family.unit.as_bytes()).finish());
-        Some(Known { family: Arc::new(family), prefix })
+        let names = |above| batch.key.words(above).word(shape).part(family.name.as_bytes());
+        let prefix = |above| batch.key.words(names(above).part(family.unit.as_bytes()).finish());
+        let (prefix, kindred) = (prefix(above.own), prefix(above.kin));
+        Some(Known { family: Arc::new(family), prefix, kindred })
     }
 
     /// A scope and its resource; hashed once, as requests may repeat small metrics below large resources.
-    fn scope(&mut self, index: u32) -> Option<(Arc<ResourceValues>, Arc<ScopeValues>, u128)> {
+    fn scope(&mut self, index: u32) -> Option<(Arc<ResourceValues>, Arc<ScopeValues>, Digests)> {
         let batch = self.batch;
         let scope = &batch.contents.scopes[index as usize];
         let above = self.resources.entry(scope.resource).or_insert_with(|| {
             let pieces = &batch.contents.resources[scope.resource as usize];
             let values = ResourceValues::read(&parts(batch, pieces)).ok()?;
-            let mut canonical = Vec::new();
+            let (mut canonical, mut kindred) = (Vec::new(), Vec::new());
             text(batch.bytes(pieces.schema_url), &mut canonical);
+            text(batch.bytes(pieces.schema_url), &mut kindred);
             values.canonical(&mut canonical);
-            Some((Arc::new(values), batch.key.digest(&canonical)))
+            values.kindred(&mut kindred);
+            let digests = Digests { own: batch.key.digest(&canonical), kin: batch.key.digest(&kindred) };
+            Some((Arc::new(values), digests))
         });
         let (resource, above) = above.clone()?;
         let found = self.scopes.entry(index).or_insert_with(|| {
@@ -250,11 +306,41 @@ impl<'a> Lookup<'a> {
             let mut canonical = Vec::new();
             text(batch.bytes(scope.pieces.schema_url), &mut canonical);
             values.canonical(&mut canonical);
-            Some((Arc::new(values), batch.key.words(above).digest(&canonical)))
+            let digest = |above| batch.key.words(above).digest(&canonical);
+            Some((Arc::new(values), Digests { own: digest(above.own), kin: digest(above.kin) }))
         });
-        let (scope, digest) = found.clone()?;
-        Some((resource, scope, digest))
+        let (scope, digests) = found.clone()?;
+        Some((resource, scope, digests))
     }
+}
+
+impl Known {
+    fn descent(
+        &self,
+        attributes: &Attributes,
+        canonical: &[u8],
+        header: &Header,
+        start: u64,
+        guarded: bool,
+    ) -> Descent {
+        let raw = low(self.prefix.word(0).digest(canonical));
+        let mut kindred = Vec::new();
+        attributes.kindred(&mut kindred);
+        let kin = if guarded { raw } else { low(self.kindred.digest(&kindred)) };
+        let start = if header.cumulative { i64::try_from(start).unwrap_or_default() } else { 0 };
+        Descent { raw, kin, start, scraped: self.family.scope.name.ends_with(SCRAPER) }
+    }
+}
+
+/// Whether a slot came with just this start before, or is about to: starts that differ each time are not remembered.
+fn is_its_start(table: &mut Table, slot: u32, point: &Point) -> bool {
+    let slot = &mut table.slots[slot as usize];
+    let Ok(start) = i64::try_from(point.start) else { return true };
+    if slot.descent.raw == 0 || slot.descent.start == start || slot.latest_start == start {
+        return true;
+    }
+    slot.latest_start = start;
+    false
 }
 
 fn parts<'a>(batch: &'a Batch, pieces: &Pieces) -> Vec<&'a [u8]> {

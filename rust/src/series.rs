@@ -355,7 +355,7 @@ fn ask_series(
     }
     for (key, treatment) in keys.into_iter().zip(told) {
         let treatment = treatment.get();
-        answers.insert(key, (treatment.path, treatment.recall.clone()));
+        answers.insert(key, treatment.0.clone());
     }
     Ok(())
 }

@@ -13,8 +13,11 @@ use crate::edges::Edges;
 use crate::exponential;
 use crate::fold::{Closed, close};
 use crate::hash::{KeyedMap, Tight, TightMap, low};
+use crate::kindred::{Descent, Kindred, NOBODY};
 use crate::release::{Published, Running, publish};
-use crate::treatment::{Path, Remembered, RuleConfig};
+use crate::scale::Scale;
+use crate::since::Pace;
+use crate::treatment::{Answer, Path, Remembered, RuleConfig};
 use crate::window::{Members, Place, Update, Window};
 
 const MOST_REFUSED_METRICS: usize = 10_000;
@@ -78,6 +81,18 @@ pub struct Slot {
     pub known: bool,
     /// Whether its points go into windows; stays when the rules are forgotten.
     guarded: bool,
+    /// The stream of its last row; 0: it has none.
+    pub stream: u32,
+    /// By what its values are multiplied to be in the unit of its entry.
+    pub factor: f64,
+    pub descent: Descent,
+    /// The start that it came with last.
+    pub latest_start: i64,
+    pub next_raw: u32,
+    pub next_kin: u32,
+    pub pace: Pace,
+    /// The stream that it takes the place of, as the store knows it.
+    pub elder: Option<Box<Elder>>,
     pub history: History,
     pub number: Option<Number>,
     pub histogram: Option<Box<Distribution>>,
@@ -95,6 +110,14 @@ impl Slot {
             seen: now,
             known: false,
             guarded: false,
+            stream: 0,
+            factor: 1.0,
+            descent: Descent::default(),
+            latest_start: 0,
+            next_raw: NOBODY,
+            next_kin: NOBODY,
+            pace: Pace::default(),
+            elder: None,
             history: History::default(),
             number: None,
             histogram: None,
@@ -103,9 +126,52 @@ impl Slot {
         }
     }
 
+    /// The last value as it was sent, in the unit in which it is stored.
+    #[expect(clippy::cast_precision_loss, reason = "compared, not counted")]
+    pub fn amount(&self) -> Option<f64> {
+        let number = self.number.map(Number::as_f64);
+        let count = self.histogram.as_ref().map(|state| state.count);
+        number.or(count.or(self.exponential.as_ref().map(|state| state.count())).map(|count| count as f64))
+    }
+
+    /// Its state goes on in the unit of the entry as it is now.
+    fn convert(&mut self, factor: f64) {
+        let change = factor / self.factor;
+        self.factor = factor;
+        if change.to_bits() == 1.0_f64.to_bits() {
+            return;
+        }
+        let scale = Scale::of(change);
+        self.number = self.number.map(|number| scale.number(number));
+        if let Some(state) = &mut self.histogram {
+            scale.distribution(state);
+        }
+        if let Some(state) = &mut self.exponential {
+            state.scale_sum(scale);
+        }
+    }
+
+    fn is_idle(&self, before: i64) -> bool {
+        let more = |period: i64| (period.saturating_mul(5) / 2 - HOUR).clamp(0, WEEK - HOUR);
+        self.seen < before && self.seen < before - self.pace.period(&self.history).map_or(0, more)
+    }
+
+    /// Takes over what is known of a stream whose start has moved on.
+    fn inherit(&mut self, from: &mut Self) {
+        self.known = true;
+        self.history = from.history;
+        self.pace = std::mem::take(&mut from.pace);
+        self.factor = from.factor;
+        self.number = from.number.take();
+        self.histogram = from.histogram.take();
+        self.exponential = from.exponential.take();
+        from.known = true;
+    }
+
     /// Continues from what the store remembers.
     fn recall(&mut self, kind: Kind, recall: &Remembered) {
         self.known = true;
+        self.stream = recall.stream;
         self.history = History::recalled(recall.time, &recall.earlier);
         match kind {
             Kind::Gauge => {}
@@ -127,6 +193,29 @@ impl Slot {
     }
 }
 
+/// The last point of a stream that another takes the place of.
+#[derive(Debug, Clone, Copy)]
+pub struct Elder {
+    pub time: i64,
+    pub amount: f64,
+    pub period: i64,
+}
+
+impl Elder {
+    #[expect(clippy::cast_precision_loss, reason = "compared, not counted")]
+    fn remembered(state: &Remembered) -> Option<Self> {
+        let amount = state.value.or(state.count.map(|count| count as f64))?;
+        let history = History::recalled(state.time, &state.earlier);
+        let period = Pace::default().period(&history).unwrap_or_default();
+        Some(Self { time: state.time, amount, period })
+    }
+
+    fn slot(slot: &Slot) -> Option<Self> {
+        let period = slot.pace.period(&slot.history).unwrap_or(slot.pace.inherited);
+        Some(Self { time: slot.history.last()?, amount: slot.amount()?, period })
+    }
+}
+
 /// Whole numbers continue as such, so that differences stay exact.
 #[expect(clippy::cast_possible_truncation, reason = "checked")]
 fn recalled(value: f64) -> Number {
@@ -136,6 +225,17 @@ fn recalled(value: f64) -> Number {
     } else {
         Number::Double(value)
     }
+}
+
+const HOUR: i64 = 3_600_000_000_000;
+const WEEK: i64 = 168 * HOUR;
+/// A start that is worked out anew for each export is never twice the same.
+const SAME_START: u64 = 1_000_000_000;
+const SAME_START_SCRAPED: u64 = 2_000_000_000;
+
+pub fn is_near(start: i64, descent: Descent) -> bool {
+    let most = if descent.scraped { SAME_START_SCRAPED } else { SAME_START };
+    start.abs_diff(descent.start) <= most
 }
 
 pub struct Table {
@@ -157,6 +257,7 @@ pub struct Table {
     metrics: KeyedMap<Verdict>,
     refused: usize,
     numbers: HashMap<u32, u32>,
+    kindred: Kindred,
     pub edges: Edges,
 }
 
@@ -178,6 +279,7 @@ impl Table {
             metrics: KeyedMap::default(),
             refused: 0,
             numbers: HashMap::new(),
+            kindred: Kindred::default(),
             edges: Edges::default(),
         }
     }
@@ -262,19 +364,14 @@ impl Table {
         &mut self,
         key: u128,
         rule: u32,
-        path: Path,
-        recall: Option<&Remembered>,
+        answer: &Answer,
+        descent: Descent,
         (kind, now): (Kind, i64),
     ) -> u32 {
-        let index = self.slot(key).unwrap_or_else(|| {
-            let mut slot = Slot::new(key, now);
-            if let Some(recall) = recall {
-                slot.recall(kind, recall);
-            }
-            slot.known |= path.is_guarded() && self.departed.take(key);
-            self.insert(slot)
-        });
+        let path = answer.path;
+        let index = self.slot(key).unwrap_or_else(|| self.begin(key, answer, descent, (kind, now)));
         if let Some(slot) = self.slots.get_mut(index as usize) {
+            slot.convert(answer.factor);
             self.guarded -= usize::from(slot.guarded);
             slot.guarded = path.is_guarded();
             self.guarded += usize::from(slot.guarded);
@@ -285,6 +382,58 @@ impl Table {
             state.live += 1;
         }
         index
+    }
+
+    #[cold]
+    fn begin(&mut self, key: u128, answer: &Answer, descent: Descent, (kind, now): (Kind, i64)) -> u32 {
+        let mut slot = Slot::new(key, now);
+        (slot.descent, slot.latest_start, slot.factor) = (descent, descent.start, answer.factor);
+        if let Some(before) = self.moved(descent) {
+            slot.inherit(&mut self.slots[before as usize]);
+        } else if let Some(recall) = &answer.recall {
+            slot.recall(kind, recall);
+        } else {
+            slot.elder = answer.elder.as_deref().and_then(Elder::remembered).map(Box::new);
+        }
+        slot.known |= answer.path.is_guarded() && self.departed.take(descent, key);
+        let index = self.insert(slot);
+        if descent.raw != 0 {
+            self.kindred.insert(&mut self.slots, index);
+        }
+        index
+    }
+
+    /// Whether anything of its kin is known here, so that the store need not be asked.
+    pub fn has_kin(&self, kin: u64) -> bool {
+        self.kindred.kin(&self.slots, kin).next().is_some()
+    }
+
+    /// The stream whose start is as good as this one.
+    pub fn alike(&self, descent: Descent, goes_on: impl Fn(&Slot) -> bool) -> Option<u32> {
+        let mut same = self.kindred.same(&self.slots, descent.raw);
+        same.find(|index| {
+            let slot = &self.slots[*index as usize];
+            slot.latest_start != 0 && is_near(slot.latest_start, descent) && goes_on(slot)
+        })
+    }
+
+    /// A stream that has moved so far, little by little, that a new one takes its place.
+    fn moved(&self, descent: Descent) -> Option<u32> {
+        let is_other = |slot: &Slot| slot.amount().is_some() && !is_near(slot.descent.start, descent);
+        if descent.start == 0 { None } else { self.alike(descent, is_other) }
+    }
+
+    /// The stream of the same kin that had come to its end when this one began.
+    pub fn elder(&self, index: u32) -> Option<Elder> {
+        let slot = &self.slots[index as usize];
+        let start = slot.descent.start;
+        if start == 0 {
+            return None;
+        }
+        let kin = self.kindred.kin(&self.slots, slot.descent.kin).filter(|other| *other != index);
+        let known = kin.filter_map(|other| Elder::slot(&self.slots[other as usize]));
+        let stored = slot.elder.as_deref().copied();
+        known.chain(stored).filter(|elder| elder.time <= start).max_by_key(|elder| elder.time)
     }
 
     fn insert(&mut self, slot: Slot) -> u32 {
@@ -301,13 +450,13 @@ impl Table {
         index
     }
 
-    /// Forgets series not seen since `before`.
+    /// Forgets series not seen since `before`, an hour ago; of those that send seldom, since 2.5 periods.
     pub fn evict(&mut self, before: i64) -> usize {
         self.departed.age(before);
-        for slot in self.slots.iter().filter(|slot| slot.guarded && slot.seen < before) {
-            self.departed.add(slot.key);
+        for slot in self.slots.iter().filter(|slot| slot.guarded && slot.is_idle(before)) {
+            self.departed.add(slot.descent, slot.key);
         }
-        self.remove(|slot| slot.seen < before)
+        self.remove(|slot| slot.is_idle(before))
     }
 
     /// Forgets the raw series of output series that were erased, and what the open windows of released metrics
@@ -334,6 +483,10 @@ impl Table {
             *slot = Slot::new(0, i64::MAX);
         }
         self.free.extend(&gone);
+        if !gone.is_empty() {
+            let live = self.canonical.iter().copied().collect();
+            self.kindred.rebuild(&mut self.slots, live);
+        }
         gone.len()
     }
 

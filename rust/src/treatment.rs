@@ -8,11 +8,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::batch::{Kind, Reason};
+use crate::kindred::Descent;
 use crate::noise::{Mechanism, Noise, SCALE_PARTS};
 use crate::otlp::values::{Attributes, ResourceValues, ScopeValues};
 
 /// What is to happen with one metric.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is asked about on its own")]
 pub struct RuleConfig {
     pub number: u32,
     pub series_limit: usize,
@@ -24,11 +26,49 @@ pub struct RuleConfig {
     pub by_event: bool,
     /// Windows have the last value of each unit: the mean is stored, or a noisy sum and count.
     pub gauge: bool,
+    /// What is sent as a counter is a level.
+    pub levels: bool,
+    pub first: First,
     /// Of histograms: the declared buckets.
     pub boundaries: Option<Vec<f64>>,
     pub snap: Vec<f64>,
     /// How windows are released with noise; without it they are folded.
     pub release: Option<Arc<Release>>,
+}
+
+/// What the first value of a cumulative stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum First {
+    /// What was counted since its start, where that is known.
+    #[default]
+    Counts,
+    /// What was counted before anyone asked: kept by the system since it was started.
+    Baseline,
+    /// What a process has counted: the start says when it was first looked at. Less than the process before it had
+    /// counted is new.
+    Process,
+}
+
+impl First {
+    fn named(name: &str) -> PyResult<Self> {
+        match name {
+            "counts" => Ok(Self::Counts),
+            "baseline" => Ok(Self::Baseline),
+            "process" => Ok(Self::Process),
+            _ => Err(PyValueError::new_err("first must be counts, baseline or process")),
+        }
+    }
+}
+
+impl RuleConfig {
+    /// How values of this kind are taken.
+    #[inline]
+    pub fn taken_as(&self, kind: Kind) -> Kind {
+        match kind {
+            Kind::Counter if self.levels => Kind::UpDownCounter,
+            kind => kind,
+        }
+    }
 }
 
 /// How a highly sensitive metric is released: whole steps of `grid`, with noise, for all declared groups.
@@ -97,8 +137,9 @@ pub struct Rule(pub RuleConfig);
 impl Rule {
     #[new]
     #[pyo3(signature = (number, *, series_limit, guarded=false, k=0, lower=0.0, upper=0.0, max_groups=0,
-                        by_event=false, gauge=false, boundaries=None, snap=None, release=None))]
-    #[expect(clippy::too_many_arguments, reason = "keywords")]
+                        by_event=false, gauge=false, levels=false, first="counts", boundaries=None,
+                        snap=None, release=None))]
+    #[expect(clippy::too_many_arguments, clippy::fn_params_excessive_bools, reason = "keywords")]
     fn new(
         number: u32,
         series_limit: usize,
@@ -109,6 +150,8 @@ impl Rule {
         max_groups: usize,
         by_event: bool,
         gauge: bool,
+        levels: bool,
+        first: &str,
         boundaries: Option<Vec<f64>>,
         snap: Option<Vec<f64>>,
         release: Option<Bound<'_, PyRelease>>,
@@ -135,6 +178,8 @@ impl Rule {
             max_groups,
             by_event,
             gauge,
+            levels,
+            first: First::named(first)?,
             boundaries,
             snap,
             release: release.map(|release| release.get().0.clone()),
@@ -155,6 +200,8 @@ pub fn increasing(bounds: &[f64]) -> bool {
 #[derive(Debug, Clone, Default)]
 pub struct Remembered {
     pub time: i64,
+    /// Where its rows are; 0: in none that this stream goes on in.
+    pub stream: u32,
     /// The times before it, newest first.
     pub earlier: Vec<i64>,
     pub value: Option<f64>,
@@ -170,9 +217,12 @@ pub struct Recall(Arc<Remembered>);
 #[pymethods]
 impl Recall {
     #[new]
-    #[pyo3(signature = (time_ns, *, earlier_ns=None, value=None, count=None, total=None, bounds=None, buckets=None))]
+    #[pyo3(signature = (time_ns, *, stream=0, earlier_ns=None, value=None, count=None, total=None, bounds=None,
+                        buckets=None))]
+    #[expect(clippy::too_many_arguments, reason = "keywords")]
     fn new(
         time_ns: i64,
+        stream: u32,
         earlier_ns: Option<Vec<i64>>,
         value: Option<f64>,
         count: Option<u64>,
@@ -182,6 +232,7 @@ impl Recall {
     ) -> Self {
         Self(Arc::new(Remembered {
             time: time_ns,
+            stream,
             earlier: earlier_ns.unwrap_or_default(),
             value,
             count,
@@ -227,34 +278,57 @@ impl Path {
 }
 
 /// What is to happen with one raw series.
-#[pyclass(frozen, module = "blackhole._core")]
-pub struct Treatment {
+#[derive(Clone)]
+pub struct Answer {
     pub path: Path,
     pub recall: Option<Arc<Remembered>>,
+    /// The stream that it takes the place of, where that is not known here.
+    pub elder: Option<Arc<Remembered>>,
+    /// By what its values are multiplied to be in the unit of its entry.
+    pub factor: f64,
 }
+
+impl Answer {
+    fn of(path: Path, factor: f64) -> PyResult<Self> {
+        if !(factor.is_finite() && factor > 0.0) {
+            return Err(PyValueError::new_err("factor must be above 0"));
+        }
+        Ok(Self { path, recall: None, elder: None, factor })
+    }
+}
+
+#[pyclass(frozen, module = "blackhole._core")]
+pub struct Treatment(pub Answer);
 
 #[pymethods]
 impl Treatment {
     #[staticmethod]
-    fn drop(reason: Reason) -> Self {
-        Self { path: Path::Drop(reason), recall: None }
+    fn drop(reason: Reason) -> PyResult<Self> {
+        Answer::of(Path::Drop(reason), 1.0).map(Self)
     }
 
     #[staticmethod]
-    #[pyo3(signature = (series, stream, recall=None))]
-    fn open(series: u32, stream: u32, recall: Option<Bound<'_, Recall>>) -> Self {
-        Self { path: Path::Open { series, stream }, recall: recall.map(|recall| recall.get().0.clone()) }
+    #[pyo3(signature = (series, stream, recall=None, *, elder=None, factor=1.0))]
+    fn open(
+        series: u32,
+        stream: u32,
+        recall: Option<Bound<'_, Recall>>,
+        elder: Option<Bound<'_, Recall>>,
+        factor: f64,
+    ) -> PyResult<Self> {
+        let [recall, elder] = [recall, elder].map(|state| state.map(|state| state.get().0.clone()));
+        Ok(Self(Answer { recall, elder, ..Answer::of(Path::Open { series, stream }, factor)? }))
     }
 
     #[staticmethod]
-    #[pyo3(signature = (group, unit=None))]
-    fn window(group: u32, unit: Option<&[u8]>) -> Self {
+    #[pyo3(signature = (group, unit=None, *, factor=1.0))]
+    fn window(group: u32, unit: Option<&[u8]>, factor: f64) -> PyResult<Self> {
         let unit = unit.map(unit_hash);
-        Self { path: Path::Window { group, unit }, recall: None }
+        Answer::of(Path::Window { group, unit }, factor).map(Self)
     }
 
     fn __repr__(&self) -> &'static str {
-        match self.path {
+        match self.0.path {
             Path::Unasked | Path::Drop(_) => "Treatment.drop(...)",
             Path::Open { .. } => "Treatment.open(...)",
             Path::Window { .. } => "Treatment.window(...)",
@@ -283,6 +357,12 @@ pub struct Family {
 #[pyclass(frozen, module = "blackhole._core")]
 pub struct NewSeries {
     pub key: u128,
+    /// By 8 bytes of hashes: without the start, and without what tells one process from the next (guarded: with it).
+    pub descent: Descent,
+    /// What its first point says, a count where it is a histogram.
+    pub value: Option<f64>,
+    /// Whether nothing of its kin is known here.
+    pub alone: bool,
     pub family: Arc<Family>,
     pub attributes: Attributes,
 }
@@ -312,6 +392,36 @@ impl NewSeries {
     #[getter]
     fn cumulative(&self) -> bool {
         self.family.cumulative
+    }
+
+    #[getter]
+    fn raw(&self) -> u64 {
+        self.descent.raw
+    }
+
+    #[getter]
+    fn kin(&self) -> u64 {
+        self.descent.kin
+    }
+
+    #[getter]
+    fn scraped(&self) -> bool {
+        self.descent.scraped
+    }
+
+    #[getter]
+    fn value(&self) -> Option<f64> {
+        self.value
+    }
+
+    #[getter]
+    fn alone(&self) -> bool {
+        self.alone
+    }
+
+    #[getter]
+    fn start_ns(&self) -> i64 {
+        self.descent.start
     }
 
     #[getter]

@@ -11,6 +11,7 @@ __all__ = [
     "HISTOGRAM",
     "MALFORMED_POINT",
     "METRIC_SERIES_LIMIT",
+    "NOT_TEXT",
     "NO_FIXED_BUCKETS",
     "NO_TEMPORALITY",
     "SERIES_LIMIT",
@@ -23,6 +24,7 @@ __all__ = [
     "Columns",
     "DecodeError",
     "Decoder",
+    "Fold",
     "Kept",
     "NewSeries",
     "Outcome",
@@ -34,6 +36,7 @@ __all__ = [
     "SeriesTable",
     "Treatment",
     "WindowValue",
+    "Windows",
     "noise",
 ]
 
@@ -46,6 +49,7 @@ MALFORMED_POINT: Final[int]  # 5  e.g. buckets do not fit bounds, no value, unre
 NO_TEMPORALITY: Final[int]  # 6  aggregation_temporality 0
 EMPTY_METRIC: Final[int]  # 7  a metric without a name or without data
 NO_FIXED_BUCKETS: Final[int]  # 8  buckets follow mean or range, and a window counts by event
+NOT_TEXT: Final[int]  # 9  name, unit or description are no UTF-8
 
 # Kinds of stream, as sent.
 GAUGE: Final[int]  # 0
@@ -103,12 +107,16 @@ class Rule:
         max_groups: int = 0,
         by_event: bool = False,
         gauge: bool = False,
+        levels: bool = False,
+        first: str = "counts",
         boundaries: Sequence[float] | None = None,
         snap: Sequence[float] | None = None,
         release: Release | None = None,
     ) -> Self:
         """`boundaries`: declared buckets, upper-inclusive; `snap`: steps a window's sum goes to; `gauge`: the
-        last value of each unit counts; `release`: windows get noise instead of being folded."""
+        last value of each unit counts; `levels`: what is sent as a counter is a level; `first`: what the
+        first value of a cumulative stream is, counts, baseline or process (docs/catalogue.md); `release`:
+        windows get noise instead of being folded. Raises ValueError."""
 
 @final
 class Release:
@@ -137,13 +145,15 @@ def noise(mechanism: str, scale: int, count: int) -> list[int]:
 class Recall:
     """The last state of a stream that the store remembers; of one that is not cumulative only its times.
 
-    `earlier_ns`: times before the last, newest first; the latest eight count.
+    `earlier_ns`: times before the last, newest first; the latest ten count. `stream`: that which its rows are
+    in, if it goes on there.
     """
 
     def __new__(
         cls,
         time_ns: int,
         *,
+        stream: int = 0,
         earlier_ns: Sequence[int] | None = None,
         value: float | None = None,
         count: int | None = None,
@@ -159,9 +169,18 @@ class Treatment:
     @staticmethod
     def drop(reason: int) -> Treatment: ...
     @staticmethod
-    def open(series: int, stream: int, recall: Recall | None = None) -> Treatment: ...
+    def open(
+        series: int,
+        stream: int,
+        recall: Recall | None = None,
+        *,
+        elder: Recall | None = None,
+        factor: float = 1.0,
+    ) -> Treatment:
+        """`elder`: the stream that it takes the place of; `factor`: by what values as sent are multiplied."""
+
     @staticmethod
-    def window(group: int, unit: bytes | None = None) -> Treatment:
+    def window(group: int, unit: bytes | None = None, *, factor: float = 1.0) -> Treatment:
         """`group`: the output group, 0 is `other`; `unit`: raw id of the privacy unit, hashed at once."""
 
 @final
@@ -181,6 +200,30 @@ class NewSeries:
     @property
     def key(self) -> bytes:
         """16 bytes: keyed hash of resource, scope, metric, sorted attributes, start time if cumulative."""
+
+    @property
+    def raw(self) -> int:
+        """The same in 8 bytes, without the start time: equal for the streams of one raw series."""
+
+    @property
+    def kin(self) -> int:
+        """The same without what tells a process from the one that takes its place; guarded: `raw`."""
+
+    @property
+    def value(self) -> float | None:
+        """What its first point says, as sent; of a histogram the count."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether the table knows nothing of its kin."""
+
+    @property
+    def scraped(self) -> bool:
+        """Whether the Collector has read it from a Prometheus page."""
+
+    @property
+    def start_ns(self) -> int:
+        """0 where it is unknown, and of what is not cumulative."""
 
     @property
     def resource(self) -> dict[str, object]:
@@ -221,6 +264,10 @@ class Columns:
     def histograms(self) -> int:
         """Rows of histogram points."""
 
+    @property
+    def intervals(self) -> int:
+        """Rows of `interval_stream`."""
+
     def merge(self, others: Sequence[Columns]) -> Columns:
         """These rows followed by the others'."""
 
@@ -246,6 +293,11 @@ class Columns:
 
     def point_stream(self) -> ArrowStream:
         """series UINT32, stream UINT32, time TIMESTAMP_NS, value DOUBLE, cumulative DOUBLE (null if not)."""
+
+    def interval_stream(self) -> ArrowStream:
+        """series UINT32, stream UINT32, time, since TIMESTAMP_NS, value DOUBLE, total DOUBLE (of histograms),
+        estimated BOOL, period INT64 (nanoseconds): one row for each increment that was not just counted since
+        the stream's row before, or is estimated, or covers more than ten minutes."""
 
     def histogram_stream(self) -> ArrowStream:
         """series UINT32, stream UINT32, time TIMESTAMP_NS, count UINT64, sum, min, max DOUBLE (nullable),
@@ -368,7 +420,8 @@ class SeriesTable:
         delta points of traces.service.graph.request.total, .failed, .client and .server."""
 
     def evict(self, idle_before_ns: int) -> int:
-        """Forgets series not seen since then; returns how many."""
+        """Forgets series not seen since then, an hour ago, nor within 2.5 of their periods (at most a week);
+        returns how many."""
 
     def erase(self, series: set[int], rules: set[int], created_ns: int) -> int:
         """Forgets the raw series of output series that were erased, and empties the open windows of `rules`;
@@ -384,3 +437,170 @@ class SeriesTable:
         """
 
     def __len__(self) -> int: ...
+
+@type_check_only
+class ArrowRows(Protocol):
+    """What exports an Arrow C stream. For type checkers only: the module has no such name."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+@final
+class Fold:
+    """Stored points into rates, or levels, of groups of streams, bucket by bucket.
+
+    `function`: `rate`, of increments, per second; or `avg`, `min`, `max` or `last`, of levels: of their
+    sum over streams, each held until its next point, at most 2.5 periods. Times are nanoseconds since
+    1970, before 2116. Streams are named first, then what is known of their ends and intervals; then come
+    chunks, in slices of time that follow each other, and recent points last. That order matters: what is
+    known of ends bounds what has to be kept, and entries belong to rows that come after them.
+
+    Columns are found by their names; those marked ? may be null, or not there. Lists may be of any of
+    Arrow's layouts. ValueError: what is fed is not of this shape; then the fold is of no more use. Rows of
+    streams that were not named are left out.
+    """
+
+    def __new__(
+        cls,
+        function: str,
+        *,
+        now_ns: int,
+        start_ns: int,
+        end_ns: int,
+        edges: Sequence[int],
+        groups: int,
+        judged_ns: int = 0,
+    ) -> Self:
+        """`edges`: the borders of the buckets, rising; the first may lie before the start, the last after the
+        end. `judged_ns`: no stream counts as dead before this moment and one period (a stop of ours)."""
+
+    def streams(self, rows: ArrowRows) -> None:
+        """stream UINTEGER, grp? UINTEGER, kind UTINYINT, raw? UBIGINT, kin? UBIGINT, start? BIGINT: as
+        `stream`; factor? DOUBLE: by what its values are multiplied into the unit of the answer."""
+
+    def ends(self, rows: ArrowRows) -> None:
+        """stream UINTEGER, last BIGINT, period? BIGINT, arrived BIGINT: the last point of a stream that is
+        known without unpacking it, when it arrived, and the stream's period as of it."""
+
+    def intervals(self, rows: ArrowRows) -> None:
+        """stream UINTEGER, time BIGINT, since BIGINT, value DOUBLE, estimated BOOLEAN, period? BIGINT:
+        increments that did not begin at the row before. Of rows that are fed, too, since and estimated are
+        taken from here; an entry whose row is not fed counts by itself."""
+
+    def chunks(self, rows: ArrowRows) -> None:
+        """Rows of the table `chunks`, times as BIGINT: stream, start, since?, last, step, count, offsets?,
+        kind, scale, base, tiny_steps?, short_steps?, steps?, long_steps?, reach?, far?, reals?, period?,
+        arrived."""
+
+    def hours(self, rows: ArrowRows) -> None:
+        """stream UINTEGER, hour BIGINT, grown DOUBLE[], samples USMALLINT[], sample_hour BIGINT, first?
+        BIGINT, instead of the rows of a chunk where buckets are whole hours: what grew in each hour from
+        `hour` on (hours since 1970) by pieces of at most an hour, points by their time from `sample_hour`
+        on, and when the first piece began. Longer pieces come through `intervals`, and shorter ones there
+        count as summed."""
+
+    def points(self, rows: ArrowRows) -> None:
+        """stream UINTEGER, time BIGINT, value DOUBLE, arrived BIGINT, in the order of stream and time."""
+
+    def stream(
+        self,
+        stream: int,
+        group: int | None,
+        kind: int,
+        *,
+        raw: int | None = None,
+        kin: int | None = None,
+        start_ns: int | None = None,
+    ) -> None:
+        """`kind`: 0 cumulative, 1 delta, 2 level. Without a group a stream only tells where its kin ended.
+        `raw`, `kin`: equal for streams of one raw series, and for those that differ in process ids only."""
+
+    def point(
+        self,
+        stream: int,
+        time_ns: int,
+        value: float,
+        *,
+        since_ns: int | None = None,
+        estimated: bool = False,
+        arrived_ns: int | None = None,
+    ) -> None:
+        """One row: an increment or a level. Without `since_ns` it grew since the row before, and the first
+        row of a stream is a baseline."""
+
+    def finish(self) -> list[tuple[int, list[int], list[float], list[int], list[int], list[int]]]:
+        """Of each group with values: its number; numbers of buckets; values; points by their time in the
+        bucket; flags: 1 partial, 2 estimated; nanoseconds that each value is of. It can be asked once;
+        nothing can be fed after it, or after `now` or `longest_period`."""
+
+    def now(self) -> list[float | None]:
+        """By group the sum of the last rates (of levels: values) of the streams alive; None where none is."""
+
+    def longest_period(self) -> int:
+        """In nanoseconds, of streams alive with a period of at most an eighth of the range; 0: there is
+        none."""
+
+@final
+class Windows:
+    """Functions of PromQL over windows of stored series, read slice by slice. Times are milliseconds.
+
+    `function`: its name in PromQL, or `samples` for the samples of the windows themselves. Window i is
+    (ends[i] - length, ends[i]] as of now[i]; numbers[i] is what else the function takes. With an
+    `operator` (sum, avg, min, max, count, group) values are kept by group and step only. `most`: how many
+    samples are held at once.
+
+    Declared first (target, column, opening), then for each slice in the order of time: slice, rows, advance.
+    Raises ValueError for what it does not know and for rows that cannot be read.
+    """
+
+    def __new__(
+        cls,
+        function: str,
+        *,
+        ends: Sequence[int],
+        length: int,
+        now: Sequence[int],
+        numbers: Sequence[tuple[float, float]] = ...,
+        operator: str = "",
+        groups: int = 0,
+        most: int = 8_000_000,
+    ) -> Self: ...
+    @property
+    def digests(self) -> bool:
+        """Whether its windows are answered without holding their samples."""
+
+    def target(self, *, counter: bool, as_sent: bool = False, before: float = 0.0, group: int = 0) -> int:
+        """A series of Prometheus. `counter`: the running sum of what is stored, from `before` on;
+        `as_sent`: its samples say what was sent, from which resets and the zero of a counter are told.
+        """
+
+    def column(self, target: int, series: int, part: str = "value", edge: float = ...) -> int:
+        """A stored series that belongs to it, or its part: value, count, sum, bucket (at or below `edge`)."""
+
+    def opening(self, column: int, stream: int, value: float) -> None:
+        """What a stream had counted before its first sample, with which it is added."""
+
+    def slice(self, after: int, until: int) -> None:
+        """Of what comes next only (after, until] is meant; before the first slice it is what was before."""
+
+    def chunks(self, rows: ArrowRows) -> None: ...
+    def points(self, rows: ArrowRows) -> None: ...
+    def histogram_chunks(self, rows: ArrowRows) -> None: ...
+    def histogram_points(self, rows: ArrowRows) -> None: ...
+    def given(self, target: int, times: Sequence[int], values: Sequence[float]) -> None:
+        """Samples that are there already, in the order of time."""
+
+    def advance(self, seconds: float, *, more: bool = False) -> None:
+        """Answers the windows that end in this slice. Raises MemoryError, TimeoutError.
+
+        `more`: in a thread, while the chunks of the next slice are read; what waits for it raises instead.
+        """
+
+    def finish(self) -> None: ...
+    def renew(self) -> None:
+        """Makes room for other series; what was grouped stays."""
+
+    def values(self, target: int) -> list[float | None] | None:
+        """One a window, None where there is none; they are given up. None: there is none at all."""
+
+    def grouped(self, group: int) -> list[float | None]: ...
+    def samples(self, target: int) -> tuple[list[int], list[float]]: ...

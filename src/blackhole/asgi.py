@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from blackhole import listen
 from blackhole.errors import UsageError
 from blackhole.linger import Lingering
+from blackhole.upgrades import OfferedUpgrades
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class AsgiServer:
         limits = limits or Limits()
         self._config = uvicorn.Config(
             Lingering(app),
-            http="httptools",
+            http=OfferedUpgrades,
             ws="websockets-sansio",
             ws_max_size=limits.websocket_message,
             ws_per_message_deflate=False,

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from blackhole.documents import DocumentError, parse_yaml
 from blackhole.errors import ConfigError
 
 ENV_PREFIX = "BLACKHOLE_ANALYTICS__"
@@ -24,6 +25,10 @@ _DURATION_UNITS = {
 }
 _LONGEST_NUMBER = 64
 _SIZE_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+# Twice as long ago is still a time that the file can hold.
+LONGEST_S = 36_500 * 86400
 
 
 class Duration(float):
@@ -235,20 +240,15 @@ def read_token(path: str, *, key: str) -> str:
 
 def read_file(path: Path) -> dict[str, Any]:
     """The settings that one file makes, unchecked. Raises ConfigError when it is no configuration file."""
-    import yaml  # noqa: PLC0415  (costs start-up time, and most runs have no file)
-
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise ConfigError(f"{path}: cannot be read ({reason}): name an existing file with --config") from None
     try:
-        document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise ConfigError(f"{path}{line}: {problem}: mend the YAML") from None
+        document = parse_yaml(text)
+    except DocumentError as error:
+        raise ConfigError(error.told_of(path)) from None
     if document is None:
         return {}
     if not isinstance(document, dict) or set(document) != {"analytics"}:
@@ -275,13 +275,11 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _environment_value(name: str, path: tuple[str, ...], text: str) -> object:
-    import yaml  # noqa: PLC0415
-
     if _type_at(path) is str:
         return text
     try:
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except yaml.YAMLError:
+        return parse_yaml(text)
+    except DocumentError:
         raise ConfigError(f"environment variable {name}: the value is not YAML: mend or unset it") from None
 
 
@@ -370,6 +368,10 @@ def _refuse_nonsense(config: Config, where: str) -> None:
         value = getattr(config, field.name)
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"{where}: `analytics.{field.name}` must be a finite number, not {value}")
+        if isinstance(value, Duration) and value > LONGEST_S:
+            raise ConfigError(
+                f"{where}: `analytics.{field.name}` must be at most {duration_words(LONGEST_S)}"
+            )
     rules = (
         ("privacy_budget", config.privacy_budget > 0, "is epsilon and must be above 0"),
         ("privacy_delta", 0 <= config.privacy_delta < 1, "must be at least 0 and below 1"),

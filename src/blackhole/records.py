@@ -4,12 +4,22 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import msgspec
 
 # The stream and the time (nanoseconds) of a point.
 Point = tuple[int, int]
+
+# What the core measures itself: of their fine buckets histograms have the bounds around those that were met.
+# Where another one has more bounds, nothing was counted between.
+SPARSE_HISTOGRAMS = frozenset(
+    (
+        "traces.span.metrics.duration",
+        "traces.service.graph.request.client",
+        "traces.service.graph.request.server",
+    )
+)
 
 
 class Signal(StrEnum):
@@ -96,19 +106,28 @@ class SeriesRow:
 
 @dataclass(frozen=True, slots=True)
 class StreamRow:
-    """A raw series as sent, known by the keyed hash `key` (16 bytes) only; its points go to `series`."""
+    """A raw series as sent, known by the keyed hash `key` (16 bytes) only; its points go to `series`.
+
+    `raw`: a keyed hash without the start; `kin`: without what tells one process from the next as well, None
+    where guarded. `start_ns`: None where unknown. `delta`: increments as sent.
+    """
 
     id: int
     key: bytes = field(repr=False)
     series: int = 0
+    raw: int | None = field(default=None, repr=False)
+    kin: int | None = field(default=None, repr=False)
+    start_ns: int | None = None
+    delta: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
     """The last committed state of a stream, so that a restart loses and repeats nothing.
 
-    `time_ns` 0 means that no point is left of it. `earlier_ns`: the times before it, newest first. Of an
-    exponential histogram `bounds` and `buckets` are its exact state, as the core wrote it.
+    `time_ns` 0 means that no point is left of it. `earlier_ns`: the nine times before it, newest first. Of an
+    exponential histogram `bounds` and `buckets` are its exact state, as the core wrote it. The rest is as in
+    `StreamRow`; what an older version has stored is in no kin.
     """
 
     stream: int
@@ -120,6 +139,11 @@ class StreamState:
     total: float | None = None
     bounds: Sequence[float] | None = None
     buckets: Sequence[int] | None = None
+    key: bytes = field(default=b"", repr=False)
+    raw: int | None = field(default=None, repr=False)
+    kin: int | None = field(default=None, repr=False)
+    start_ns: int | None = None
+    delta: bool = False
 
 
 class ArrowExporter(Protocol):
@@ -153,6 +177,17 @@ class Rows(Protocol):
 
     def histogram_stream(self) -> ArrowExporter:
         """As `histogram_points` in store/schema."""
+
+
+@runtime_checkable
+class WithIntervals(Protocol):
+    """Rows of which some were counted over another time than since the stream's row before."""
+
+    @property
+    def intervals(self) -> int: ...
+
+    def interval_stream(self) -> ArrowExporter:
+        """As `intervals` in store/schema, without `created_at`."""
 
 
 class Records(Protocol):
@@ -405,9 +440,13 @@ class BackupAnswer(msgspec.Struct, frozen=True):
 
 
 class Recaller(Protocol):
-    """Finds the last state of known streams by their keys; unknown keys are absent from the answer."""
+    """Finds the last state of known streams by their keys; unknown keys are absent from the answer.
 
-    def __call__(self, keys: Sequence[bytes], /) -> Mapping[bytes, StreamState]: ...
+    Of each of `kins`, hashes as in `StreamRow.kin`, the streams that began last are in the answer as well, by
+    keys of their own; a stream of the same raw series is of the same kin.
+    """
+
+    def __call__(self, keys: Sequence[bytes], kins: Sequence[int] = (), /) -> Mapping[bytes, StreamState]: ...
 
 
 class Finder(Protocol):

@@ -92,7 +92,9 @@ def encode(statistics: Mapping[str, Any], condition: Condition, *, started_ns: i
 def _counts(statistics: Mapping[str, Any]) -> Iterator[tuple[str, str, Sequence[Point]]]:
     yield "blackhole.accepted", "{item}", _by("signal", statistics["accepted"])
     yield "blackhole.requests.total", "{request}", _by("signal", statistics["requests"])
-    yield "blackhole.errors.total", "{error}", _by("error_type", statistics["failed_requests"])
+    # Before the first error a zero says that there was none: without it nobody would know.
+    failed = _by("error_type", statistics["failed_requests"]) or [({}, 0)]
+    yield "blackhole.errors.total", "{error}", failed
     yield "blackhole.refused", "{item}", _by("reason", refused_by_reason(statistics))
 
 

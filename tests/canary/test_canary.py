@@ -12,6 +12,9 @@ from tests.canary import places, readers, search, wires
 from tests.canary.identities import KINDS, Canaries
 from tests.e2e.service import Service, counter, request
 
+# Its fixtures take long: one worker makes them, for all of its tests.
+pytestmark = [pytest.mark.xdist_group("canary"), pytest.mark.timeout(400)]
+
 CATALOGUE = Path(__file__).with_name("catalogue.yaml")
 LEAK = """
 metrics:

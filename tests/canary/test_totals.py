@@ -14,6 +14,9 @@ from tests.canary import readers
 from tests.canary.test_canary import configured
 from tests.e2e.service import Service, counter, request
 
+# Its fixtures take long: one worker makes them, for all of its tests.
+pytestmark = [pytest.mark.xdist_group("totals"), pytest.mark.timeout(400)]
+
 CATALOGUE = Path(__file__).with_name("catalogue.yaml").read_text()
 ROUNDS = 5
 POINTS = 10_000

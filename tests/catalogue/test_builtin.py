@@ -29,7 +29,7 @@ TABLES = (
     ("process.cpu.usage", "gauge", "percent", "public", None, "medium"),
     ("process.memory.usage", "gauge", "bytes", "public", None, "medium"),
     ("grpc.request.duration", "histogram", "milliseconds", "public", None, "medium"),
-    ("p2p.peer.connections", "counter", "connections", "sensitive", "by_type", "medium"),
+    ("p2p.peer.connections", "updowncounter", "connections", "sensitive", "by_type", "medium"),
     ("p2p.bandwidth.usage", "counter", "bytes", "sensitive", None, "medium"),
     ("p2p.discovery.latency", "histogram", "milliseconds", "internal", None, "medium"),
     ("content.operations", "counter", "operations", "highly_sensitive", "by_content_type", "high"),

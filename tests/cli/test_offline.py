@@ -1,84 +1,47 @@
+"""What is read from the file alone, when no service runs."""
+
 import json
 from pathlib import Path
 
-import pytest
-from tests.cli.cli_fakes import Runner
+from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, stream
 
+from blackhole.cli.offline import File
+from blackhole.config import Config
+from blackhole.records import MetricType, PrivacyLevel
+from blackhole.store.append import insert
 from blackhole.store.database import Database
+from blackhole.store.seal import Sealer
+
+NOW = 1_750_000_000 * SECOND
 
 
-@pytest.fixture
-def stopped(tmp_path: Path) -> str:
-    """The data directory of a service that does not run."""
-    directory = tmp_path / "stopped"
-    database = Database.open(directory / "analytics.duckdb")
+def test_status_counts_the_points_of_open_metrics_as_sql_does(tmp_path: Path) -> None:
+    """Also those that are sealed, and without the intervals of histograms in which nothing was observed."""
+    path = tmp_path / "analytics.duckdb"
+    database = Database.open(path, clock=lambda: NOW)
+    times = [NOW - n * 300 * SECOND for n in range(60)]
+    given = batch(
+        [Point(n, time, 1.0, stream=n) for n in (1, 2) for time in times],
+        [Histogram(3, time, n % 3, None if n % 5 == 0 else 1.0, stream=3) for n, time in enumerate(times)],
+        series=[
+            series(1, "a", MetricType.GAUGE),
+            series(2, "b", MetricType.GAUGE, level=PrivacyLevel.SENSITIVE),
+            series(3, "c", MetricType.HISTOGRAM),
+        ],
+        streams=[stream(n, n) for n in (1, 2, 3)],
+    )
     with database.write() as connection:
-        connection.execute(
-            "INSERT INTO series (id, metric, type, unit, attributes, privacy_level, created_at)"
-            " VALUES (1, 'process.cpu.usage', 'gauge', '1', '{\"region\":\"eu\"}', 0, now())"
-        )
-        connection.execute(
-            "INSERT INTO recent_points (series, stream, time, value, cumulative, created_at)"
-            " VALUES (1, 1, make_timestamp_ns(1777636800000000000), 0.5, NULL, now())"
-        )
+        insert(connection, given.rows, given.series, given.streams, created_us=1)
+    limits = {"until": NOW - 9000 * SECOND, "settled": 2, "least": 1}
+    for table in ("recent_points", "recent_histogram_points"):
+        Sealer(database, pause=0)._apply(table, 100, limits)
+    with database.reader() as reader:
+        ((expected,),) = reader.rows("SELECT count(*) FROM metrics WHERE privacy_level < 2").rows
+        assert reader.rows("SELECT count(*) > 0 FROM histogram_chunks").rows == [(True,)]
+        assert reader.rows("SELECT count(*) > 0 FROM recent_histogram_points").rows == [(True,)]
     database.close()
-    return str(directory)
-
-
-def test_the_file_answers_queries_when_no_service_runs(stopped: str, run: Runner) -> None:
-    arguments = ["--start", "2026-05-01T12:00:00Z", "--end", "2026-05-01T13:00:00Z", "--data-dir", stopped]
-    outcome = run("query", "process.cpu.usage", *arguments, "--by", "region", "--json")
-    assert outcome.code == 0, outcome.err
-    (series,) = json.loads(outcome.out)["series"]
-    assert series["attributes"] == {"region": "eu"}
-    assert [point["value"] for point in series["points"]] == [0.5]
-
-
-def test_the_file_answers_sql_and_refuses_writing(stopped: str, run: Runner) -> None:
-    outcome = run("sql", "SELECT value FROM metrics", "--data-dir", stopped, "--json")
-    assert json.loads(outcome.out)["rows"] == [[0.5]]
-    outcome = run("sql", "DELETE FROM recent_points", "--data-dir", stopped)
-    assert outcome.code == 1
-    assert outcome.err.count("\n") == 1
-
-
-def test_a_question_that_privacy_rules_forbid_has_an_exit_code_of_its_own(stopped: str, run: Runner) -> None:
-    for options in (["--agg", "max"], ["--interval", "1s"]):
-        outcome = run("query", "content.operations", *options, "--data-dir", stopped)
-        assert outcome.code == 4
-        assert "highly sensitive" in outcome.err
-
-
-def test_the_status_says_that_nothing_runs_and_what_is_stored(stopped: str, run: Runner) -> None:
-    out = run("status", "--data-dir", stopped).out
-    assert "no service answers" in out
-    assert "1 points of 1 metrics" in out
-    assert json.loads(run("status", "--data-dir", stopped, "--json").out)["running"] is False
-
-
-def test_an_unknown_metric_has_near_ones(stopped: str, run: Runner) -> None:
-    outcome = run("query", "process.cpu.usag", "--data-dir", stopped)
-    assert outcome.code == 1
-    assert "process.cpu.usage" in outcome.err
-
-
-def test_a_foreign_file_is_one_line(tmp_path: Path, run: Runner) -> None:
-    (tmp_path / "analytics.duckdb").write_text("something else")
-    outcome = run("status", "--data-dir", str(tmp_path))
-    assert outcome.code == 1
-    assert outcome.err.count("\n") == 1
-    assert "analytics.duckdb" in outcome.err
-
-
-def test_a_directory_in_its_place_is_one_line(tmp_path: Path, run: Runner) -> None:
-    (tmp_path / "analytics.duckdb").mkdir()
-    outcome = run("status", "--data-dir", str(tmp_path))
-    assert (outcome.code, outcome.err.count("\n")) == (1, 1)
-    assert "a directory, not a database" in outcome.err
-    assert "chmod" not in run("doctor", "--data-dir", str(tmp_path)).out
-
-
-def test_what_cannot_be_a_directory_is_no_place_for_an_export(stopped: str, run: Runner) -> None:
-    arguments = ["--metric", "process.cpu.usage", "--format", "csv", "--data-dir", stopped]
-    outcome = run("export", *arguments, "--to", "/dev/null")
-    assert (outcome.code, outcome.err) == (2, "blackhole: /dev/null: File exists: name another --to\n")
+    file = File(path, Config(), tmp_path)
+    status = json.loads(file.status())
+    file.close()
+    assert (status["points"], status["metrics"]) == (expected, 2)
+    assert 60 < expected < 120

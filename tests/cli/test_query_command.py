@@ -64,6 +64,7 @@ def test_days_can_be_those_of_a_zone(asked: FakeService, run: Runner) -> None:
         "metric": "m",
         "filters": {},
         "group_by": [],
+        "whole": True,
         "interval": "1d",
         "timezone": "Europe/Berlin",
     }
@@ -104,7 +105,7 @@ def test_the_last_hour_ends_now(asked: FakeService, run: Runner) -> None:
 
 def test_what_is_not_said_is_left_to_the_service(asked: FakeService, run: Runner) -> None:
     run("query", "m")
-    assert asked.asked[0].body == {"metric": "m", "filters": {}, "group_by": []}
+    assert asked.asked[0].body == {"metric": "m", "filters": {}, "group_by": [], "whole": True}
 
 
 @pytest.mark.usefixtures("asked")
@@ -232,3 +233,46 @@ def test_a_problem_of_the_service_is_one_line(
     )
     outcome = run("query", "m")
     assert (outcome.code, outcome.out, outcome.err) == (code, "", "blackhole: m: not so: do this\n")
+
+
+def slow(service: FakeService, **more: Any) -> None:
+    points = [point("2026-05-01T12:00:00Z", 4.0), point("2026-05-01T12:01:00Z", 10.0, over=True)]
+    series = [{"attributes": {"kind": "a"}, "points": points, "overall": {"value": 10.0, "over": True}}]
+    told = answer(type="histogram", aggregation="p95", series=series, **more)
+    service.answers[PATH] = (200, told)
+
+
+def test_a_percentile_in_the_last_bucket_is_above_its_bound_in_every_form(
+    asked: FakeService, run: Runner
+) -> None:
+    slow(asked)
+    out = run("query", "m", "--utc").out.splitlines()
+    assert [line.split()[-3:-1] for line in out[3:5]] == [["a", "4"], [">", "10"]]
+    assert out[5] == "over the whole range, kind=a: p95 > 10 s"
+    assert "1 of 2 points are > 10 s, and drawn there" in run("query", "m", "--plot").out
+    rows = list(csv.DictReader(io.StringIO(run("query", "m", "--format", "csv").out)))
+    assert [row["over"] for row in rows] == ["", "true"]
+    assert json.loads(run("query", "m", "--json").out)["series"][0]["points"][1]["over"] is True
+
+
+def test_what_the_whole_range_comes_to_is_not_worked_out_from_its_points(
+    asked: FakeService, run: Runner
+) -> None:
+    document = answer(aggregation="rate", unit="{request}")
+    document["series"][0]["overall"] = {"value": 2.25}
+    asked.answers[PATH] = (200, document)
+    assert run("query", "m").out.splitlines()[-1] == "over the whole range: rate 2.25 request/s"
+
+
+@pytest.mark.parametrize("form", [[], ["--plot"]])
+def test_a_histogram_without_buckets_is_not_called_empty(
+    asked: FakeService, run: Runner, form: list[str]
+) -> None:
+    note = "m has no buckets: ask avg, since there is no p95 without them"
+    told = answer(
+        type="histogram", aggregation="p95", series=[{"attributes": {}, "points": []}], notes=[note]
+    )
+    asked.answers[PATH] = (200, told)
+    outcome = run("query", "m", *form)
+    assert "no data" not in outcome.out
+    assert note in outcome.err

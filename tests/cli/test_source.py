@@ -34,6 +34,18 @@ def test_a_service_is_found_at_the_default_port(
     assert json.loads(run("status", "--json").out) == {"name": "here"}
 
 
+@pytest.mark.parametrize(
+    "arguments", [["query", "m"], ["sql", "SELECT 1"], ["status"], ["catalogue", "unused"]]
+)
+def test_who_names_a_directory_is_not_answered_by_another_node(
+    service: FakeService, run: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str]
+) -> None:
+    monkeypatch.setattr("blackhole.cli.source.DEFAULT_URL", answering(service, "another").url)
+    outcome = run(*arguments, "--data-dir", str(tmp_path / "nonexistent"))
+    assert (outcome.code, service.asked) == (3, [])
+    assert "does not exist" in outcome.err
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"api": 1}', '{"api": "http://127.0.0.1:9"}'])
 def test_a_stale_run_file_is_passed_over(text: str, run: Runner, tmp_path: Path) -> None:
     (tmp_path / "blackhole.run").write_text(text)

@@ -46,7 +46,6 @@ def refusing() -> Iterator[str]:
     server.server_close()
 
 
-@pytest.mark.xdist_group("conformance")
 def test_a_receiver_that_conforms_is_exit_code_0(
     service: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,7 +25,7 @@ from blackhole.conformance.http import JSON, PROTOBUF, Answer, Request
 from blackhole.conformance.target import Probe
 from blackhole.conformance.wire import nested, number, text
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("conformance")]
+pytestmark = pytest.mark.anyio
 
 Change = Callable[[Request, Answer], Answer]
 GrpcChange = Callable[[str, bytes, Reply], Reply]

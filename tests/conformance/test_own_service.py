@@ -8,7 +8,7 @@ from tests.conformance.conftest import serving
 
 from blackhole.conformance import suite, target
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("conformance")]
+pytestmark = pytest.mark.anyio
 
 TOKEN = "a-token-of-the-tests"  # noqa: S105
 NOTHING_PUT_OFF = {"putting off says until when", "a retry is asked for with RetryInfo"}

@@ -12,9 +12,10 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, NumberDataPoint
 
 from blackhole import _core
+from blackhole.records import ArrowExporter
 
 KEY = bytes(range(16))
-NOW = 1_000_000
+NOW = 1_000_000 * 10**9
 FAR = 1 << 62
 DELTA, CUMULATIVE = 1, 2
 
@@ -71,10 +72,11 @@ def apply(
     return known.apply(batch, resolver, now_ns=now_ns, oldest_ns=0, newest_ns=FAR)
 
 
-def read(stream: _core.ArrowStream) -> list[dict[str, Any]]:
+def read(stream: ArrowExporter) -> list[dict[str, Any]]:
     assert stream is not None  # DuckDB finds it by its name
-    _DUCKDB.execute("SELECT * REPLACE (epoch_ns(time) AS time) FROM stream")
-    names = [column[0] for column in _DUCKDB.description or []]
+    names = [column[0] for column in _DUCKDB.execute("DESCRIBE FROM stream").fetchall()]
+    times = ", ".join(f"epoch_ns({name}) AS {name}" for name in names if name in {"time", "since"})
+    _DUCKDB.execute(f"SELECT * REPLACE ({times}) FROM stream")
     return [dict(zip(names, row, strict=True)) for row in _DUCKDB.fetchall()]
 
 

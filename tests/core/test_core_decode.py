@@ -189,9 +189,13 @@ def test_unreadable_attributes_cost_the_point_only() -> None:
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_names_must_be_utf8(number: int) -> None:
-    with pytest.raises(_core.DecodeError, match="UTF-8"):
-        _core.Decoder(KEY).metrics(field(1, field(2, field(2, field(number, b"\xff")))), "protobuf")
+def test_a_metric_whose_texts_are_no_utf_8_costs_its_points_only(number: int) -> None:
+    data = field(5, field(1, b"\x31" + bytes(8)) * 2)
+    bad = field(2, field(number, b"\xff") + (field(1, b"bad") if number > 1 else b"") + data)
+    good = field(2, field(1, b"good") + data)
+    outcome = apply(table(), field(1, field(2, bad + good)), Script())
+    assert (outcome.accepted, outcome.rejected) == (2, 2)
+    assert outcome.refusals == [("bad" if number > 1 else "", _core.NOT_TEXT, 2)]
 
 
 def test_metrics_that_say_too_little_are_named() -> None:

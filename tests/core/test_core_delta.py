@@ -29,7 +29,11 @@ from tests.core.support import (
 
 from blackhole import _core
 
-OLD = NOW - 1_000
+SECOND = 10**9
+OLD = NOW - 100 * SECOND
+# Starts, and times of points: nowhere so close that one could be taken for the other.
+STARTS = [0, OLD, NOW, NOW + 8 * SECOND]
+TIMES = st.integers(0, 10).map(lambda step: NOW + (2 + 4 * step) * SECOND)
 
 
 @dataclass
@@ -54,15 +58,15 @@ class Model:
         first = stream.last is None
         increment = value - stream.value if value >= stream.value else value
         if first:
-            increment = value if start >= NOW else 0
+            increment = value if NOW <= start < time else 0
         stream.last, stream.value = time, value
         return [increment]
 
 
 sent = st.tuples(
     st.sampled_from(["a", "b"]),
-    st.sampled_from([0, OLD, NOW, NOW + 5]),
-    st.integers(NOW, NOW + 20),
+    st.sampled_from(STARTS),
+    TIMES,
     st.integers(0, 50),
 )
 
@@ -113,7 +117,7 @@ def test_the_first_value_is_a_durable_baseline() -> None:
 
 
 def test_a_value_begun_under_our_eyes_counts_in_full() -> None:
-    outcome = apply(table(), request(counter(point(7, NOW, NOW))), Script())
+    outcome = apply(table(), request(counter(point(7, NOW + 1, NOW))), Script())
     assert values(outcome) == [7.0]
 
 
@@ -191,6 +195,43 @@ def histogram(
     return metric
 
 
+@pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
+def test_a_sum_that_is_no_number_costs_neither_counts_nor_what_comes_after(broken: float) -> None:
+    known = table()
+    data = [(NOW + 1, NOW, [1, 2], 5.0), (NOW + 2, NOW, [4, 2], broken), (NOW + 3, NOW, [4, 3], broken)]
+    metric = histogram(*data, (NOW + 4, NOW, [4, 4], 9.0), (NOW + 5, NOW, [5, 4], 11.0), bounds=[1.0])
+    metric.histogram.data_points[1].min = metric.histogram.data_points[1].max = broken
+    outcome = apply(known, request(metric), Script())
+    assert (outcome.accepted, outcome.rejected) == (5, 0)
+    assert [(row["count"], row["sum"]) for row in histograms(outcome)] == [
+        (3, 5.0),
+        (3, None),
+        (1, None),
+        (1, None),
+        (1, 2.0),
+    ]
+
+
+def test_a_summary_goes_on_without_a_sum_that_is_no_number() -> None:
+    metric = Metric(name="latency", unit="ms")
+    for time, count, total in ((1, 2, math.nan), (2, 5, math.nan), (3, 6, 8.0)):
+        metric.summary.data_points.add(
+            time_unix_nano=NOW + time, start_time_unix_nano=NOW, count=count, sum=total
+        )
+    outcome = apply(table(), request(metric), Script())
+    assert (outcome.accepted, outcome.rejected) == (3, 0)
+    assert [row["count"] for row in histograms(outcome)] == [2, 3, 1]
+
+
+@pytest.mark.parametrize("counts", [[1, 2, 3, 4], [1, 2, 7]])
+def test_a_last_bound_of_infinity_is_that_of_the_last_bucket(counts: list[int]) -> None:
+    data = (NOW + 1, NOW, counts, 5.0)
+    metric = histogram(data, bounds=[1.0, 2.0, math.inf], temporality=DELTA)
+    outcome = apply(table(), request(metric), Script())
+    assert (outcome.accepted, outcome.rejected) == (1, 0)
+    assert [(row["bounds"], row["buckets"]) for row in histograms(outcome)] == [([1.0, 2.0], [1, 2, 7])]
+
+
 def brief(row: dict[str, Any]) -> tuple[Any, ...]:
     return (
         row["count"],
@@ -204,10 +245,10 @@ def brief(row: dict[str, Any]) -> tuple[Any, ...]:
 
 def test_cumulative_histograms_become_intervals() -> None:
     data = [
-        (NOW, NOW, [1, 2], 5.0),
-        (NOW + 1, NOW, [4, 2], 8.0),
-        (NOW + 1, NOW, [4, 2], 8.0),
-        (NOW + 2, NOW, [1, 0], 1.0),
+        (NOW + 1, NOW, [1, 2], 5.0),
+        (NOW + 2, NOW, [4, 2], 8.0),
+        (NOW + 2, NOW, [4, 2], 8.0),
+        (NOW + 3, NOW, [1, 0], 1.0),
     ]
     outcome = apply(table(), request(histogram(*data, bounds=[2.0])), Script())
     assert outcome.accepted == 4
@@ -285,7 +326,7 @@ def test_exponential_histograms_get_explicit_bounds() -> None:
 
 
 def test_cumulative_exponential_histograms_meet_at_the_smaller_scale() -> None:
-    data = [spread(NOW, 1, 0, [1, 1]), spread(NOW + 1, 0, 0, [5, 1])]
+    data = [spread(NOW + 1, 1, 0, [1, 1]), spread(NOW + 2, 0, 0, [5, 1])]
     outcome = apply(table(), request(exponential(*data, temporality=CUMULATIVE)), Script())
     first, second = histograms(outcome)
     assert first["count"] == 2

@@ -84,7 +84,7 @@ def test_the_table_has_a_limit_of_series() -> None:
 def test_series_of_different_scopes_resources_and_starts_differ() -> None:
     script = Script()
     known = table()
-    apply(known, request(counter(point(1, NOW, OLD), point(1, NOW, OLD + 1))), script)
+    apply(known, request(counter(point(1, NOW, OLD), point(0, NOW, OLD + 5 * 10**9))), script)
     apply(known, request(counter(point(1, NOW, OLD)), service="second"), script)
     other = request(counter(point(1, NOW, OLD)))
     other.resource_metrics[0].scope_metrics[0].scope.version = "2"
@@ -171,7 +171,7 @@ def test_threads_count_everything_once() -> None:
     def send(worker: int) -> None:
         for step in range(50):
             data = [
-                point(step + 1, NOW + step, NOW, worker=str(worker), a=str(number)) for number in range(5)
+                point(step + 1, NOW + step + 1, NOW, worker=str(worker), a=str(number)) for number in range(5)
             ]
             outcome = apply(known, request(counter(*data, temporality=CUMULATIVE)), script)
             with lock:

@@ -98,14 +98,16 @@ def test_a_guarded_cumulative_counter_begins_with_a_baseline_and_outlives_the_wi
 def test_a_guarded_series_that_was_let_go_of_is_not_counted_in_full_again() -> None:
     known, script = table(), guarded()
     where = {"group": "1", "unit": "u"}
-    apply(known, request(counter(point(50, NOW, NOW, **where))), script)
+    apply(known, request(counter(point(50, NOW + 1, NOW, **where))), script)
     assert closed(known) == {1: 50.0}
     assert known.evict(NOW + 1) == 1
     apply(
-        known, request(counter(point(60, NOW + 1, NOW, **where), point(1, NOW + 1, NOW + 1, **where))), script
+        known,
+        request(counter(point(60, NOW + 2, NOW, **where), point(1, NOW + 10**10, NOW + 5 * 10**9, **where))),
+        script,
     )
     assert closed(known) == {1: 1.0}
-    apply(known, request(counter(point(63, NOW + 2, NOW, **where))), script)
+    apply(known, request(counter(point(63, NOW + 3, NOW, **where))), script)
     assert closed(known) == {1: 3.0}
 
 

@@ -10,6 +10,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, M
 DELTA = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
 CUMULATIVE = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
 STEP_NS = 1000
+APART_NS = 2 * 10**9
 BOUNDS = (1.0, 5.0, 25.0)
 Row = tuple[Any, ...]
 
@@ -98,6 +99,8 @@ class Stream:
         self._value = 0
         self._buckets = (0,) * len(self._buckets)
         if self._start and self.chance.random() < 0.7:
+            # Starts within a second of each other may be one stream.
+            self._next += APART_NS
             self._start = self._next
 
     def _fill(self, time: int) -> Sent:

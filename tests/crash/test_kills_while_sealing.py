@@ -28,7 +28,7 @@ def fill(path: Path) -> None:
         )
         streams = [stream(n, n) for n in range(1, SERIES + 1)]
         connection.executemany(
-            "INSERT INTO streams VALUES (?, ?, ?, make_timestamp(1))",
+            "INSERT INTO streams (id, key, series, created_at) VALUES (?, ?, ?, make_timestamp(1))",
             [[s.id, s.key, s.id - 1] for s in streams],
         )
         connection.execute(

@@ -19,6 +19,8 @@ from tests.e2e.service import Service, stored
 
 KILLS = int(os.environ.get("BLACKHOLE_KILLS", "40"))
 SEED = int(os.environ.get("BLACKHOLE_SEED", "1"))
+# In one of so many runs all senders are answered before the kill.
+HEARD = 4
 HOUR_NS = 3600 * 10**9
 KINDS = ("counter", "level", "gauge", "histogram", "exponential")
 TYPES = {"counter": "counter", "level": "updowncounter", "gauge": "gauge"}
@@ -88,6 +90,8 @@ def kill_again_and_again(data: Path, config: Path, place: Place, created_ns: int
                 for sender in sending:
                     sender.start()
             if turn < KILLS:
+                if turn % HEARD == 0:
+                    wait_for_answers(sending)
                 time.sleep(chance.choice((0.01, 0.1, 0.3, 0.6)) * chance.random())
                 service.kill()
                 continue
@@ -97,6 +101,15 @@ def kill_again_and_again(data: Path, config: Path, place: Place, created_ns: int
                 assert sender.join(60), f"{sender.name} still waits for an answer"
             assert service.stop() == 0
     return sending
+
+
+def wait_for_answers(sending: list[Sender]) -> None:
+    """Until each sender got one more; a slow machine answers nobody between two kills."""
+    before = [sender.acknowledged for sender in sending]
+    until = time.monotonic() + 60
+    while any(sender.acknowledged == had for sender, had in zip(sending, before, strict=True)):
+        assert time.monotonic() < until, "a sender gets no answer"
+        time.sleep(0.01)
 
 
 def created(data: Path, config: Path) -> int:
@@ -147,7 +160,7 @@ def _first_difference(got: list[Row], wanted: list[Row]) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60 + 5 * KILLS)
+@pytest.mark.timeout(120 + 10 * KILLS)
 def test_random_kills_lose_and_repeat_nothing(tmp_path: Path) -> None:
     """Fails when a row is missing, is there twice, or holds another value than the model says."""
     data, config = tmp_path / "data", configuration(tmp_path)
@@ -157,5 +170,5 @@ def test_random_kills_lose_and_repeat_nothing(tmp_path: Path) -> None:
     found = rows_in(data)
     assert [line for sender in sending for line in differences(sender, found)] == []
     assert sum(sender.tried_again for sender in sending) > KILLS, "kills must hit requests under way"
-    assert min(sender.acknowledged for sender in sending) > KILLS / 4
+    assert min(sender.acknowledged for sender in sending) >= KILLS / HEARD
     assert "ERROR" not in (tmp_path / "stderr").read_text()

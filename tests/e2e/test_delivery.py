@@ -59,6 +59,7 @@ def test_an_sdk_program_lands_in_the_database_over_grpc_and_http(tmp_path: Path)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_fifty_kills_right_after_ok_lose_and_repeat_nothing(tmp_path: Path) -> None:
     """Fails when a point that was answered OK is missing, when one is twice, or when a total is not exact.
 

@@ -1,4 +1,6 @@
 import asyncio
+import contextlib
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -27,6 +29,7 @@ async def overload(cost: float, senders: int, share: float, seconds: float) -> t
     return service, measured
 
 
+@pytest.mark.timeout(400)
 @settings(max_examples=12, deadline=None)
 @given(
     cost=st.floats(0.002, 0.02),
@@ -41,6 +44,37 @@ def test_senders_that_listen_are_held_at_the_limit_and_all_get_their_turn(
     assert abs(measured - share) <= slack
     if senders * cost / share < 10 and cost / share < PATIENCE_S / 2:  # else a minute is too short
         assert len(service.taken) == senders
+
+
+def test_a_service_that_spends_more_than_its_share_on_itself_still_hears_every_sender() -> None:
+    async def simulate() -> tuple[Service, list[float], float]:
+        service = Service(0.003)
+        pace = pace_of(service, SHARE)
+        heard: dict[int, list[float]] = {n: [0.0] for n in range(5)}
+
+        async def own_work() -> None:
+            while now() < 300:
+                service.spent += 0.5 * 2 * SHARE
+                await asyncio.sleep(0.5)
+
+        async def sender(n: int) -> None:
+            """As an exporter does that gives up at once and comes with its next export."""
+            await asyncio.sleep(0.37 * n)
+            while now() < 300:
+                began = now()
+                with contextlib.suppress(OverloadedError):
+                    await service.receive(pace, n)
+                    heard[n].append(now())
+                await asyncio.sleep(max(0.0, began + 2.0 - now()))
+
+        await asyncio.gather(own_work(), *(sender(n) for n in heard))
+        gaps = [b - a for times in heard.values() for a, b in pairwise(times)]
+        return service, gaps, service.spent / 300 - 2 * SHARE
+
+    service, gaps, for_senders = run(simulate())
+    assert service.refused > 0
+    assert max(gaps) < 15
+    assert 0 < for_senders < SHARE
 
 
 def test_refusals_are_few_beside_what_is_taken() -> None:

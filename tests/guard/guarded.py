@@ -72,7 +72,7 @@ class Private:
             series=(),
             next_stream=1,
             created_ns=START,
-            recall=lambda _: {},
+            recall=lambda *_: {},
             find=lambda _: set(),
             clock_ns=lambda: self.now,
             boot_ns=lambda: self.now,

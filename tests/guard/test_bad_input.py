@@ -94,13 +94,28 @@ def _exponential(name: str, **given: Any) -> Metric:
 @pytest.mark.parametrize(
     "given",
     [
+        {"count": 3, "bucket_counts": [1, 2], "explicit_bounds": [INF]},
+        {"count": 3, "sum": NAN, "bucket_counts": [1, 2], "explicit_bounds": [1.0]},
+        {"count": 3, "sum": INF, "min": NAN, "max": -INF, "bucket_counts": [1, 2], "explicit_bounds": [1.0]},
+    ],
+)
+def test_histograms_whose_sum_or_last_bound_is_no_number_are_counted(
+    private: Private, name: str, given: dict[str, Any]
+) -> None:
+    assert private.send(_histogram(name, **given)).verdict.rejected == 0
+    assert sum(private.released(name)["a"]) > 0
+
+
+@pytest.mark.parametrize("name", ["secret.time", "secret.delays"])
+@pytest.mark.parametrize(
+    "given",
+    [
         {"count": 5, "bucket_counts": [1, 2], "explicit_bounds": [1.0]},
         {"count": 3, "bucket_counts": [1, 2], "explicit_bounds": [1.0, 2.0]},
         {"count": 3, "bucket_counts": [1, 1, 1], "explicit_bounds": [2.0, 1.0]},
         {"count": 3, "bucket_counts": [1, 1, 1], "explicit_bounds": [1.0, 1.0]},
         {"count": 3, "bucket_counts": [1, 2], "explicit_bounds": [NAN]},
-        {"count": 3, "bucket_counts": [1, 2], "explicit_bounds": [INF]},
-        {"count": 3, "sum": NAN, "bucket_counts": [1, 2], "explicit_bounds": [1.0]},
+        {"count": 3, "bucket_counts": [1, 2], "explicit_bounds": [-INF]},
         {"count": 0, "bucket_counts": [2**63, 2**63], "explicit_bounds": [1.0]},
         {"count": 3},
     ],

@@ -43,7 +43,8 @@ class Service:
         )
         self.rows: dict[int, SeriesRow] = {}
 
-    def _recall(self, keys: Sequence[bytes]) -> Mapping[bytes, StreamState]:
+    def _recall(self, keys: Sequence[bytes], kins: Sequence[int] = ()) -> Mapping[bytes, StreamState]:
+        del kins
         return {key: self.states[key] for key in keys if key in self.states}
 
     def send(self, request: ExportMetricsServiceRequest) -> Judgement:
@@ -262,7 +263,7 @@ def test_a_window_is_named_once_even_over_a_restart() -> None:
             series=(),
             next_stream=1,
             created_ns=START if restart == 0 else START - 1,
-            recall=lambda _: {},
+            recall=lambda *_: {},
             find=lambda _: set(),
             clock_ns=clock(service),
         )
@@ -300,7 +301,7 @@ def test_a_new_guard_numbers_series_after_those_of_the_store() -> None:
         series=known,
         next_stream=7,
         created_ns=START,
-        recall=lambda _: {},
+        recall=lambda *_: {},
         find=lambda _: set(),
         clock_ns=lambda: START,
     )

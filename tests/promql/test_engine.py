@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.promql.data import BASE, store
@@ -9,10 +10,8 @@ from tests.promql.shop import SECOND, Shop
 
 from blackhole.errors import EvaluationError, EvaluationTimeoutError, ExpressionError
 from blackhole.query import samples as storage
-from blackhole.query.promql import selection, values
-from blackhole.query.promql.engine import MAX_POINTS, Engine
-from blackhole.query.promql.stepped import SUMMED
-from blackhole.query.promql.summed import LEAST_STEP
+from blackhole.query.promql import selection, values, windowed
+from blackhole.query.promql.engine import MAX_STEPS, Engine, Found
 from blackhole.store.database import Database
 from blackhole.store.seal import Sealer
 
@@ -148,31 +147,121 @@ def test_a_summary_has_no_buckets(shop: Shop) -> None:
     assert (shop.values("size_count", T), shop.values("size_bucket", T)) == ([3], [])
 
 
-@pytest.mark.parametrize("name", sorted(SUMMED))
-@pytest.mark.parametrize("length", ["1m", "3m", "40s"])
-def test_sums_of_steps_answer_as_samples_do(shop: Shop, name: str, length: str) -> None:
-    """With `@` the samples are read, without it SQL sums them up."""
+@pytest.mark.parametrize("sealed", [False, True])
+@pytest.mark.parametrize(
+    "name", ["rate", "delta", "sum_over_time", "last_over_time", "resets", "stddev_over_time"]
+)
+def test_small_slices_and_rounds_of_few_series_answer_as_all_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, sealed: bool
+) -> None:
+    shop = Shop(Database.open(tmp_path / "analytics.duckdb"))
     store(shop.database)
-    answered = 0
-    buckets = "http_latency_seconds_bucket"
-    for metric in ("http_requests_total", "queue_length", "odd_values_ratio", buckets, "jobs_done_total"):
-        summed = shop.over(f"{name}({metric}[{length}])", T + 100_500, T + 1_500_500, LEAST_STEP)
-        answered += len(summed)
-        by_time: dict[float, dict[str, float]] = {}
-        for labels, points in summed:
-            for time, value in points:
-                by_time.setdefault(time, {})[str(sorted(labels.items()))] = value
-        for time, expected in list(by_time.items())[::5]:
-            sampled = shop.engine.instant(f"{name}({metric}[{length}] @ {time})", 0).series
-            found = {str(sorted(labels.items())): points[0][1] for labels, points in sampled}
-            assert found == pytest.approx(expected, rel=1e-9, nan_ok=True)
-    assert answered
+    if sealed:
+        seal(shop.database)
+    asked = [
+        f"{name}({metric}[10m])"
+        for metric in ("http_requests_total", "queue_length", "http_latency_seconds_bucket")
+    ]
+    span = T + 100_500, T + 3_500_500, MINUTE
+    whole = [shop.over(query, *span) for query in asked]
+    assert all(whole)
+    monkeypatch.setattr(windowed, "_BLOCK", 7 * MINUTE)
+    monkeypatch.setattr(windowed, "_SOON", 0)
+    monkeypatch.setattr(windowed, "SLICE", 50)
+    monkeypatch.setattr(windowed, "MOST_HELD", 100_000)
+    assert [shop.over(query, *span) for query in asked] == approximately(whole)
+    monkeypatch.setattr(windowed, "_rounds", lambda *_: 3)
+    assert [shop.over(query, *span) for query in asked] == approximately(whole)
+    shop.database.close()
 
 
-def test_too_many_points_a_series_are_refused(shop: Shop) -> None:
-    shop.engine.range("1", 0, (MAX_POINTS - 1) * SECOND, SECOND)
-    with pytest.raises(ExpressionError, match="11,000 points"):
-        shop.engine.range("1", 0, MAX_POINTS * SECOND, SECOND)
+def approximately(answers: list[Found]) -> Any:
+    return [
+        [
+            (labels, [(time, pytest.approx(value, nan_ok=True)) for time, value in points])
+            for labels, points in found
+        ]
+        for found in answers
+    ]
+
+
+@pytest.mark.parametrize("operator", ["sum", "avg", "min", "max", "count", "group"])
+@pytest.mark.parametrize("inner", ["rate(http_requests_total[5m])", "queue_length", "odd_values_ratio"])
+def test_what_the_core_aggregates_is_what_the_series_come_to(shop: Shop, operator: str, inner: str) -> None:
+    """`+ 0` keeps the aggregation out of the core."""
+    store(shop.database)
+    span = T + 100_500, T + 3_500_500, MINUTE
+    for grouping in ("", "by (service_name) ", "without (method) "):
+        found = shop.over(f"{operator} {grouping}({inner})", *span)
+        assert found
+        assert [found] == approximately([shop.over(f"{operator} {grouping}({inner} + 0)", *span)])
+
+
+def test_names_that_an_aggregation_must_not_mix_are_an_error_as_before(shop: Shop) -> None:
+    for name in ("one", "two"):
+        shop.points(shop.series(name), [(T, 1), (T + 10_000, 2)])
+    with pytest.raises(EvaluationError, match="same labelset"):
+        shop.values('sum(delta({__name__=~"one|two"}[1m]))', T + 10_000)
+    assert shop.values('sum({__name__=~"one|two"})', T + 10_000) == [4]
+
+
+def seal(database: Database) -> None:
+    sealer = Sealer(database, pause=0)
+    sealer._started_us = 1
+    while sealer.apply():
+        pass
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+@pytest.mark.parametrize("apart", [0, 1, 999_999])
+def test_samples_of_one_millisecond_are_one(tmp_path: Path, sealed: bool, apart: int) -> None:
+    """Of levels the last, of increments their sum; nanoseconds are finer than PromQL."""
+    shop = Shop(Database.open(tmp_path / "analytics.duckdb"))
+    level, counter, delta = (
+        shop.series(name, kind)
+        for name, kind in (("level", "gauge"), ("done", "counter"), ("told", "counter"))
+    )
+    with shop.database.write() as connection:
+        for number, (first, second) in ((level, (5.0, 7.0)), (counter, (5.0, 2.0)), (delta, (5.0, 2.0))):
+            running = (None, None) if number != counter else (5.0, 7.0)
+            rows = zip((0, apart), (first, second), running, strict=True)
+            for away, value, sent in rows:
+                connection.execute(
+                    "INSERT INTO recent_points (series, stream, time, value, cumulative, created_at)"
+                    " VALUES (?, ?, make_timestamp_ns(?), ?, ?, make_timestamp(0))",
+                    [number, number, T * 1_000_000 + away, value, sent],
+                )
+    if sealed:
+        seal(shop.database)
+    for name in ("level", "done_total", "told_total"):
+        assert shop.values(name, T) == [7]
+        assert shop.values(f"count_over_time({name}[1m])", T) == [1]
+        assert shop.values(f"sum_over_time({name}[1m])", T) == [7]
+        assert shop.values(f"sum_over_time({name}[1m:1ms] @ {T / 1000})", T)
+        for function in ("rate", "increase", "delta", "irate", "idelta", "deriv", "predict_linear"):
+            more = ", 60" if function == "predict_linear" else ""
+            assert shop.values(f"{function}({name}[1m]{more})", T) == []
+            assert shop.over(f"{function}({name}[1m]{more})", T, T + MINUTE, 1000) == []
+    shop.database.close()
+
+
+def test_samples_of_histograms_in_one_millisecond_are_one(shop: Shop) -> None:
+    size = shop.series("size", "histogram")
+    shop.intervals(size, [(T, [1.0], [1, 2], 4.0), (T, [1.0], [3, 0], 1.0)])
+    for name, value in (("size_count", 6), ("size_sum", 5), ('size_bucket{le="1"}', 4)):
+        assert shop.values(name, T) == [value]
+        assert shop.values(f"count_over_time({name}[1m])", T) == [1]
+        assert shop.values(f"rate({name}[1m])", T) == []
+
+
+def test_as_many_steps_as_grafana_asks_for_are_answered_and_more_refused(shop: Shop) -> None:
+    """As Prometheus, which counts the steps between the points."""
+    shop.points(shop.series("level"), [(T, 1)])
+    (found,) = shop.engine.range("1", 0, MAX_STEPS * SECOND, SECOND).series
+    assert len(found[1]) == 11_001
+    assert shop.over("level", T, T + MAX_STEPS * 10, 10)
+    with pytest.raises(ExpressionError, match="exceeded maximum resolution of 11,000 points per timeseries"):
+        shop.engine.range("1", 0, (MAX_STEPS + 1) * SECOND, SECOND)
 
 
 def test_too_many_series_are_refused(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,12 +273,12 @@ def test_too_many_series_are_refused(shop: Shop, monkeypatch: pytest.MonkeyPatch
         shop.engine.instant("level", T)
 
 
-def test_too_many_samples_are_refused(shop: Shop) -> None:
-    shop.points(shop.series("level"), [(T + n, n) for n in range(20)])
+def test_too_many_noisy_values_are_refused(shop: Shop) -> None:
+    shop.releases(shop.series("level"), [(T + n, [1.0], [n, n]) for n in range(10)])
     with shop.database.reader() as reader:
-        source = storage.Samples(reader, lambda: 10.0, max_samples=19)
-        with pytest.raises(EvaluationError, match="more than 19 samples"):
-            list(source.levels([1], T - 1, T + 100))
+        source = storage.Samples(reader, lambda: 10.0, max_samples=9)
+        with pytest.raises(EvaluationError, match="more than 9 samples"):
+            list(source.releases([1], T - 1, T + 100))
 
 
 def test_too_many_values_are_refused() -> None:
@@ -206,11 +295,28 @@ def test_a_question_ends_when_its_time_is_over(shop: Shop) -> None:
         impatient.instant("sum(rate(http_requests_total[5m]))", T + 600_000)
 
 
-def test_windows_that_would_take_too_long_are_refused_before_they_are_looked_at(shop: Shop) -> None:
-    shop.points(shop.series("level"), [(T + n * 1000, n) for n in range(2000)])
-    hurried = Engine(shop.database, {}, seconds=3)
-    with pytest.raises(EvaluationTimeoutError, match="longer step or shorter ranges"):
-        hurried.range("deriv(level[1h])", T + 2_000_000, T + 4_000_000, 400)
+def test_windows_that_take_too_long_are_ended(shop: Shop) -> None:
+    level = shop.series("level")
+    with shop.database.write() as connection:
+        connection.execute(
+            "INSERT INTO recent_points (series, stream, time, value, created_at) SELECT $id, 1,"
+            " make_timestamp_ns(($origin + n * 100) * 1000000), n % 1000, make_timestamp(0)"
+            " FROM range(36000) t(n)",
+            {"id": level, "origin": T},
+        )
+    hurried = Engine(shop.database, {}, seconds=1)
+    with pytest.raises(EvaluationTimeoutError, match="longer"):
+        hurried.range("quantile_over_time(0.5, level[1h])", T + 3_000_000, T + 4_000_000, 100)
+
+
+def test_windows_that_would_hold_too_much_are_refused(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one window a digest is enough, where the function needs no more."""
+    shop.points(shop.series("level"), [(T + n, n) for n in range(20)])
+    for name, value in (("MOST_HELD", 1), ("SLICE", 1), ("_BLOCK", 3), ("_SOON", 0)):
+        monkeypatch.setattr(windowed, name, value)
+    assert shop.values("increase(level[1m])", T + 20) == pytest.approx([19], rel=0.1)
+    with pytest.raises(EvaluationError, match="more memory than the service may use"):
+        shop.values("quantile_over_time(0.5, level[1m])", T + 20)
 
 
 def test_numbers_that_do_not_exist_are_answered_as_such(shop: Shop) -> None:

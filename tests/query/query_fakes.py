@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
-from tests.store.store_fakes import SECOND
+from tests.store.store_fakes import SECOND, FakeRows, stream
 
 from blackhole.catalogue.definition import Definition
 from blackhole.query.run import Runner
-from blackhole.records import GuardedBatch, PrivacyLevel
+from blackhole.records import GuardedBatch, PrivacyLevel, StreamRow
 from blackhole.store.append import insert
 from blackhole.store.database import Database
 
@@ -51,6 +51,13 @@ ENTRIES = (
 )
 
 
+# Points come when they are sent, unless a test says otherwise.
+_ARRIVED = """
+UPDATE {table} SET created_at = least(created_at, CAST(time AS TIMESTAMP))
+WHERE created_at = make_timestamp($1::BIGINT)
+"""
+
+
 @dataclass
 class FakeCatalogue:
     entries: Sequence[Definition] = field(default=ENTRIES)
@@ -72,14 +79,40 @@ class Desk:
     database: Database
     now: float = NOW_S
     commits: int = 0
+    streams: set[int] = field(default_factory=set)
+    in_time: bool = True
+    guarded: set[int] = field(default_factory=set)
+    declared: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.runner = Runner(self.database, FakeCatalogue(), windows=WINDOWS, now=lambda: self.now)
 
     def store(self, given: GuardedBatch) -> None:
         self.commits += 1
+        assert isinstance(given.rows, FakeRows)
+        self.guarded |= {row.id for row in given.series if row.privacy_level.guarded}
+        rows = given.rows.with_streams(lambda series: 0 if series in self.guarded else series)
+        known = [row for row in given.streams if row.id not in self.streams]
+        self.streams |= {row.id for row in known}
+        known += [] if given.streams else self._new_streams(rows)
+        if not given.streams:
+            rows = rows.begun({row.id for row in known})
+        created_us = NOW // 1000 + self.commits
         with self.database.write() as connection:
-            insert(connection, given.rows, given.series, given.streams, created_us=NOW // 1000 + self.commits)
+            new = [row for row in given.series if row.id not in self.declared]
+            self.declared |= {row.id for row in new}
+            insert(connection, rows, new, known, created_us=created_us)
+            for table in ("recent_points", "recent_histogram_points", "intervals") if self.in_time else ():
+                connection.execute(_ARRIVED.format(table=table), [created_us])
+
+    def _new_streams(self, rows: FakeRows) -> Iterator[StreamRow]:
+        """Of each stream that has rows, as the guard would have said."""
+        points = {(row.stream, row.series) for row in rows.all_points}
+        distributions = {(row.stream, row.series) for row in rows.all_histograms}
+        for number, of in sorted(pair for pair in points | distributions if pair[0] > 0):
+            if number not in self.streams:
+                self.streams.add(number)
+                yield stream(number, of, delta=True)
 
 
 def desk(directory: Path) -> Desk:

@@ -75,6 +75,7 @@ def test_filters_of_a_private_metric_choose_among_the_attributes_that_were_kept(
                     n,
                     "p2p.peer.connections",
                     MetricType.UPDOWNCOUNTER,
+                    unit="1",
                     level=PrivacyLevel.SENSITIVE,
                     attributes=f'{{"peer.type":"{kind}"}}',
                 )

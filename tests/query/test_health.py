@@ -53,9 +53,8 @@ def test_a_service_is_shown_with_its_rates_latency_and_use(asked: Desk) -> None:
         )
     )
     node = health(asked)["node"]
-    # Thirteen exports from 60 s ago until now.
-    assert node.request_rate == pytest.approx(13 * 10 / 60)
-    assert node.error_rate == pytest.approx(13 / 60)
+    assert node.request_rate == pytest.approx(2.0)
+    assert node.error_rate == pytest.approx(0.2)
     assert node.p95_ms == pytest.approx(15.0)
     assert node.memory_bytes == 1000.0
     assert node.cpu_percent in {40.0, 42.0}
@@ -155,3 +154,121 @@ def test_a_guarded_series_does_not_tell_when_a_service_was_heard_of(asked: Desk)
     )
     asked.store(batch([Point(1, NOW, 7.0)], series=[guarded]))
     assert health(asked) == {}
+
+
+def test_processes_of_one_name_are_added_up_and_counted(asked: Desk) -> None:
+    beats = [
+        Point(number, NOW - age * SECOND, value, stream=10 * number + process)
+        for number, values in ((1, (40.0, 30.0, 20.0)), (2, (100.0, 200.0, 300.0)))
+        for process, value in enumerate(values)
+        for age in (3, 13, 23, 33)
+    ]
+    requests = [
+        Histogram(3, NOW - age * SECOND, 10, 100.0, (10.0, 20.0), (10 - slow, slow, 0), stream=30 + process)
+        for process, slow in enumerate((0, 0, 10))
+        for age in (3, 13, 23, 33)
+    ]
+    # This one ended some minutes ago: what it held is free again.
+    gone = [Point(2, NOW - (200 + age) * SECOND, 900.0, stream=29) for age in (0, 10, 20)]
+    asked.store(
+        batch(
+            [*beats, *gone],
+            requests,
+            series=[
+                of("pool", 1, "process.cpu.usage", MetricType.GAUGE, "percent"),
+                of("pool", 2, "process.memory.usage", MetricType.GAUGE, "bytes"),
+                of("pool", 3, "http.server.duration", MetricType.HISTOGRAM, "ms"),
+            ],
+        )
+    )
+    pool = health(asked)["pool"]
+    assert (pool.cpu_percent, pool.memory_bytes, pool.processes) == (90.0, 600.0, 3)
+    assert pool.p95_ms == pytest.approx(18.5)  # of all that was observed: a third took 10 to 20 ms
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit", "value", "percent"),
+    [
+        ("process.cpu.usage", "percent", 42.0, 42.0),
+        ("process.cpu.usage", "%", 42.0, 42.0),
+        ("process.cpu.usage", "1", 0.42, 42.0),  # Micrometer
+        ("process.cpu.usage", "", 0.42, 42.0),
+        ("process.cpu.utilization", "1", 0.42, 42.0),
+        ("jvm.cpu.recent_utilization", "1", 0.42, 42.0),
+        ("process.runtime.cpython.cpu.utilization", "1", 0.42, 42.0),
+        ("container.cpu.usage", "{cpu}", 0.42, 42.0),
+        ("system.cpu.usage", "1", 0.42, None),
+    ],
+)
+def test_cpu_is_in_percent_whatever_unit_it_came_in(
+    asked: Desk, metric: str, unit: str, value: float, percent: float | None
+) -> None:
+    asked.store(batch(every(1, 5, value, times=3), series=[of("app", 1, metric, MetricType.GAUGE, unit)]))
+    found = health(asked)["app"].cpu_percent
+    assert found == (None if percent is None else pytest.approx(percent))
+
+
+@pytest.mark.parametrize(("unit", "each"), [("s", 3.0), ("ns", 3e9)])
+def test_cpu_seconds_a_second_are_percent_of_one_core(asked: Desk, unit: str, each: float) -> None:
+    series = [
+        of("app", number, "process.cpu.time", MetricType.COUNTER, unit, state=state)
+        for number, state in ((1, "user"), (2, "system"))
+    ]
+    asked.store(batch([*every(1, 60, each), *every(2, 60, each)], series=series))
+    assert health(asked)["app"].cpu_percent == pytest.approx(10.0)
+    assert health(asked)["app"].sources.cpu == ["process.cpu.time"]
+
+
+def test_what_nobody_tells_is_unknown_and_what_told_the_rest_is_named(asked: Desk) -> None:
+    asked.store(
+        batch(
+            every(1, 60, 120.0),
+            series=[of("plain", 1, "plain.requests.total", MetricType.COUNTER)],
+        )
+    )
+    plain = health(asked)["plain"]
+    assert plain.request_rate == pytest.approx(2.0)
+    assert (plain.error_rate, plain.p95_ms, plain.processes) == (None, None, None)
+    assert (plain.sources.requests, plain.sources.errors) == (["plain.requests.total"], [])
+
+
+def test_a_convention_that_a_service_has_left_does_not_count_any_more(asked: Desk) -> None:
+    newer = [Histogram(1, NOW - age * SECOND, 60, 6.0, (0.1,), (60, 0), stream=1) for age in (200, 210, 220)]
+    older = [Histogram(2, NOW - age * SECOND, 10, 50.0, (0.1,), (10, 0), stream=2) for age in range(1, 99, 5)]
+    asked.store(
+        batch(
+            histograms=[*newer, *older],
+            series=[
+                of("api", 1, "http.server.request.duration", MetricType.HISTOGRAM, "s"),
+                of("api", 2, "http.server.duration", MetricType.HISTOGRAM, "ms"),
+            ],
+        )
+    )
+    api = health(asked)["api"]
+    assert api.sources.requests == ["http.server.duration"]
+    assert api.request_rate == pytest.approx(2.0)
+
+
+def test_durations_of_buckets_count_where_the_first_source_has_none(asked: Desk) -> None:
+    asked.store(
+        batch(
+            histograms=[
+                Histogram(1, NOW - SECOND, 60, 6.0, stream=1),
+                Histogram(2, NOW - SECOND, 60, 6.0, (10.0, 20.0), (0, 60, 0), stream=2),
+            ],
+            series=[
+                of("api", 1, "http.server.requests", MetricType.HISTOGRAM, "milliseconds", status="200"),
+                of(
+                    "api",
+                    2,
+                    "traces.span.metrics.duration",
+                    MetricType.HISTOGRAM,
+                    "ms",
+                    **{"span.kind": "SPAN_KIND_SERVER", "status.code": "STATUS_CODE_OK"},
+                ),
+            ],
+        )
+    )
+    api = health(asked)["api"]
+    assert api.p95_ms == pytest.approx(19.5)
+    assert api.sources.durations == ["traces.span.metrics.duration"]

@@ -4,6 +4,7 @@ from tests.store.store_fakes import SECOND, Histogram, Point, batch, series
 
 from blackhole.query.reports import Newest
 from blackhole.records import MetricType, PrivacyLevel, format_time
+from blackhole.store.seal import Sealer
 
 
 def network(asked: Desk) -> dict[str, Newest]:
@@ -85,3 +86,38 @@ def test_the_newest_of_several_streams_counts(asked: Desk) -> None:
 def test_an_empty_database_has_nothing_to_show(asked: Desk) -> None:
     assert asked.runner.network().series == []
     assert asked.runner.health().services == []
+
+
+def test_what_is_sealed_between_two_looks_is_still_there(asked: Desk) -> None:
+    asked.store(
+        batch(
+            [Point(3, NOW - n * SECOND, 50.0, stream=3) for n in range(400, -1, -10)],
+            [
+                Histogram(5, NOW - n * SECOND, 4, 60.0, (10.0, 20.0), (0, 4, 0), stream=5)
+                for n in range(400, -1, -10)
+            ],
+            series=[
+                series(3, "process.cpu.usage", unit="percent", attributes='{"service.name":"node"}'),
+                series(5, "p2p.discovery.latency", MetricType.HISTOGRAM, unit="ms"),
+            ],
+        )
+    )
+
+    def levels() -> list[float | None]:
+        return [one.value for one in asked.runner.performance().series]
+
+    assert levels() == [50.0]
+    assert Sealer(asked.database, pause=0).apply()
+    for later in (11, 22):
+        asked.now = NOW_S + later
+        assert (later, levels()) == (later, [50.0])
+
+
+def test_a_look_back_tells_the_last_minute_as_a_look_does(asked: Desk) -> None:
+    fill(asked)
+    once = network(asked), asked.runner.performance()
+    asked.now = NOW_S + 1
+    again = network(asked), asked.runner.performance()
+    assert [set(one) for one in (once[0], again[0])] == [set(once[0])] * 2
+    assert [one.value for one in once[1].series] == [one.value for one in again[1].series]
+    assert once[0]["p2p.discovery.latency"].value == again[0]["p2p.discovery.latency"].value

@@ -198,3 +198,15 @@ def test_rows_that_only_the_head_has_are_told_as_pending(asked: Desk) -> None:
     page = runner(asked, START + HOUR).privacy_ledger()
     assert page.head is not None
     assert [to_row(entry) for entry in page.head.pending] == book.rows[-1:]
+
+
+def test_what_is_charged_and_what_is_allowed_meanwhile_is_told_at_once(asked: Desk) -> None:
+    catalogue = FakeCatalogue(ENTRIES)
+    told = Runner(asked.database, catalogue, windows=Config(), now=lambda: (START + 12 * HOUR) / 1e9)
+    assert told.privacy_budget().spent == told.privacy_budget().spent == 0.0
+
+    told.recatalogue(FakeCatalogue(ENTRIES[:1]))
+    assert len(told.privacy_budget().metrics) == len(ENTRIES[:1])
+
+    keep(asked.database, a_day(range(12)).rows)
+    assert (told.privacy_budget().spent or 0.0) > 0.0

@@ -68,8 +68,8 @@ def questions(chance: random.Random) -> list[Query]:
         name = chance.choice(list(METRICS))
         more = {
             MetricType.GAUGE: ("p50", "p99"),
-            MetricType.COUNTER: ("rate", "p90"),
-            MetricType.HISTOGRAM: ("rate", "p95"),
+            MetricType.COUNTER: ("p50", "p90"),
+            MetricType.HISTOGRAM: ("p50", "p95"),
         }[METRICS[name]]
         start = NOW_S - chance.randrange(HOUR, 2 * DAY)
         if chance.random() < 0.3:
@@ -171,4 +171,85 @@ def test_percentiles_of_many_sealed_histograms_do_not_run_out_of_memory(tmp_path
         Query("node.request.duration", first, NOW_S, aggregation="p50", interval="1d")
     )
     assert [point.value for point in answer.series[0].points] == [pytest.approx(7.0)] * 3
+    place.database.close()
+
+
+def test_the_row_before_a_range_may_have_had_other_bounds(tmp_path: Path) -> None:
+    place = desk(tmp_path)
+    first = (NOW_S // DAY - 1) * DAY
+    rows = [
+        Histogram(1, (first + n * 60) * SECOND, 60, 60.0, (2.0 if n % 40 == 30 else 1.0,), (60, 0), stream=1)
+        for n in range(180)
+    ]
+    known = series(1, "node.request.duration", MetricType.HISTOGRAM)
+    place.store(batch((), rows, series=[known], streams=[stream(1, 1)]))
+    settle(place)
+    assert Sealer(place.database, pause=0).apply()
+    start = first + 150 * 60 + 30
+    asked = Query("node.request.duration", start, start + 600, aggregation="rate", interval="2m")
+    (answer,) = place.runner.query(asked).series
+    assert [point.value for point in answer.points] == [pytest.approx(1.0)] * 6
+    place.database.close()
+
+
+@pytest.mark.parametrize("state", ["recent", "sealed"])
+@pytest.mark.parametrize("kind", [MetricType.COUNTER, MetricType.HISTOGRAM])
+def test_a_rate_is_held_in_a_range_that_begins_after_the_last_export(
+    tmp_path: Path, state: str, kind: MetricType
+) -> None:
+    """As of the last forty seconds of who exports each minute, beside who does so each second."""
+    place = desk(tmp_path)
+    rows = [series(n, "node.requests.total", kind, unit="1", attributes=f'{{"n":"{n}"}}') for n in (1, 2)]
+    sent = [(1, at, 600) for at in range(NOW_S - 3650, NOW_S - 109, 60)] + [(1, NOW_S - 50, 120)]
+    sent += [(2, at, 1) for at in range(NOW_S - 3600, NOW_S + 1)]
+    if kind is MetricType.COUNTER:
+        given = batch([Point(n, at * SECOND, grew, stream=n) for n, at, grew in sent], series=rows)
+    else:
+        some = [Histogram(n, at * SECOND, grew, 1.0, (1.0,), (grew, 0), stream=n) for n, at, grew in sent]
+        given = batch(histograms=some, series=rows)
+    place.store(given)
+    if state == "sealed":
+        with place.database.write() as connection:
+            # The quick one has rows that are not sealed yet, as after a start.
+            for table in ("recent_points", "recent_histogram_points"):
+                connection.execute(f"UPDATE {table} SET created_at = make_timestamp(1) WHERE series = 1")
+        assert Sealer(place.database, busy=lambda: False, pause=0).apply()
+        with place.database.write() as connection:
+            for table in ("chunks", "histogram_chunks"):
+                connection.execute(f"UPDATE {table} SET created_at = last")
+    answer = place.runner.query(
+        Query(
+            "node.requests.total", start_time=NOW_S - 40, end_time=NOW_S, aggregation="rate", interval="10s"
+        )
+    )
+    assert [point.value for point in answer.series[0].points] == pytest.approx(
+        [3.0] * len(answer.series[0].points)
+    )
+    assert len(answer.series[0].points) >= 4
+    place.database.close()
+
+
+def test_sums_of_hours_answer_also_where_the_range_ends_within_an_hour(tmp_path: Path) -> None:
+    """Else each chunk of a month would be unpacked, whenever somebody asks until now."""
+    place = desk(tmp_path)
+    end = NOW_S // 3600 * 3600
+    sent = [Point(1, at * SECOND, 60.0, stream=1) for at in range(end - 24 * 3600, end - 3600, 60)]
+    place.store(batch(sent, series=[series(1, "node.requests.total", MetricType.COUNTER, unit="1")]))
+    with place.database.write() as connection:
+        connection.execute("UPDATE recent_points SET created_at = make_timestamp(1)")
+    assert Sealer(place.database, pause=0).apply()
+    with place.database.write() as connection:
+        connection.execute("UPDATE chunks SET grown = list_transform(grown, lambda one: 3 * one)")
+    answer = place.runner.query(
+        Query(
+            "node.requests.total",
+            start_time=end - 12 * 3600,
+            end_time=end + 1234,
+            aggregation="rate",
+            interval="1h",
+        )
+    )
+    values = [point.value for point in answer.series[0].points][1:-1]
+    assert len(values) >= 8
+    assert values == pytest.approx([3.0] * len(values))
     place.database.close()

@@ -305,13 +305,24 @@ def test_a_sender_that_asks_first_is_refused_before_it_sends(receivers: Receiver
     assert statuses(answer) == [100, 200]
 
 
-def test_an_offered_upgrade_is_refused_because_its_body_could_not_be_read(receivers: Receivers) -> None:
-    offer = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "Content-Length: 2")
-    answer = receivers.raw(head(*offer) + b"ab", pause=0.1)
-    assert statuses(answer) == [400]
-    assert b"connection: close" in answer
-    assert not receivers.intake.payloads
-    assert receivers.request(b"", upgrade="h2c").status == 200
+OFFER = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA")
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 50])
+@pytest.mark.parametrize("offer", [OFFER, ("connection: keep-alive, Upgrade", "upgrade: websocket")])
+def test_an_offered_upgrade_is_passed_over(receivers: Receivers, offer: tuple[str, ...], pieces: int) -> None:
+    """As the JDK's HttpClient and `curl --http2` offer one with each first request."""
+    whole = head(*offer, "Content-Length: 2") + b"ab" + head(*offer, "Content-Length: 3") + b"cde"
+    whole += head("Transfer-Encoding: chunked", *offer) + b"2\r\nfg\r\n0\r\n\r\n"
+    size = -(-len(whole) // pieces)
+    parts = [whole[at : at + size] for at in range(0, len(whole), size)]
+    answer = receivers.raw(*parts, pause=0.005)
+    assert statuses(answer) == [200, 200, 200]
+    assert [payload.body for payload in receivers.intake.payloads] == [b"ab", b"cde", b"fg"]
+
+
+def test_a_tunnel_is_no_offer(receivers: Receivers) -> None:
+    assert statuses(receivers.raw(b"CONNECT /v1/metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")) == [405]
 
 
 def test_many_at_once_wait_and_the_rest_is_told_to_come_back(start: Start) -> None:

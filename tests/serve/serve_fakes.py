@@ -24,7 +24,17 @@ from blackhole.query.language import Answer, Point, Query, Series, SqlAnswer
 from blackhole.query.promql.discovery import Span
 from blackhole.query.promql.engine import Result
 from blackhole.query.promql.names import Labels
-from blackhole.query.reports import HealthReport, MetricInfo, Newest, SeriesReport, ServiceHealth
+from blackhole.query.reports import (
+    HealthReport,
+    MetricInfo,
+    Newest,
+    SeriesReport,
+    ServiceHealth,
+    ServicesReport,
+    ServiceWork,
+    Sources,
+)
+from blackhole.query.scrape import Scrape
 from blackhole.records import BackupAnswer, BackupFile, Forget, Forgotten, Proof, StoredInsight
 from blackhole.serve.boards import Boards
 from blackhole.serve.services import PromQL, Services, Status
@@ -74,6 +84,7 @@ class FakeRunner:
         self.findings: list[list[Any]] = []
         self.news = PrivacyNews(0.75, "2026-11-24T00:00:00Z", MOMENT)
         self.points = [newest("p2p.discovery.latency", 12.5, method="dht")]
+        self.page = Scrape([])
         self.speeds = [newest("process.cpu.usage", 3.0, level="public", service="identity")]
 
     def query(self, query: Query) -> Answer:
@@ -99,12 +110,20 @@ class FakeRunner:
         self.computed += 1
         return HealthReport([ServiceHealth("identity", True, 2.0, 0.0, 8.0, 1.0, 5e7, MOMENT)])
 
+    def services(self, start: str | None = None, end: str | None = None) -> ServicesReport:
+        self._note((start, end))
+        work = ServiceWork("identity", 120.0, 3.0, 8.0, [], [], Sources(["identity.requests.total"]))
+        return ServicesReport(start or MOMENT, end or MOMENT, [work])
+
     def network(self) -> SeriesReport:
         self._note("network")
         return SeriesReport(list(self.points))
 
     def performance(self) -> SeriesReport:
         return SeriesReport(list(self.speeds))
+
+    def scrape(self) -> Scrape:
+        return self.page
 
     def metrics(self) -> Sequence[MetricInfo]:
         return [

@@ -69,3 +69,27 @@ def test_unusable_tls_files_are_refused(files: tuple[str, str]) -> None:
 
 async def test_stopping_what_never_started_is_nothing() -> None:
     await server().stop(1)
+
+
+async def test_an_offer_of_http_2_is_passed_over_and_its_body_read() -> None:
+    async def echo(asked: Request) -> Response:
+        return Response(await asked.body())
+
+    running = AsgiServer(
+        Starlette(routes=[Route("/echo", echo, methods=["POST"])]), name="test server", flag="--listen"
+    )
+    port = await running.start("127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    offer = (
+        b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"
+    )
+    for body in (b"one", b"two"):
+        writer.write(b"POST /echo HTTP/1.1\r\nHost: localhost\r\n" + offer)
+        writer.write(b"Content-Length: %d\r\n\r\n" % len(body))
+        await asyncio.sleep(0.02)
+        writer.write(body)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200")
+        assert await reader.readexactly(3) == body
+    writer.close()
+    await running.stop(1)

@@ -1,10 +1,14 @@
 """Prometheus text: the service itself and public values; nothing of guarded metrics."""
 
+import math
 import re
 
 import httpx
 import pytest
-from tests.serve.serve_fakes import FakeService, newest
+from tests.serve import page_of_prometheus
+from tests.serve.serve_fakes import FakeService
+
+from blackhole.query.scrape import Scrape, Scraped
 
 pytestmark = pytest.mark.anyio
 
@@ -47,29 +51,58 @@ async def test_durations_are_histograms(client: httpx.AsyncClient) -> None:
     assert 'blackhole_request_duration_seconds_bucket{le="+Inf"} 7' in lines
 
 
+def gauge(name: str, value: float, **labels: str) -> Scraped:
+    return Scraped(name, "gauge", "about it", [("", labels, value)])
+
+
 async def test_no_name_stands_twice(client: httpx.AsyncClient, service: FakeService) -> None:
-    service.runner.points = [newest("blackhole.memory.bytes", 5.0, level="public")]
-    names = [line.split(" ")[2] for line in (await text_of(client)).splitlines() if line.startswith("# TYPE")]
-    assert len(names) == len(set(names))
+    service.runner.page = Scrape(
+        [gauge("blackhole_memory_bytes", 5.0), gauge("blackhole_requests_total", 6.0)]
+    )
+    families = page_of_prometheus.read(await text_of(client))
+    for name, value in (("blackhole_memory_bytes_gauge", 5), ("blackhole_requests_total_gauge", 6)):
+        assert families[name].samples == {("", ()): value}
 
 
-async def test_only_public_values_are_shown(client: httpx.AsyncClient, service: FakeService) -> None:
-    levels = ("public", "internal", "sensitive", "highly_sensitive")
-    service.runner.points = [newest(f"p2p.{level}.x", 5.0, level=level, region="eu") for level in levels]
+async def test_families_are_written_as_they_are(client: httpx.AsyncClient, service: FakeService) -> None:
+    samples = [
+        ("_bucket", {"le": "1"}, 1.0),
+        ("_bucket", {"le": "+Inf"}, 2.0),
+        ("_sum", {}, 3.5),
+        ("_count", {}, 2.0),
+    ]
+    service.runner.page = Scrape([Scraped("size", "histogram", "How large", samples)], left_out=3)
+    lines = (await text_of(client)).splitlines()
+    assert lines[-7:] == [
+        "# HELP size How large",
+        "# TYPE size histogram",
+        'size_bucket{le="1"} 1.0',
+        'size_bucket{le="+Inf"} 2.0',
+        "size_sum 3.5",
+        "size_count 2.0",
+        "# 3 more public series are left out",
+    ]
+
+
+async def test_nothing_of_guarded_metrics_is_shown(client: httpx.AsyncClient) -> None:
     text = await text_of(client)
-    assert 'p2p_public_x{region="eu"} 5.0' in text
-    assert not any(level in text for level in levels[1:])
     assert "user.active" not in text
     assert "waits for noise" not in text
 
 
-async def test_labels_are_escaped_and_absent_values_left_out(
-    client: httpx.AsyncClient, service: FakeService
-) -> None:
-    service.runner.points = [
-        newest("a.b", 1.0, level="public", **{"k.x": 'say "hi"\\\n'}),
-        newest("a.c", None, level="public"),
+async def test_texts_are_escaped_and_numbers_spelled(client: httpx.AsyncClient, service: FakeService) -> None:
+    families = [
+        Scraped("a_b", "gauge", 'of "x"\n\\', [("", {"k_x": 'say "hi"\\\n'}, 1.0)]),
+        *(gauge(f"n{number}", value) for number, value in enumerate((math.inf, -math.inf, math.nan))),
+        gauge("odd", 1.0, k="\ud800"),
     ]
+    service.runner.page = Scrape(families)
     text = await text_of(client)
+    page_of_prometheus.read(text)
     assert 'a_b{k_x="say \\"hi\\"\\\\\\n"} 1.0' in text
-    assert "a_c" not in text
+    assert '# HELP a_b of "x"\\n\\\\\n' in text
+    assert [f"n{number} {word}" in text for number, word in enumerate(("+Inf", "-Inf", "NaN"))] == [True] * 3
+
+
+async def test_the_page_is_valid(client: httpx.AsyncClient) -> None:
+    page_of_prometheus.read(await text_of(client))

@@ -166,10 +166,14 @@ async def test_since_resumes_after_that_message(port: int, service: FakeService)
     assert [message["data"]["series"][0]["value"] for message in messages] == [2.0, 3.0]
 
 
-async def test_since_of_an_earlier_run_starts_afresh(port: int) -> None:
-    async with connect(address(port, "?since=123456")) as socket:
+@pytest.mark.parametrize("since", [1, 123_456, 1_700_000_000_000, 9_000_000_000_000_000])
+async def test_since_of_another_run_starts_afresh_and_says_that_something_was_missed(
+    port: int, since: int
+) -> None:
+    async with connect(address(port, f"?since={since}")) as socket:
         hello, *messages = await take(socket, 6)
-    assert hello["data"]["sequence"] == 0
+    assert hello["data"]["sequence"] > 1_700_000_000_000
+    assert hello["data"]["missed"] >= 1
     assert {message["type"] for message in messages} == KINDS
 
 

@@ -7,12 +7,14 @@ import shutil
 import threading
 from collections import defaultdict
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, stream
+from tests.store import rates
+from tests.store.store_fakes import SECOND, Histogram, Interval, Point, batch, series, stream
 from tests.store.test_retention import FakeCatalogue
 
 from blackhole.config import Config, Duration
@@ -37,6 +39,16 @@ METRICS = {
 SUMMED = frozenset(name for name in METRICS if name.startswith("summed."))
 POINTS = "SELECT stream, epoch_ns(time), series, value, cumulative FROM points ORDER BY 1, 2"
 HISTOGRAMS = "SELECT stream, epoch_ns(time), series, count, sum, buckets FROM histogram_points ORDER BY 1, 2"
+INTERVALS = """
+SELECT stream, epoch_ns(time), series, epoch_ns(since), value, total, estimated, period FROM intervals
+ORDER BY 1, 2
+"""
+SINCE = """
+SELECT stream, epoch_ns(start), epoch_ns(since) FROM chunks
+UNION ALL SELECT stream, epoch_ns(start), epoch_ns(since) FROM histogram_chunks
+"""
+# Over more than this, the core always says what was counted.
+LONG = 600 * SECOND
 # Of each sealed point, the last one that it goes with.
 SEALED_WITH = " UNION ALL ".join(
     "SELECT stream, epoch_ns(start) + place * step + coalesce(away, 0), epoch_ns(last) FROM ("
@@ -81,6 +93,7 @@ class Source:
     series: int
     time: int
     reached: float = 0.0
+    last: int | None = None
 
 
 class Machine:
@@ -94,8 +107,11 @@ class Machine:
         self.done: list[str] = []
         self.points: dict[Key, Row] = {}
         self.histograms: dict[Key, Row] = {}
+        self.intervals: dict[Key, Row] = {}
+        self.before: dict[Key, int | None] = {}
         self.sums: dict[tuple[str, int], tuple[int, float]] = {}
         self.sources: list[Source] = []
+        self._added: list[Key] = []
         self.streams = self.commits = 0
         self.database = self._open(directory / "0" / "a.duckdb")
         with self.database.write() as connection:
@@ -126,15 +142,18 @@ class Machine:
     def commit(self, *, late: bool = True) -> None:
         points: list[Point] = []
         histograms: list[Histogram] = []
+        intervals: list[Interval] = []
         fresh = [self._new_source() for _ in range(self.chance.randrange(3) if self.sources else 3)]
         for source in [*fresh, *self.chance.sample(self.sources, min(len(self.sources), 4))]:
             if not late:
                 source.time = max(source.time, self.now - DAY_NS)
             self._add(source, points, histograms)
+            intervals += self._intervals(source)
         known = {row.id for row in self.database.series()}
         given = batch(
             points,
             histograms,
+            intervals=intervals,
             series=[
                 series(source.series, source.metric, METRICS[source.metric])
                 for source in {source.series: source for source in fresh}.values()
@@ -191,7 +210,7 @@ class Machine:
         self.sources = [source for source in self.sources if source.number not in gone]
         for rows in (self.points, self.histograms):
             for key in [key for key in rows if key[0] in gone]:
-                del rows[key]
+                self._drop(rows, key)
         self.sums = {key: told for key, told in self.sums.items() if key[0] != metric}
 
     def crash(self) -> None:
@@ -220,10 +239,31 @@ class Machine:
         assert [row[:3] for row in hours[0]] == [row[:3] for row in hours[1]]
         for row, other in zip(*hours, strict=True):
             assert math.isclose(row[3], other[3], rel_tol=1e-9, abs_tol=1e-9)
+        self._check_intervals()
         self._check_finding()
 
     def close(self) -> None:
         self.database.close()
+
+    def _check_intervals(self) -> None:
+        """A row before that retention took may be unknown, and then the one before that counts."""
+        with self.database.reader() as reader:
+            intervals = {(row[0], row[1]): row[2:] for row in reader.rows(INTERVALS).rows}
+            chunks = reader.rows(SINCE).rows
+        stored = self.points.keys() | self.histograms.keys()
+        assert {key: row for key, row in intervals.items() if self._goes_on(key, stored)} == self.intervals
+        assert intervals.keys() <= stored
+        for number, start, since in chunks:
+            key = number, start
+            if key in self.intervals:
+                assert since is None
+            elif self._goes_on(key, stored):
+                assert since == self.before[key]
+        assert rates.differences(self.database) == []
+
+    def _goes_on(self, key: Key, stored: AbstractSet[Key]) -> bool:
+        before = self.before[key]
+        return key in self.intervals or before is None or (key[0], before) in stored
 
     def _check_finding(self) -> None:
         stored = [*self.points, *self.histograms]
@@ -235,8 +275,9 @@ class Machine:
             return
         source = self.chance.choice(self.sources)
         state = self.database.recall([source.number.to_bytes(16, "big")])
-        times = [time for number, time in known if number == source.number]
-        assert [one.time_ns for one in state.values()] == ([max(times, default=0)] if state else [])
+        times = sorted((time for number, time in known if number == source.number), reverse=True)
+        told = [[one.time_ns, *one.earlier_ns] for one in state.values()]
+        assert told == ([times[:10] or [0]] if state else [])
 
     def _open(self, path: Path) -> Database:
         database = Database.open(path, clock=lambda: self.now)
@@ -300,11 +341,14 @@ class Machine:
 
     def _add(self, source: Source, points: list[Point], histograms: list[Histogram]) -> None:
         step = self.chance.choice([SECOND, 60 * SECOND, 3600 * SECOND])
+        self._added = []
         for _ in range(self.chance.randrange(1, 30)):
             source.time += step + self.chance.choice([0, 0, 1, 7])
             if source.time > self.now:
                 break
             key = source.number, source.time
+            self.before[key], source.last = source.last, source.time
+            self._added.append(key)
             if METRICS[source.metric] is MetricType.HISTOGRAM:
                 buckets = tuple(self.chance.randrange(4) for _ in range(3))
                 count, total = sum(buckets), round(self.chance.uniform(0, 9), 2)
@@ -318,6 +362,28 @@ class Machine:
                 point = self._point(source)
                 points.append(point)
                 self.points[key] = (source.series, point.value, point.cumulative)
+
+    def _intervals(self, source: Source) -> list[Interval]:
+        """What the core would say of the points that were added: of some, and of those after a long time."""
+        found: list[Interval] = []
+        if METRICS[source.metric] not in {MetricType.COUNTER, MetricType.HISTOGRAM}:
+            return found
+        rows = self.histograms if METRICS[source.metric] is MetricType.HISTOGRAM else self.points
+        for key in self._added:
+            before, (_, value, *rest) = self.before[key], rows[key]
+            if before is None or key[1] - before > LONG or self.chance.random() < 0.1:
+                since = self.chance.choice(
+                    [before or key[1] - SECOND, key[1] - self.chance.randrange(2 * LONG)]
+                )
+                total = rest[0] if rows is self.histograms else None
+                estimated, period = self.chance.random() < 0.5, self.chance.choice([None, SECOND])
+                found.append(Interval(source.series, *key, since, float(value), total, estimated, period))
+                self.intervals[key] = (source.series, since, float(value), total, estimated, period)
+        return found
+
+    def _drop(self, rows: dict[Key, Row], key: Key) -> Row:
+        self.intervals.pop(key, None)
+        return rows.pop(key)
 
     def _point(self, source: Source) -> Point:
         value = round(self.chance.uniform(-50, 50), self.chance.choice([0, 2, 12])) + 0.0
@@ -338,7 +404,7 @@ class Machine:
                 key for key in rows if last.get(key, key[1]) < self._until(metrics[key[0]], key not in last)
             ]
             for key in old:
-                row = rows.pop(key)
+                row = self._drop(rows, key)
                 if metrics[key[0]] in SUMMED:
                     count, total = row[1:3] if rows is self.histograms else (1, row[1])
                     added[metrics[key[0]], key[1] // DAY_NS * DAY_NS].append((int(count), float(total)))

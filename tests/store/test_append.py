@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from tests.store.store_fakes import FakeRows, Histogram, Point, batch, series, stream
+from tests.store.store_fakes import FakeRows, Histogram, Interval, Point, batch, series, stream
 
 from blackhole.errors import OverloadedError, QuestionsEndedError, StoreError
 from blackhole.records import ArrowExporter, GuardedBatch
@@ -381,3 +381,40 @@ def test_what_was_answered_survives_kill_9_with_its_series_and_stream(tmp_path: 
     assert set(told) <= set(found)
     assert len(found) == len(set(found))
     assert whole == [(len(found),)]
+
+
+def test_a_stream_is_stored_with_its_kin_and_an_increment_with_what_it_was_counted_over(
+    database: Database,
+) -> None:
+    given = batch(
+        [Point(1, NOW, 5.0, stream=2, cumulative=5.0)],
+        series=[series(1)],
+        streams=[
+            stream(2, 1, raw=2**64 - 1, kin=7, start_ns=NOW - 9),
+            stream(3, 1, raw=8, kin=None, delta=True),
+            stream(4, 1),
+        ],
+        intervals=[
+            Interval(1, 2, NOW, NOW - 9, 5.0, estimated=True, period_ns=60),
+            Interval(1, 3, NOW, NOW - 1, 2.0, 3.5),
+        ],
+    )
+    writer = Writer(database, commit_wait=0, batch_size=10, max_pending_rows=100)
+    writer.start()
+    writer.submit(given).result(20)
+    writer.close(20)
+    with database.reader() as reader:
+        streams = reader.rows("SELECT id, raw, kin, epoch_ns(start), delta FROM streams ORDER BY id").rows
+        intervals = reader.rows(
+            "SELECT series, stream, epoch_ns(time), epoch_ns(since), value, total, estimated, period"
+            " FROM intervals ORDER BY stream"
+        ).rows
+    assert streams == [
+        (2, 2**64 - 1, 7, NOW - 9, False),
+        (3, 8, None, None, True),
+        (4, None, None, None, False),
+    ]
+    assert intervals == [
+        (1, 2, NOW, NOW - 9, 5.0, None, True, 60),
+        (1, 3, NOW, NOW - 1, 2.0, 3.5, False, None),
+    ]

@@ -16,17 +16,21 @@ INSERT INTO series VALUES
     (2, 'shop.sales', 'counter', '', '{"color":"blue"}', 1, NULL, '2025-01-01'),
     (3, 'shop.visits', 'gauge', '', '{"color":"red","a/b~c.d":"x"}', 2, NULL, '2025-01-01'),
     (4, 'shopping', 'gauge', '', '{}', 0, NULL, '2025-01-01');
-INSERT INTO streams SELECT i, encode('key-of-stream-' || i), i, '2025-01-01' FROM range(1, 5) AS t(i);
+INSERT INTO streams SELECT i, encode('key-of-stream-' || i), i, '2025-01-01',
+    1234567890123456789 + i, 9876543210123456789 + i, '2025-01-01', false FROM range(1, 5) AS t(i);
 INSERT INTO recent_points SELECT i, i, '2025-01-01', i, i, '2025-01-01' FROM range(1, 5) AS t(i);
 INSERT INTO recent_histogram_points SELECT i, i, '2025-01-01', 1, 1, 1, 1, [1], [1, 0], 1, 1, [1], [1, 0],
     '2025-01-01' FROM range(1, 5) AS t(i);
+INSERT INTO intervals SELECT i, i, '2025-01-01', '2024-12-31', i, NULL, false, 60, '2025-01-01'
+    FROM range(1, 5) AS t(i);
 INSERT INTO released_lists SELECT i, '2025-01-01', NULL, [1, 2], '2025-01-01' FROM range(1, 5) AS t(i);
 INSERT INTO kept_spans SELECT i, '2025-01-01', 1, 1, 1, 1, '2025-01-01' FROM range(1, 5) AS t(i);
 INSERT INTO kept_logs SELECT i, '2025-01-01', 'a body of ' || i, '2025-01-01' FROM range(1, 5) AS t(i);
 INSERT INTO chunks SELECT i, i, '2025-01-01', '2025-01-01', 0, 1, NULL, 0, 0, 0, NULL, NULL, NULL, NULL,
-    [1.5], NULL, [1], [1.5], NULL, '2025-01-01', NULL, NULL FROM range(1, 5) AS t(i);
+    [1.5], NULL, [1], [1.5], NULL, '2025-01-01', NULL, NULL, '2024-12-31', 60, [1.5] FROM range(1, 5) AS t(i);
 INSERT INTO histogram_chunks SELECT i, i, '2025-01-01', '2025-01-01', 0, 1, NULL, [1], 2, [1], [1],
-    NULL, NULL, [1, 0], NULL, NULL, NULL, NULL, NULL, '2025-01-01' FROM range(1, 5) AS t(i);
+    NULL, NULL, [1, 0], NULL, NULL, NULL, NULL, NULL, '2025-01-01', '2024-12-31', 60
+    FROM range(1, 5) AS t(i);
 INSERT INTO metric_aggregates VALUES
     (1, '2025-01-01', 'shop.sales', 'sum', 1, 1, '{"color":"red"}', '2025-01-01'),
     (2, '2025-01-01', 'shop.sales', 'sum', 1, 1, '{"color":"blue"}', '2025-01-01'),
@@ -45,7 +49,7 @@ INSERT INTO releases SELECT 1, 'shop.visits', '2025-01-01', '2025-01-02', 'user'
 BOTH = ["shop.sales", "shopping"]
 OF_SERIES = (
     *("recent_points", "recent_histogram_points", "released_lists", "kept_spans", "kept_logs"),
-    *("chunks", "histogram_chunks", "streams"),
+    *("chunks", "histogram_chunks", "streams", "intervals"),
 )
 
 
@@ -105,7 +109,8 @@ def test_bytes_that_deleting_leaves_are_gone_after_forgetting(filled: Database) 
     """Keys that were deleted are in the file still after CHECKPOINT, and not after `forget`."""
     with filled.write() as connection:
         connection.execute(
-            "INSERT INTO streams SELECT i, unhex(md5(CAST(i AS VARCHAR))), 1, '2025-01-01'"
+            "INSERT INTO streams (id, key, series, created_at)"
+            " SELECT i, unhex(md5(CAST(i AS VARCHAR))), 1, '2025-01-01'"
             " FROM range(10, 40000) AS t(i)"
         )
     filled.checkpoint()
@@ -210,7 +215,7 @@ INSERT INTO recent_points SELECT 10 + n % 6, 1, '2025-01-01', (1234567 + 7919 * 
     FROM range(1500) AS t(n);
 INSERT INTO histogram_chunks SELECT 4, 4, '2025-01-01', '2025-01-01', 0, 3, NULL, NULL, NULL, [1, 1, 1],
     [round(sqrt(n), 4), round(sqrt(n + 1), 4) + round(sqrt(n + 2), 4), sqrt(n)],
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '2025-01-01' FROM range(16000) AS t(n);
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '2025-01-01', NULL, NULL FROM range(16000) AS t(n);
 """
 
 

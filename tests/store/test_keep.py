@@ -206,7 +206,7 @@ def test_spans_of_a_metric_that_is_not_kept_open_are_not_kept(tmp_path: Path) ->
         series=(),
         next_stream=1,
         created_ns=START,
-        recall=lambda _: {},
+        recall=lambda *_: {},
         find=lambda _: set(),
         clock_ns=lambda: START,
     )
@@ -222,7 +222,7 @@ def test_nothing_is_kept_unless_the_owner_says_so() -> None:
         series=(),
         next_stream=1,
         created_ns=START,
-        recall=lambda _: {},
+        recall=lambda *_: {},
         find=lambda _: set(),
         clock_ns=lambda: START,
     )

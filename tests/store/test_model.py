@@ -10,6 +10,7 @@ STEPS = int(os.environ.get("BLACKHOLE_MODEL_STEPS", "300"))
 A_LIFE = 100
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(max(STEPS // A_LIFE, 1)))
 def test_commits_chores_and_crashes_lose_nothing_and_repeat_nothing(tmp_path: Path, seed: int) -> None:
     machine = Machine(tmp_path, seed)

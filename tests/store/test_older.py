@@ -5,6 +5,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from tests.store import rates
 from tests.store.older import make
 
 from blackhole.store.database import Database
@@ -22,7 +23,7 @@ def sealed(database: Database) -> int:
     return int(rows[0][0])
 
 
-@pytest.mark.parametrize("schema", [6, 7])
+@pytest.mark.parametrize("schema", [6, 7, 8])
 def test_an_older_file_says_what_it_said_and_is_copied_first(tmp_path: Path, schema: int) -> None:
     with tarfile.open(OLDER / f"schema-{schema}.tar.xz") as packed:
         packed.extractall(tmp_path, filter="data")
@@ -38,6 +39,8 @@ def test_an_older_file_says_what_it_said_and_is_copied_first(tmp_path: Path, sch
     assert (before_sealing > 0) == (schema > 6)
     assert sealer.apply() == 80 * make.STREAMS - before_sealing
     assert make.told(database) == told
+    assert rates.from_points(database)
+    assert rates.differences(database) == []
     database.compact()
     database.close()
     again = Database.open(path, clock=lambda: make.NOW)

@@ -1,9 +1,13 @@
 import time
+from collections.abc import Callable
 
+import duckdb
 import pytest
 
 from blackhole.errors import QueryError
+from blackhole.records import ArrowExporter
 from blackhole.store.database import Database
+from blackhole.store.reader import Reader
 
 SLOW = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range * b.range = 7"
 
@@ -104,3 +108,93 @@ def test_a_snapshot_does_not_see_what_comes_later(database: Database) -> None:
 def test_values_never_show_in_the_repr_of_a_table(database: Database) -> None:
     with database.reader() as reader:
         assert "secret" not in repr(reader.rows("SELECT 'secret' AS a"))
+
+
+class Taker:
+    """What a door in the core does: reads a stream with the interpreter free, and fails with a ValueError."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[object, ...]] = []
+
+    def __call__(self, given: ArrowExporter) -> None:
+        with duckdb.connect(config={"threads": 1}) as connection:
+            try:
+                connection.register("given", given)
+                self.rows += connection.execute("FROM given").fetchall()
+            except duckdb.Error as error:
+                raise ValueError(str(error)) from None
+
+
+def test_an_answer_is_handed_on_as_an_arrow_stream(database: Database) -> None:
+    taker = Taker()
+    with database.reader() as reader:
+        reader.hand(
+            "SELECT range AS a, [range, NULL] AS b FROM range($end)"
+            " WHERE range IN (SELECT unnest($ids::BIGINT[]))",
+            {"end": 5000, "ids": [3, 4999, 9000]},
+            taker,
+        )
+        reader.hand("SELECT 'x'", {}, taker)
+        assert reader.rows("SELECT 1").rows == [(1,)]
+    assert taker.rows == [(3, [3, None]), (4999, [4999, None]), ("x",)]
+
+
+class Public:
+    """A connection of another DuckDB, with what is promised of each alone."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.execute = connection.execute
+        self.sql = connection.sql
+        self.interrupt = connection.interrupt
+
+
+def test_it_is_handed_on_by_any_duckdb(database: Database) -> None:
+    taker = Taker()
+    with duckdb.connect() as connection:
+        reader = Reader(Public(connection), database._watch, yields=False)  # type: ignore[arg-type]
+        reader.hand("SELECT range FROM range($end)", {"end": 3}, taker)
+        reader.hand("SELECT 'x'", {}, taker)
+    assert taker.rows == [(0,), (1,), (2,), ("x",)]
+
+
+def handed(database: Database, sql: str, *, timeout: float = 10.0) -> Callable[[], None]:
+    def ask() -> None:
+        with database.reader(yields=True) as reader:
+            reader.hand(sql, {}, Taker(), timeout=timeout)
+
+    return ask
+
+
+LATE = "SELECT if(range = 1000000, error('too late'), 'x') FROM range(1000001)"
+SLOWLY = "SELECT count(*) OVER () FROM range(3) UNION ALL " + SLOW
+GREEDY = "SELECT list(range::VARCHAR || 'xxxxxxxxxxxxxxxxxxxxxxxxxx') FROM range(9000000) GROUP BY range % 7"
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ("SELECT nothing", "nothing"),
+        (LATE, "too late"),
+        (SLOW, "longer than 0.2 s"),
+        (SLOWLY, "longer than 0.2 s"),
+    ],
+)
+def test_what_is_handed_on_ends_as_other_questions_do(database: Database, sql: str, words: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(QueryError, match=words):
+        handed(database, sql, timeout=0.2 if "longer" in words else 10)()
+    assert time.monotonic() - began < 8
+    with database.reader() as reader:
+        assert reader.rows("SELECT 1").rows == [(1,)]
+
+
+def test_what_is_handed_on_makes_way_for_writing(database: Database) -> None:
+    began = time.monotonic()
+    database.yield_when(lambda: time.monotonic() - began > 0.3)
+    with pytest.raises(QueryError, match="no memory left for questions"):
+        handed(database, SLOW, timeout=20)()
+
+
+def test_what_is_handed_on_may_not_take_all_memory(database: Database) -> None:
+    with pytest.raises(QueryError, match="needs more memory"):
+        handed(database, GREEDY, timeout=30)()

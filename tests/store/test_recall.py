@@ -1,8 +1,11 @@
+import pytest
 from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, stream
 
-from blackhole.records import StreamState
+from blackhole.records import MetricType, StreamState
 from blackhole.store.append import insert
 from blackhole.store.database import Database
+from blackhole.store.recall import MOST_KIN
+from blackhole.store.seal import Sealer
 
 
 def store(database: Database, points: list[Point], histograms: list[Histogram], streams: list[int]) -> None:
@@ -32,20 +35,55 @@ def test_the_last_state_of_every_known_stream_comes_back(database: Database) -> 
         [1, 2, 3, 4, 5],
     )
     keys = [stream(n, 0).key for n in (1, 2, 3, 4, 5, 6)]
-    assert database.recall(keys) == {
-        keys[0]: StreamState(1, 11, now, (now - SECOND, now - 5 * SECOND), value=32.0),
-        keys[1]: StreamState(2, 12, long_ago, value=5.0),
-        keys[2]: StreamState(3, 13, now),
-        keys[3]: StreamState(4, 14, now, (now - 1,), count=3, total=6.0, bounds=[1.0], buckets=[1, 2]),
-        keys[4]: StreamState(5, 15, 0),
-    }
+    states = [
+        StreamState(1, 11, now, (now - SECOND, now - 5 * SECOND), value=32.0, key=keys[0]),
+        StreamState(2, 12, long_ago, value=5.0, key=keys[1]),
+        StreamState(3, 13, now, key=keys[2]),
+        StreamState(4, 14, now, (now - 1,), count=3, total=6.0, bounds=[1.0], buckets=[1, 2], key=keys[3]),
+        StreamState(5, 15, 0, key=keys[4]),
+    ]
+    assert database.recall(keys) == {state.key: state for state in states}
 
 
 def test_as_many_times_come_back_as_the_core_compares(database: Database) -> None:
     times = [database.now_ns() - step * SECOND for step in range(20)]
     store(database, [Point(11, time, 1.0, stream=1) for time in times], [], [1])
     state = database.recall([stream(1, 0).key])[stream(1, 0).key]
-    assert (state.time_ns, list(state.earlier_ns)) == (times[0], times[1:9])
+    assert (state.time_ns, list(state.earlier_ns)) == (times[0], times[1:10])
+
+
+def test_of_who_sends_seldom_as_many_times_come_back(database: Database) -> None:
+    times = [database.now_ns() - step * 3600 * SECOND for step in range(20)]
+    store(database, [Point(11, time, 1.0, stream=1) for time in times], [], [1])
+    Sealer(database, pause=0).apply()
+    state = database.recall([stream(1, 0).key])[stream(1, 0).key]
+    assert (state.time_ns, list(state.earlier_ns)) == (times[0], times[1:10])
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_the_newest_streams_of_a_kin_come_back_with_what_tells_them_apart(
+    database: Database, *, sealed: bool
+) -> None:
+    now = database.now_ns()
+    numbers = range(1, MOST_KIN + 5)
+    told = [stream(n, 1, raw=100 + n % 2, kin=2**64 - 1, start_ns=now - 900 * SECOND + n) for n in numbers]
+    others = [stream(90, 1, raw=5, kin=6, delta=True), stream(91, 1)]
+    given = batch(
+        [Point(1, now - 800 * SECOND + n, 1.0, stream=n, cumulative=7.0 + n) for n in numbers],
+        series=[series(1, kind=MetricType.COUNTER)],
+        streams=[*told, *others],
+    )
+    with database.write() as connection:
+        insert(connection, given.rows, given.series, given.streams, created_us=1)
+    if sealed:
+        assert Sealer(database, pause=0, slices=(5, 5)).apply() in {0, len(numbers)}
+    states = database.recall([others[0].key], [2**64 - 1, 17])
+    assert states.keys() == {others[0].key, *(row.key for row in told[-MOST_KIN:])}
+    newest = states[told[-1].key]
+    assert (newest.raw, newest.kin, newest.start_ns) == (told[-1].raw, 2**64 - 1, told[-1].start_ns)
+    assert (newest.time_ns, newest.value) == (now - 800 * SECOND + numbers[-1], 7.0 + numbers[-1])
+    assert states[others[0].key] == StreamState(90, 1, 0, key=others[0].key, raw=5, kin=6, delta=True)
+    assert "18446744073709551615" not in repr(newest)
 
 
 def test_nothing_is_remembered_of_unknown_keys(database: Database) -> None:

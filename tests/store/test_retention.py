@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, stream
+from tests.store.store_fakes import SECOND, Histogram, Interval, Point, batch, series, stream
 
 from blackhole.catalogue.definition import Definition
 from blackhole.config import Config, Duration, Size
@@ -120,6 +120,29 @@ def test_old_points_leave_while_new_ones_are_committed(database: Database) -> No
         assert done.is_alive()  # its COMMIT waits for this one, never the other way round
     done.join(10)
     assert left(database) == {"a.b": [1], "c.d": [1]}
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_intervals_leave_with_their_points(database: Database, *, sealed: bool) -> None:
+    """Those of a chunk, too, of which the last point is younger."""
+    noon = database.now_ns() // DAY * DAY + DAY // 2
+    database._clock = lambda: noon
+    times = [noon - 31 * DAY + k * 6 * 3600 * SECOND for k in range(8)]
+    given = batch(
+        [Point(1, time, 1.0, stream=1) for time in times],
+        series=[series(1)],
+        streams=[stream(1, 1)],
+        intervals=[Interval(1, 1, time, time - SECOND, 1.0) for time in times],
+    )
+    with database.write() as connection:
+        insert(connection, given.rows, given.series, given.streams, created_us=times[0] // 1000)
+    if sealed:
+        Sealer(database, pause=0).apply()
+    Retention(database, FakeCatalogue({}), Config()).apply()
+    with database.reader() as reader:
+        points = reader.rows("SELECT time FROM points ORDER BY 1").rows
+        assert reader.rows("SELECT time FROM intervals ORDER BY 1").rows == points
+    assert 0 < len(points) < len(times)
 
 
 def test_nothing_is_kept_longer_than_the_retention_period(database: Database) -> None:

@@ -20,10 +20,10 @@ ROOT = Path(__file__).resolve().parents[2]
 WHEEL = os.environ.get("BLACKHOLE_WHEEL", "")
 
 pytestmark = [
+    pytest.mark.xdist_group("wheel"),
     pytest.mark.skipif(not WHEEL, reason="BLACKHOLE_WHEEL names no wheel: run `make test`"),
     pytest.mark.slow,
     pytest.mark.timeout(300),
-    pytest.mark.xdist_group("wheel"),
 ]
 
 

@@ -8,7 +8,6 @@ import { gauge, ROOT, readyLine, Service } from "./service";
 
 const PYTHON = join(ROOT, ".venv/bin/python");
 const CHARTS = 24;
-const LINES = 4;
 const SETTLE = 4000;
 
 async function withFastService<T>(speed: number, use: (api: string) => Promise<T>): Promise<T> {
@@ -32,10 +31,11 @@ async function metric(cdp: CDPSession, name: string): Promise<number> {
 }
 
 export interface Busy {
-  /** Percent of the time that the main thread had something to do. */
+  /** CPU of the main thread, as percent of the time: whatever else the machine does. */
   mainThread: number;
-  /** Drawings of each chart a second: the slowest one. */
-  rate: number;
+  /** Questions a second of all charts together, for their newest ends. */
+  questions: number;
+  /** How many were drawn anew meanwhile. */
   charts: number;
 }
 
@@ -51,35 +51,33 @@ export async function busy(browser: Browser, seconds: number): Promise<Busy> {
     await pause(SETTLE);
     const cdp = await page.context().newCDPSession(page);
     await cdp.send("Performance.enable");
-    const before = await metric(cdp, "TaskDuration");
+    const before = await metric(cdp, "ThreadTime");
     const drawn = await drawings(page);
+    let questions = 0;
+    page.on("request", (request) => {
+      questions += Number(request.url().endsWith("/query"));
+    });
     const began = Date.now();
     await pause(seconds * 1000);
     const passed = (Date.now() - began) / 1000;
     const after = await drawings(page);
-    const mainThread = (100 * ((await metric(cdp, "TaskDuration")) - before)) / passed;
+    const mainThread = (100 * ((await metric(cdp, "ThreadTime")) - before)) / passed;
     await page.context().close();
-    const rates = after
-      .map((count, at) => (count - (drawn[at] ?? 0)) / passed / LINES)
-      .sort((a, b) => b - a);
-    return {
-      mainThread,
-      rate: rates[CHARTS - 1] ?? 0,
-      charts: rates.filter((rate) => rate > 1).length,
-    };
+    const charts = after.filter((count, at) => count > (drawn[at] ?? 0)).length;
+    return { mainThread, questions: questions / passed, charts: Math.min(charts, CHARTS) };
   });
 }
 
-/** Each drawing, anew or at the ends, strokes each of its lines: so many strokes are a drawing. */
+/** A drawing begins with an empty canvas. */
 function countDrawings(): void {
   const counts = new Map<HTMLCanvasElement, number>();
-  const { stroke } = CanvasRenderingContext2D.prototype;
-  CanvasRenderingContext2D.prototype.stroke = function (
+  const { clearRect } = CanvasRenderingContext2D.prototype;
+  CanvasRenderingContext2D.prototype.clearRect = function (
     this: CanvasRenderingContext2D,
-    ...path: unknown[]
+    ...box: [number, number, number, number]
   ) {
     counts.set(this.canvas, (counts.get(this.canvas) ?? 0) + 1);
-    Reflect.apply(stroke, this, path);
+    Reflect.apply(clearRect, this, box);
   };
   Object.assign(globalThis, { drawings: () => [...counts.values()] });
 }
@@ -140,7 +138,7 @@ function watchFigures(): void {
 }
 
 async function seenAt(page: Page, text: string): Promise<number> {
-  for (let turn = 0; turn < 200; turn += 1) {
+  for (let turn = 0; turn < 500; turn += 1) {
     const time = await page.evaluate(
       (wanted) => (globalThis as unknown as { seenAt: (text: string) => number }).seenAt(wanted),
       text,

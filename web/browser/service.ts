@@ -20,7 +20,12 @@ export class Service {
   private process: ChildProcess | null = null;
   private addresses: Addresses | null = null;
 
-  constructor(private readonly config = "") {}
+  constructor(private config = "") {}
+
+  /** Lines of the configuration, which may name what is in the service's directory. */
+  configure(lines: string): void {
+    this.config += lines;
+  }
 
   get api(): string {
     return this.addresses?.api ?? "";
@@ -139,6 +144,16 @@ export function counter(
     asDouble: value,
   }));
   return { name, unit, sum: { isMonotonic: true, aggregationTemporality: 1, dataPoints } };
+}
+
+/** A counter as most programs send it: all that was counted since `start`. */
+export function cumulative(name: string, unit: string, samples: Sample[], start: number) {
+  const dataPoints = samples.map(({ time, value }) => ({
+    startTimeUnixNano: nanos(start),
+    timeUnixNano: nanos(time),
+    asDouble: value,
+  }));
+  return { name, unit, sum: { isMonotonic: true, aggregationTemporality: 2, dataPoints } };
 }
 
 const BOUNDS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500];

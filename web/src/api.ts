@@ -13,6 +13,7 @@ import type {
   Problem,
   Question,
   Refused,
+  ServicesReport,
   SqlAnswer,
   Status,
 } from "./wire";
@@ -102,6 +103,14 @@ export const query = (question: Question, signal?: AbortSignal): Promise<Answer>
 
 export const sql = (text: string, maxRows = 1000, signal?: AbortSignal): Promise<SqlAnswer> =>
   ask(`${BASE}/sql`, { body: { sql: text, max_rows: maxRows }, ...(signal ? { signal } : {}) });
+
+/** Of a range in Unix seconds. */
+export const getServices = (
+  start: number,
+  end: number,
+  signal?: AbortSignal,
+): Promise<ServicesReport> =>
+  ask(`${BASE}/services?start_time=${start}&end_time=${end}`, signal ? { signal } : {});
 
 export const getMetrics = (): Promise<{ metrics: MetricInfo[]; refused: Refused[] }> =>
   ask(`${BASE}/metrics`);

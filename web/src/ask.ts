@@ -1,12 +1,14 @@
 /** Asks a question for a part of the page, and again when there is something new; keeps the last answer meanwhile. */
 
-import { type Signal, useSignal } from "@preact/signals";
+import { effect, type Signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { query } from "./api";
+import { type Asking, intervalFor } from "./course";
+import { follow as followCourse } from "./follow";
 import { infoOf } from "./known";
 import { chosen, isLive, type Range, rangeAt } from "./range";
 import { news, noteLock, now } from "./state";
-import type { Answer, Attributes, Question } from "./wire";
+import type { Answer, Filters, Question } from "./wire";
 
 /** `data` stays while it is asked again, so that nothing jumps. */
 export interface Asked<T> {
@@ -20,7 +22,7 @@ export interface Ask {
   metric: string;
   by?: readonly string[];
   aggregation?: string;
-  filters?: Attributes;
+  filters?: Filters;
   /** Points over the whole range, about. */
   points?: number;
   extremes?: boolean;
@@ -30,10 +32,37 @@ const LIVE_PAUSE = 2000;
 /** What is made of an hour, or of many answers, changes no faster. */
 export const SLOW_PAUSE = 15_000;
 
-/** Answers of `question` over the chosen range. */
-export function useAnswer(question: Ask): Asked<Answer> {
+/** Answers of `question` over the chosen range: its end is asked again when there is something new, while it is `seen`. */
+export function useAnswer(question: Ask, seen?: Signal<boolean>): Asked<Answer> {
+  const data = useSignal<Answer | null>(null);
+  const trouble = useSignal("");
+  const range = useSignal<Range | null>(null);
   const ask = { ...question, extremes: hasExtremes(question) };
-  return useAsked(JSON.stringify(ask), (range, signal) => query(toQuestion(ask, range), signal));
+  const asking = askingOf(ask, rangeAt(now.peek()));
+  const key = JSON.stringify(asking);
+  // The key stands for what is asked, the other for when.
+  useEffect(() => {
+    const followed = followCourse(asking);
+    const stops = [
+      effect(() => {
+        if (followed.answer.value !== null) data.value = followed.answer.value;
+        range.value = followed.range.value ?? range.peek();
+        trouble.value = followed.trouble.value;
+      }),
+      effect(() => (seen?.value === false ? undefined : followed.watch())),
+    ];
+    return () => {
+      for (const stop of stops) stop();
+      followed.leave();
+    };
+  }, [key, rangeKey()]);
+  return { data, trouble, range };
+}
+
+/** Changes when another range is chosen, not while it moves. */
+function rangeKey(): string {
+  const fixed = chosen.value;
+  return fixed === null ? `${rangeAt(0).start}` : `${fixed.start} ${fixed.end}`;
 }
 
 /** Levels that nobody's privacy rests on, drawn as averages: a spike between two points is to be seen. */
@@ -50,14 +79,17 @@ const POINTS_KEPT = 7 * 86_400;
 /** Over more than two days averages come from sums of hours, which know no extremes: all else is slow. */
 const MOST_EXTREME = 2 * 86_400;
 
-export function toQuestion(
+export function toQuestion(ask: Ask, range: Range): Question {
+  return { ...askingOf(ask, range), start_time: range.start, end_time: range.end };
+}
+
+/** What suits the length of `range`. */
+export function askingOf(
   { metric, by, aggregation, filters, points, extremes }: Ask,
   range: Range,
-): Question {
+): Asking {
   return {
     metric,
-    start_time: range.start,
-    end_time: range.end,
     ...(by === undefined ? {} : { group_by: [...by] }),
     ...(aggregation === undefined || aggregation === "" ? {} : { aggregation }),
     ...(filters === undefined ? {} : { filters }),
@@ -66,16 +98,6 @@ export function toQuestion(
       ? {}
       : { interval: intervalFor(range, points) }),
   };
-}
-
-const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400];
-
-/** Of what is older than points are kept there are sums of whole days, which a shorter interval cannot show. */
-const MOST_BY_HOURS = 31 * 86_400;
-
-export function intervalFor({ start, end }: Range, points: number): string {
-  const wanted = end - start > MOST_BY_HOURS ? 86_400 : (end - start) / points;
-  return `${STEPS.find((step) => step >= wanted) ?? 86_400}s`;
 }
 
 /** Steps of what began lately are this long at least, in seconds. */
@@ -108,8 +130,6 @@ export function useAsked<T>(
   const data = useSignal<T | null>(null);
   const trouble = useSignal("");
   const range = useSignal<Range | null>(null);
-  const fixed = chosen.value;
-  const rangeKey = fixed === null ? `${rangeAt(0).start}` : `${fixed.start} ${fixed.end}`;
   // The key stands for what is fetched.
   useEffect(() => {
     const abort = new AbortController();
@@ -128,7 +148,7 @@ export function useAsked<T>(
       }
     });
     return () => abort.abort();
-  }, [key, rangeKey]);
+  }, [key, rangeKey()]);
   return { data, trouble, range };
 }
 

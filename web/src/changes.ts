@@ -1,6 +1,7 @@
 /** Finds when a series changed its level for good: what got slower, since when, and by how much. */
 
 import { median } from "./track";
+import { boundText } from "./words";
 
 export interface Sample {
   time: number;
@@ -11,6 +12,9 @@ export interface Change {
   before: number;
   after: number;
   since: number;
+  /** Where only is known that it was more. */
+  beforeOver?: boolean;
+  afterOver?: boolean;
 }
 
 const LEAST_SIDE = 5;
@@ -59,6 +63,12 @@ function isLarge({ before, after }: Change): boolean {
 function holds(values: readonly number[], own: number, other: number): boolean {
   const near = values.filter((value) => Math.abs(value - own) < Math.abs(value - other)).length;
   return near >= HOLDING * values.length;
+}
+
+/** “20 ms → > 10 s”. */
+export function changeFigures(change: Change, unit: string): string {
+  const before = boundText(change.before, unit, change.beforeOver);
+  return `${before} → ${boundText(change.after, unit, change.afterOver)}`;
 }
 
 /** “3 times”, “40 % more”. */

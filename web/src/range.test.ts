@@ -1,5 +1,5 @@
 import { beforeEach, expect, it } from "vitest";
-import { intervalFor } from "./ask";
+import { intervalFor } from "./course";
 import { press } from "./keys";
 import { choose, chosen, isLive, preset, rangeAt, shift, zoomOut, zoomTo } from "./range";
 import { address, parameters, path, set } from "./route";
@@ -13,7 +13,7 @@ beforeEach(() => {
 
 it("reads place and range from the address, and keeps the range between pages", () => {
   expect(path.value).toBe("/network");
-  expect(rangeAt(10_000)).toEqual({ start: 6400, end: 10_000 });
+  expect(rangeAt(10_000)).toEqual({ start: 6400, end: 10_000, moving: true });
   expect(address("/explore", { metric: "a.b" })).toBe("#/explore?range=1h&metric=a.b");
   expect(isLive.value).toBe(false);
 });

@@ -6,6 +6,8 @@ import { parameters, set } from "./route";
 export interface Range {
   start: number;
   end: number;
+  /** It ends now. */
+  moving?: boolean;
 }
 
 /** Names, as in the address, and seconds. */
@@ -45,7 +47,7 @@ export const rangeWords = computed(() => {
 
 /** The range as moments, seen at `now`. */
 export function rangeAt(now: number): Range {
-  return chosen.value ?? { start: now - preset.value[1], end: now };
+  return chosen.value ?? { start: now - preset.value[1], end: now, moving: true };
 }
 
 export function choose(name: string): void {

@@ -1,27 +1,18 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { loadHistory, type Metric, network, services, sparks, take } from "./state";
+import { hear, type Metric, network, now, nowOf, services, sparks, status, take } from "./state";
 import type { SeriesPoint } from "./wire";
 
 const NOW = Date.parse("2026-01-01T12:00:00Z");
-const asked: { url: string; body: Record<string, unknown> }[] = [];
 
 beforeEach(() => {
   vi.useFakeTimers({ now: NOW });
-  asked.length = 0;
   network.value = new Map();
-  vi.stubGlobal("fetch", async (url: string, init: RequestInit) => {
-    asked.push({ url, body: JSON.parse(String(init.body)) });
-    const points = [590, 300, 10].map((ago) => ({
-      timestamp: new Date(NOW - ago * 1000).toISOString(),
-      value: ago,
-    }));
-    return Response.json({ series: [{ attributes: { method: "dht" }, points }] });
-  });
+  status.value = null;
+  now.value = NOW / 1000;
 });
 
 afterEach(() => {
   vi.useRealTimers();
-  vi.unstubAllGlobals();
 });
 
 function point(overrides: Partial<SeriesPoint> = {}): SeriesPoint {
@@ -44,31 +35,60 @@ function push(...series: SeriesPoint[]): void {
 
 const newest = (name: string) => network.value.get(name) as Metric;
 
-function onlyTrack() {
-  return [...(network.value.get("p2p.discovery.latency")?.series.values() ?? [])][0]?.track;
-}
+const later = (seconds: number) => new Date(NOW + 1000 * seconds).toISOString();
 
-it("begins a new metric with its history, then moves with the stream", async () => {
+it("tells from when on values are new: all of a new series, else since its point before", () => {
+  const told: number[] = [];
+  const stop = hear("p2p.discovery.latency", (since) => told.push(since));
   push(point());
-  expect(asked).toHaveLength(0);
-  void loadHistory(newest("p2p.discovery.latency"));
-  void loadHistory(newest("p2p.discovery.latency"));
-  await vi.waitFor(() => expect(onlyTrack()?.values).toEqual([590, null, 300, null, 10, 12]));
-  expect(asked[0]?.url).toBe("/api/analytics/query");
-  expect(asked[0]?.body).toMatchObject({
-    metric: "p2p.discovery.latency",
-    interval: "10s",
-    group_by: ["method"],
-  });
-  push(point({ value: 13, timestamp: new Date(NOW + 1000).toISOString() }));
-  expect(onlyTrack()?.last).toBe(13);
-  expect(asked).toHaveLength(1);
+  push(point());
+  push(point({ timestamp: later(60), value: 13 }));
+  expect(told).toEqual([Number.NEGATIVE_INFINITY, NOW / 1000]);
+  stop();
+  push(point({ timestamp: later(120) }));
+  expect(told).toHaveLength(2);
 });
 
-it("asks for protected metrics by whole windows", () => {
-  push(point({ metric: "p2p.peer.connections", privacy_level: "sensitive" }));
-  void loadHistory(newest("p2p.peer.connections"));
-  expect(asked[0]?.body).toMatchObject({ interval: "60s" });
+it("has no value of a series that is not told of any more", () => {
+  push(point(), point({ attributes: { method: "mdns" } }));
+  const told: number[] = [];
+  hear("p2p.discovery.latency", (since) => told.push(since));
+  push(point({ attributes: { method: "mdns" } }));
+  const metric = newest("p2p.discovery.latency");
+  expect(nowOf(metric, { method: "dht" }, false)?.value).toBeNull();
+  expect(nowOf(metric, { method: "mdns" }, false)?.value).toBe(12);
+  expect(told).toEqual([NOW / 1000]);
+});
+
+it("adds up what adds up, and has no one number of what does not", () => {
+  const kinds = ["dht", "mdns"].map((method) => point({ attributes: { method, kind: "a" } }));
+  push(...kinds, point({ attributes: { method: "dht", kind: "b" }, value: null }));
+  const metric = newest("p2p.discovery.latency");
+  expect(nowOf(metric, {}, true)?.value).toBe(24);
+  expect(nowOf(metric, { kind: "a" }, true)?.value).toBe(24);
+  expect(nowOf(metric, { kind: "b" }, true)?.value).toBeNull();
+  expect(nowOf(metric, { kind: "a" }, false)).toBeUndefined();
+});
+
+it("shows what was released of the newest window, until there is none for long", () => {
+  const window = (peer_type: string, seconds: number, value: number) =>
+    point({
+      metric: "p2p.peer.connections",
+      privacy_level: "sensitive",
+      attributes: { peer_type },
+      timestamp: later(seconds),
+      value,
+    });
+  push(window("local", -120, 5), window("relay", -120, 9));
+  push(window("local", -60, 6));
+  const metric = newest("p2p.peer.connections");
+  expect(nowOf(metric, { peer_type: "local" }, true)?.value).toBe(6);
+  expect(nowOf(metric, { peer_type: "relay" }, true)?.value).toBeNull();
+  expect(nowOf(metric, {}, true)?.value).toBe(6);
+  push();
+  expect(nowOf(metric, {}, true)?.value).toBe(6);
+  now.value += 300;
+  expect(nowOf(metric, {}, true)?.value).toBeNull();
 });
 
 it("keeps series apart by their attributes, whatever the order of the keys", () => {

@@ -1,7 +1,8 @@
-/** What the page shows, as signals: fed by the stream, begun with history, completed by the status. */
+/** What the page knows of the present, as signals: fed by the stream, completed by the status. */
 
 import { batch, computed, type Signal, signal } from "@preact/signals";
-import { ApiError, getAlerts, getInsights, getStatus, query } from "./api";
+import { ApiError, getAlerts, getInsights, getStatus } from "./api";
+import { keyOf } from "./course";
 import type { Connection } from "./live";
 import { Track, WINDOW } from "./track";
 import type {
@@ -18,25 +19,23 @@ import type {
 
 const STATUS_PAUSE = 5000;
 const LEAST_SPAN = 120;
-const HISTORY_INTERVAL = "10s";
 /** More series than anybody can follow live are looked at in Explore. */
 export const MOST_LIVE = 400;
 const MOST_FINDINGS = 200;
 
+/** `latest`: its value is null once nothing of the series is alive. */
 export interface Series {
   key: string;
   attributes: Attributes;
-  track: Track;
   latest: SeriesPoint;
 }
 
-/** `changed` counts up when a point has come, `told` a few times a second after it, `grown` when a series is new or has got its history. */
+/** `told` counts up a few times a second while its values change, `grown` when a series is new. */
 export interface Metric {
   name: string;
   unit: string;
   level: PrivacyLevel;
   series: Map<string, Series>;
-  changed: Signal<number>;
   told: Signal<number>;
   grown: Signal<number>;
 }
@@ -66,6 +65,11 @@ export const news = signal(0);
 
 const first = signal<number | null>(null);
 
+/** The live charts reach back to `time`, as far as they are long enough. */
+export function reach(time: number): void {
+  if (first.peek() === null || time < (first.peek() ?? 0)) first.value = time;
+}
+
 /** Where the live charts begin: they grow from two minutes to ten, as far as there is data. */
 export const begin = computed(() =>
   Math.max(Math.min(first.value ?? Infinity, now.value - LEAST_SPAN), now.value - WINDOW),
@@ -82,6 +86,9 @@ export const edge = computed(() => {
 
 /** How many seconds the service's clock is ahead of this machine's. */
 let ahead = 0;
+
+/** The service's time, to the moment. */
+export const exactNow = () => Date.now() / 1000 + ahead;
 
 export function take(message: Message): void {
   const time = Date.parse(message.timestamp) / 1000;
@@ -129,38 +136,83 @@ function takeHealth(list: ServiceHealth[], time: number): void {
   services.value = list;
 }
 
-/** One string a set of attributes; their order does not matter. */
-export function keyOf(attributes: Attributes): string {
-  return JSON.stringify(Object.entries(attributes).sort());
+/** Called with the moment from which on values of a metric may be others than before. */
+type Hear = (since: number) => void;
+const hearing = new Map<string, Set<Hear>>();
+
+/** Tells when the stream brings something new of a metric, until the returned function is called. */
+export function hear(metric: string, told: Hear): () => void {
+  const all = hearing.get(metric) ?? new Set();
+  hearing.set(metric, all.add(told));
+  return () => all.delete(told);
 }
 
+/** The metric, where the stream tells of it. */
+export function streamed(name: string): Metric | undefined {
+  return network.value.get(name) ?? performance.value.get(name);
+}
+
+const secondsOf = (point: SeriesPoint) => Date.parse(point.timestamp) / 1000;
+
+/** All series of a board that are alive: those that are not among them have no value any more. */
 function takeSeries(board: Signal<LiveBoard>, points: SeriesPoint[]): void {
-  const moved = new Set<Metric>();
-  let grown: LiveBoard | null = null;
+  const grown = withNew(board.value, points);
+  const since = new Map<Metric, number>();
+  const note = (metric: Metric, from: number) =>
+    since.set(metric, Math.min(from, since.get(metric) ?? Infinity));
+  const alive = new Set<Series>();
+  for (const point of points) {
+    const metric = grown.get(point.metric);
+    const series = metric?.series.get(keyOf(point.attributes));
+    if (metric === undefined || series === undefined) continue;
+    alive.add(series);
+    if (series.latest !== point && !isSame(series.latest, point))
+      note(metric, secondsOf(series.latest));
+    if (series.latest === point) note(metric, Number.NEGATIVE_INFINITY);
+    series.latest = point;
+    metric.unit = point.unit;
+  }
+  for (const metric of grown.values())
+    for (const series of metric.series.values())
+      if (!alive.has(series) && series.latest.value !== null && !isWindowed(metric)) {
+        note(metric, secondsOf(series.latest));
+        series.latest = { ...series.latest, value: null, lower: null, upper: null };
+      }
+  if (grown !== board.value) board.value = grown;
+  tell(since.keys());
+  for (const [metric, from] of since) for (const told of hearing.get(metric.name) ?? []) told(from);
+  if (since.size > 0) news.value += 1;
+}
+
+/** Values of windows come once a window, or once an hour: one is the newest until the next. */
+const isWindowed = ({ level }: Metric) => level === "sensitive" || level === "highly_sensitive";
+
+const isSame = (a: SeriesPoint, b: SeriesPoint) =>
+  a.timestamp === b.timestamp && a.value === b.value && a.upper === b.upper;
+
+/** The board with the series of `points`, as far as there is place: the same where none is new. */
+function withNew(board: LiveBoard, points: SeriesPoint[]): LiveBoard {
+  let grown = board;
   let total = 0;
-  for (const metric of board.value.values()) total += metric.series.size;
+  for (const metric of board.values()) total += metric.series.size;
   let lost = 0;
   for (const point of points) {
-    const known = (grown ?? board.value).get(point.metric);
-    const metric = known ?? newMetric(point);
-    if (known === undefined) {
-      grown ??= new Map(board.value);
-      grown.set(point.metric, metric);
-    }
     const key = keyOf(point.attributes);
-    const series = metric.series.get(key);
-    if (series === undefined && total >= MOST_LIVE) {
+    const known = grown.get(point.metric);
+    if (known?.series.has(key) === true) continue;
+    if (total >= MOST_LIVE) {
       lost += 1;
       continue;
     }
-    if (series === undefined) total += 1;
-    if (takePoint(metric, series, key, point)) moved.add(metric);
+    total += 1;
+    const metric = known ?? newMetric(point);
+    if (known === undefined) grown = new Map(grown).set(point.metric, metric);
+    metric.series.set(key, { key, attributes: point.attributes, latest: point });
+    metric.grown.value += 1;
+    reach(secondsOf(point));
   }
   leftOut.value = lost;
-  if (grown !== null) board.value = grown;
-  for (const metric of moved) metric.changed.value += 1;
-  tell(moved);
-  if (moved.size > 0) news.value += 1;
+  return grown;
 }
 
 /** Figures that change more often than this, in milliseconds, cannot be read. */
@@ -186,24 +238,6 @@ function tellAll(): void {
   untold.clear();
 }
 
-function takePoint(
-  metric: Metric,
-  known: Series | undefined,
-  key: string,
-  point: SeriesPoint,
-): boolean {
-  const series = known ?? { key, attributes: point.attributes, track: new Track(), latest: point };
-  const time = Date.parse(point.timestamp) / 1000;
-  if (known === undefined) {
-    metric.series.set(key, series);
-    metric.grown.value += 1;
-  }
-  if (first.value === null || time < first.value) first.value = time;
-  series.latest = point;
-  metric.unit = point.unit;
-  return series.track.push(time, point.value);
-}
-
 function newMetric(point: SeriesPoint): Metric {
   const { metric: name, unit, privacy_level: level } = point;
   return {
@@ -211,47 +245,52 @@ function newMetric(point: SeriesPoint): Metric {
     unit,
     level,
     series: new Map(),
-    changed: signal(0),
     told: signal(0),
     grown: signal(0),
   };
 }
 
-/** Protected metrics are kept as one value a window: nothing finer can be asked for. */
-function historyInterval(level: PrivacyLevel): string {
-  if (level === "public" || level === "internal") return HISTORY_INTERVAL;
-  const windows = status.value?.privacy;
-  if (level === "highly_sensitive") return `${windows?.release_window ?? 3600}s`;
-  return `${windows?.sensitive_window ?? 60}s`;
+/** What a chart shows of a series is told by the stream, or it is the newest of what was asked for. */
+export interface Now {
+  value: number | null;
+  lower: number | null;
+  upper: number | null;
+  over?: boolean;
 }
 
-const begun = new WeakSet<Metric>();
+const NOTHING: Now = { value: null, lower: null, upper: null };
 
-/** Once for each metric that is looked at: what is before the stream, as far as the live charts reach. */
-export async function loadHistory(metric: Metric): Promise<void> {
-  if (begun.has(metric)) return;
-  begun.add(metric);
-  const keys = new Set([...metric.series.values()].flatMap((one) => Object.keys(one.attributes)));
-  const end = Date.now() / 1000 + ahead;
-  try {
-    const answer = await query({
-      metric: metric.name,
-      start_time: end - WINDOW,
-      end_time: end,
-      group_by: [...keys],
-      interval: historyInterval(metric.level),
-    });
-    for (const { attributes, points } of answer.series) {
-      const track = metric.series.get(keyOf(attributes))?.track;
-      if (points.length === 0 || track === undefined) continue;
-      track.precede(points.map((p) => [Date.parse(p.timestamp) / 1000, p.value] as const));
-      first.value = Math.min(first.value ?? Infinity, track.times[0] ?? Infinity);
-    }
-  } catch (error) {
-    // A protected metric has no history at this interval; its chart begins with the stream.
-    noteLock(error);
-  }
-  metric.grown.value += 1;
+/** The present of the series that have these attributes: of one as it was told, of several the sum where `adds`; undefined where there is no one value. */
+export function nowOf(metric: Metric, attributes: Attributes, adds: boolean): Now | undefined {
+  metric.told.value;
+  metric.grown.value;
+  const all = [...metric.series.values()];
+  const wanted = Object.entries(attributes);
+  const own = all.filter((series) =>
+    wanted.every(([key, value]) => String(series.attributes[key] ?? "") === String(value ?? "")),
+  );
+  if (own.length === 0 && leftOut.value > 0) return undefined;
+  const alive = isWindowed(metric) ? ofNewestWindow(metric, own) : own;
+  const values = alive.filter(({ latest }) => latest.value !== null);
+  if (own.length <= 1) return values[0]?.latest ?? NOTHING;
+  if (!adds || values.some(({ latest }) => latest.upper !== null)) return undefined;
+  if (values.length === 0) return NOTHING;
+  return { ...NOTHING, value: values.reduce((sum, { latest }) => sum + (latest.value ?? 0), 0) };
+}
+
+const WINDOWS = { sensitive: 60, highly_sensitive: 3600 };
+/** A window is told of when it is over; after so many without a value there is none any more. */
+const STALE = 3.5;
+
+function ofNewestWindow(metric: Metric, series: readonly Series[]): Series[] {
+  const newest = Math.max(...[...metric.series.values()].map(({ latest }) => secondsOf(latest)));
+  const told = status.value?.privacy;
+  const length =
+    metric.level === "highly_sensitive"
+      ? (told?.release_window ?? WINDOWS.highly_sensitive)
+      : (told?.sensitive_window ?? WINDOWS.sensitive);
+  if (now.value > newest + STALE * length) return [];
+  return series.filter(({ latest }) => secondsOf(latest) === newest);
 }
 
 /** A token that is no longer good locks the page; other errors are shown where they happen. */
@@ -298,7 +337,7 @@ export function isOpen(finding: Finding, at: number): boolean {
 export function run(): () => void {
   const timers = [
     setInterval(() => {
-      now.value = Date.now() / 1000 + ahead;
+      now.value = exactNow();
     }, 1000),
     setInterval(() => {
       if (!document.hidden) void refreshStatus();

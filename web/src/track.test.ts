@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { lonely } from "./chart/options";
 import { columns, Track, WINDOW } from "./track";
 
 function track(...points: [number, number | null][]): Track {
@@ -31,18 +30,6 @@ describe("a track", () => {
     for (let time = 0; time <= 2 * WINDOW; time += 10) made.push(time, 1);
     expect(made.times[0]).toBeGreaterThanOrEqual(WINDOW * 0.8);
   });
-
-  it("puts history before the live points, without the overlap", () => {
-    const made = track([100, 5], [110, 6]);
-    made.precede([
-      [80, 1],
-      [90, 2],
-      [100, 99],
-      [110, 99],
-    ]);
-    expect(made.times).toEqual([80, 90, 100, 110]);
-    expect(made.values).toEqual([1, 2, 5, 6]);
-  });
 });
 
 describe("columns", () => {
@@ -56,11 +43,4 @@ describe("columns", () => {
   it("of nothing are empty", () => {
     expect(columns([])).toEqual([[]]);
   });
-});
-
-it("finds the points that no line would show", () => {
-  expect(lonely([1])).toEqual([0]);
-  expect(lonely([null, 1, undefined, null, 2, 3, null, undefined, 4])).toEqual([1, 8]);
-  expect(lonely([1, undefined, 2])).toEqual([]);
-  expect(lonely([])).toEqual([]);
 });

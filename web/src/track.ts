@@ -1,4 +1,4 @@
-/** Keeps the recent points of one series, with its gaps, and lines several up for a chart. */
+/** Keeps the recent values of a figure, with their gaps, and lines several courses up for a chart. */
 
 /** Seconds that the live charts show. */
 export const WINDOW = 600;
@@ -30,19 +30,6 @@ export class Track {
     this.append(time, value);
     this.forgetBefore(time - WINDOW * 1.2);
     return true;
-  }
-
-  /** Puts history before the points that came live meanwhile. */
-  precede(points: readonly (readonly [number, number | null])[]): void {
-    const times = [...this.times];
-    const values = [...this.values];
-    this.times.length = 0;
-    this.values.length = 0;
-    const first = times[0] ?? Number.POSITIVE_INFINITY;
-    for (const [time, value] of points) if (time < first) this.push(time, value);
-    times.forEach((time, index) => {
-      this.push(time, values[index] ?? null);
-    });
   }
 
   private append(time: number, value: number | null): void {

@@ -2,6 +2,8 @@
 
 export type PrivacyLevel = "public" | "internal" | "sensitive" | "highly_sensitive";
 export type Attributes = Record<string, string>;
+/** What an attribute must be: one value, or one of these. */
+export type Filters = Record<string, string | string[]>;
 
 export interface Hello {
   version: string;
@@ -10,7 +12,18 @@ export interface Hello {
   missed?: number;
 }
 
-/** Rates are per second over the last minute. */
+/** The metrics that told a figure; none where nothing tells it. */
+export interface Sources {
+  requests: string[];
+  errors: string[];
+  durations: string[];
+  cpu: string[];
+  memory: string[];
+  /** What attributes of requests and durations must be, where a metric tells of others as well. */
+  filters: Filters;
+}
+
+/** Rates are per second, as of now, over all processes; null is unknown. */
 export interface ServiceHealth {
   service: string;
   up: boolean;
@@ -20,6 +33,46 @@ export interface ServiceHealth {
   cpu_percent: number | null;
   memory_bytes: number | null;
   last_seen: string | null;
+  /** It lies in a bucket without an end, which begins at `p95_ms`. */
+  p95_over?: boolean;
+  processes?: number | null;
+  sources?: Sources;
+}
+
+/** Over a range; null where nothing tells it. `attributes` find it in `metric`. */
+export interface Method {
+  method: string;
+  requests: number | null;
+  errors: number | null;
+  p95_ms: number | null;
+  p95_over?: boolean;
+  metric: string;
+  attributes: Attributes;
+}
+
+export interface ErrorKind {
+  kind: string;
+  method: string;
+  errors: number;
+}
+
+/** What one service did in a range. */
+export interface ServiceWork {
+  service: string;
+  requests: number | null;
+  errors: number | null;
+  p95_ms: number | null;
+  p95_over?: boolean;
+  methods: Method[];
+  kinds: ErrorKind[];
+  sources: Sources;
+}
+
+export interface ServicesReport {
+  start_time: string;
+  end_time: string;
+  services: ServiceWork[];
+  notes: string[];
 }
 
 export interface SeriesPoint {
@@ -31,6 +84,8 @@ export interface SeriesPoint {
   lower: number | null;
   upper: number | null;
   timestamp: string;
+  /** It lies in a bucket without an end, which begins at `value`. */
+  over?: boolean;
 }
 
 export interface Governor {
@@ -142,7 +197,7 @@ export interface Question {
   end_time: number;
   aggregation?: string;
   interval?: string;
-  filters?: Attributes;
+  filters?: Filters;
   group_by?: string[];
   extremes?: boolean;
 }
@@ -155,6 +210,20 @@ export interface AnswerPoint {
   /** Of the interval, where the extremes were asked for. */
   min?: number | null;
   max?: number | null;
+  /** Not all of the interval is known yet, or within the range: the value is of the part that is. */
+  partial?: boolean;
+  /** Nothing was sent meanwhile: what came later is spread over it. */
+  estimated?: boolean;
+  /** A percentile in a bucket without an end, which begins at `value`. */
+  over?: boolean;
+}
+
+/** What the aggregation comes to over the whole range: not a middle of its points. */
+export interface Overall {
+  value: number | null;
+  over?: boolean;
+  lower?: number;
+  upper?: number;
 }
 
 export interface Answer {
@@ -164,7 +233,7 @@ export interface Answer {
   privacy_level: PrivacyLevel;
   aggregation: string;
   interval: string;
-  series: { attributes: Attributes; points: AnswerPoint[] }[];
+  series: { attributes: Attributes; points: AnswerPoint[]; overall?: Overall }[];
   sampling_rate: number;
   notes: string[];
 }

@@ -6,8 +6,8 @@ const NAMES: Record<string, string> = {
   "p2p.connections.total": "New connections",
   "p2p.connections.failed": "Failed connections",
   "p2p.connections.closed": "Closed connections",
-  "p2p.peer.connections": "Connections by kind of peer",
-  "p2p.peer.connection": "Connections by kind of peer",
+  "p2p.peer.connections": "Connected peers by kind",
+  "p2p.peer.connection": "Connected peers by kind",
   "p2p.peer.distribution": "Peers by region",
   "p2p.bandwidth.usage": "Bandwidth",
   "p2p.bandwidth.rate": "Bandwidth",
@@ -108,6 +108,16 @@ export function figureText(value: number | null | undefined, unit: string): stri
     : `${text} ${suffix}`;
 }
 
+/** `over`: what is meant lies beyond the value, which is the highest bound that is known. */
+export function boundText(
+  value: number | null | undefined,
+  unit: string,
+  over: boolean | undefined,
+): string {
+  const text = figureText(value, unit);
+  return over === true && text !== "–" ? `> ${text}` : text;
+}
+
 export function duration(seconds: number): Figure {
   const magnitude = Math.abs(seconds);
   if (magnitude === 0) return { text: "0", unit: "ms" };
@@ -190,10 +200,13 @@ export function labelOf(attributes: Record<string, string>, shared: ReadonlySet<
   return [...new Set(parts.map(([key, value]) => valueWords(key, String(value))))].join(" · ");
 }
 
-/** `/demo.Identity/Resolve` → “Resolve”; `success: false` → “not success”. */
+/** As the service names methods: of a gRPC call the last word, of a route all. */
+const FULL_METHOD = /^\/?(?:(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w*|[A-Z]\w*)\/([A-Za-z_]\w*)$/;
+
+/** `/demo.Identity/Resolve` → “Resolve”, `/hello/{i}` as it is; `success: false` → “not success”. */
 function valueWords(key: string, value: string): string {
   const name = key.split(".").at(-1) ?? key;
   if (value === "true") return name;
   if (value === "false") return `not ${name}`;
-  return /^\/[^/]+\/[^/]+$/.test(value) ? (value.split("/").at(-1) ?? value) : value;
+  return FULL_METHOD.exec(value)?.[1] ?? value;
 }

@@ -61,9 +61,17 @@ impl Points {
         let mut runs = Runs::new(factor);
         for row in 0..self.value.len() {
             let place = self.places.at(row);
-            match runs.join(place, kept.value.len(), |into| self.is_like(row, &kept, into)) {
-                Some(into) => kept.absorb(into, self, row),
-                None => kept.push(place, self.value[row], self.state(row), self.merge[row]),
+            // What was counted over a time of its own begins a row, which goes on saying so.
+            let origin = self.origins.of(row);
+            let next = kept.value.len();
+            let fits = |into| origin.is_none() && self.is_like(row, &kept, into);
+            if let Some(into) = runs.join(place, next, fits) {
+                kept.absorb(into, self, row);
+                continue;
+            }
+            kept.push(place, self.value[row], self.state(row), self.merge[row]);
+            if let Some(origin) = origin {
+                kept.origins.push(next, origin.piece, origin.baseline);
             }
         }
         kept
@@ -78,6 +86,7 @@ impl Points {
 
     fn absorb(&mut self, into: usize, from: &Self, row: usize) {
         let is_later = from.places.time[row] >= self.places.time[into];
+        self.origins.grow(into);
         if self.merge[into] == Merge::Add {
             self.value[into] += from.value[row];
         } else if is_later {
@@ -101,15 +110,20 @@ impl Histograms {
         let mut members: Vec<Vec<usize>> = Vec::new();
         let mut runs = Runs::new(factor);
         for row in 0..self.count.len() {
-            let fits = |into: usize| read.alike(members[into][0], row, increments);
+            let own = self.origins.of(row).is_some();
+            let fits = |into: usize| !own && read.alike(members[into][0], row, increments);
             match runs.join(self.places.at(row), members.len(), fits) {
                 Some(into) => members[into].push(row),
                 None => members.push(vec![row]),
             }
         }
         let mut kept = Columns::default();
-        for rows in &members {
+        for (next, rows) in members.iter().enumerate() {
             read.merge(rows, &mut kept);
+            if let Some(origin) = rows.first().and_then(|first| self.origins.of(*first)) {
+                let baseline = origin.baseline && rows.len() == 1;
+                kept.histograms.origins.push(next, origin.piece, baseline);
+            }
         }
         kept.histograms
     }

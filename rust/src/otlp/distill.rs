@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use crate::error::Decoded;
+use crate::error::{Decoded, Malformed};
+use crate::otlp::ladder;
 use crate::otlp::wire::{Reader, Wire};
 use crate::otlp::write::Writer;
 
@@ -106,15 +107,14 @@ impl Form<'_> {
     }
 }
 
-/// Milliseconds, upper-inclusive; as the OpenTelemetry Collector's span metrics have them.
-const BOUNDARIES: [f64; 16] = [
-    2.0, 4.0, 6.0, 8.0, 10.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1000.0, 1400.0, 2000.0, 5000.0, 10000.0,
-    15000.0,
-];
+/// Buckets that are sorted at once: to look each one up takes longer.
+const MOST_FRESH: usize = 512;
 
+/// How often each bucket was met, of those that were; in the order of their bounds, but for the `fresh` ones.
 #[derive(Default)]
 pub struct Durations {
-    buckets: [u64; BOUNDARIES.len() + 1],
+    fresh: Vec<u16>,
+    met: Vec<(u16, u64)>,
     sum: f64,
     range: Option<(f64, f64)>,
 }
@@ -123,26 +123,64 @@ impl Durations {
     #[expect(clippy::cast_precision_loss, reason = "a duration")]
     pub fn add(&mut self, nanoseconds: u64) {
         let value = nanoseconds as f64 / 1e6;
-        self.buckets[BOUNDARIES.partition_point(|bound| *bound < value)] += 1;
+        self.fresh.push(ladder::rung(nanoseconds));
+        if self.fresh.len() >= MOST_FRESH {
+            self.met = self.counted();
+            self.fresh.clear();
+        }
         self.sum += value;
         let (low, high) = self.range.unwrap_or((value, value));
         self.range = Some((low.min(value), high.max(value)));
     }
 
     pub fn count(&self) -> u64 {
-        self.buckets.iter().sum()
+        self.met.iter().map(|(_, count)| count).sum::<u64>() + self.fresh.len() as u64
+    }
+
+    fn counted(&self) -> Vec<(u16, u64)> {
+        let mut all = self.met.clone();
+        let mut fresh = self.fresh.clone();
+        fresh.sort_unstable();
+        all.extend(fresh.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u64)));
+        all.sort_by_key(|(rung, _)| *rung);
+        all.chunk_by(|(a, _), (b, _)| a == b)
+            .map(|same| (same[0].0, same.iter().map(|(_, count)| count).sum()))
+            .collect()
+    }
+
+    /// Bounds around the buckets that were met, and none between others: what lies there has a count of 0.
+    fn spread(&self) -> (Vec<f64>, Vec<u64>) {
+        let (mut bounds, mut counts) = (Vec::new(), Vec::new());
+        let (mut last, mut open) = (None, 0);
+        for (rung, count) in self.counted() {
+            let below = rung.checked_sub(1);
+            if let Some(below) = below.filter(|_| last != below) {
+                bounds.push(ladder::bound(below));
+                counts.push(0);
+            }
+            if rung == ladder::OPEN {
+                open = count;
+            } else {
+                bounds.push(ladder::bound(rung));
+                counts.push(count);
+            }
+            last = Some(rung);
+        }
+        counts.push(open);
+        (bounds, counts)
     }
 
     fn write(&self, point: &mut Writer) {
+        let (bounds, counts) = self.spread();
         point.fixed64(4, self.count());
         point.fixed64(5, self.sum.to_bits());
         point.message(6, |packed| {
-            for count in self.buckets {
+            for count in counts {
                 packed.raw_fixed64(count);
             }
         });
         point.message(7, |packed| {
-            for bound in BOUNDARIES {
+            for bound in bounds {
                 packed.raw_fixed64(bound.to_bits());
             }
         });
@@ -192,16 +230,16 @@ pub fn service(mut message: Reader<'_>) -> Decoded<Option<&str>> {
     Ok(service)
 }
 
-/// Calls `each` with every span or log record and the service it belongs to.
+/// Calls `each` with every span or log record and the service it belongs to, where that can be read.
 pub fn records<'a>(
     mut request: Reader<'a>,
-    mut each: impl FnMut(Option<&'a str>, Reader<'a>) -> Decoded<()>,
+    mut each: impl FnMut(Option<Option<&'a str>>, Reader<'a>) -> Decoded<()>,
 ) -> Decoded<()> {
     while let Some(field) = request.next()? {
         let (1, Wire::Len(mut resource)) = field else {
             continue;
         };
-        let service = service(resource)?;
+        let service = readable(service(resource))?;
         while let Some(field) = resource.next()? {
             let (2, Wire::Len(mut scope)) = field else {
                 continue;
@@ -214,6 +252,15 @@ pub fn records<'a>(
         }
     }
     Ok(())
+}
+
+/// `None` where a text is not UTF-8: that costs the record which it is a part of, and not the request.
+pub fn readable<T>(found: Decoded<T>) -> Decoded<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(Malformed::Utf8) => Ok(None),
+        Err(other) => Err(other),
+    }
 }
 
 /// Ids are not kept, but a record with a broken one is not a record; an absent one is forgiven.

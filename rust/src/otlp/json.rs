@@ -67,7 +67,7 @@ impl<'de> DeserializeSeed<'de> for Key {
     type Value = Option<&'static Field>;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
-        json.deserialize_str(self)
+        json.deserialize_bytes(self)
     }
 }
 
@@ -78,8 +78,8 @@ impl Visitor<'_> for Key {
         f.write_str("a name")
     }
 
-    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.0.0.iter().find(|field| field.name == name))
+    fn visit_bytes<E>(self, name: &[u8]) -> Result<Self::Value, E> {
+        Ok(self.0.0.iter().find(|field| field.name.as_bytes() == name))
     }
 }
 
@@ -94,7 +94,38 @@ impl<'de> DeserializeSeed<'de> for Item<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_any(self)
+        match self.kind {
+            // What is no UTF-8, as a lone surrogate, costs the record that it is a part of, and not the request.
+            Type::Text | Type::Id => json.deserialize_option(Bytes(self)),
+            _ => json.deserialize_any(self),
+        }
+    }
+}
+
+/// A text, or null, as the bytes that it is written in.
+struct Bytes<'w>(Item<'w>);
+
+impl<'de> Visitor<'de> for Bytes<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_none<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_bytes(self)
+    }
+
+    fn visit_bytes<E>(self, text: &[u8]) -> Result<(), E> {
+        match self.0.kind {
+            Type::Id => self.0.id(text),
+            _ => self.0.bytes(text),
+        }
+        Ok(())
     }
 }
 
@@ -138,8 +169,8 @@ impl Item<'_> {
         Ok(())
     }
 
-    fn id(self, text: &str) {
-        match hexadecimal(text.as_bytes()) {
+    fn id(self, text: &[u8]) {
+        match hexadecimal(text) {
             Some(id) => self.bytes(&id),
             None => self.bytes(INVALID_ID),
         }
@@ -186,8 +217,6 @@ impl<'de> Visitor<'de> for Item<'_> {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
         match self.kind {
-            Type::Text => self.bytes(text.as_bytes()),
-            Type::Id => self.id(text),
             Type::Base64 => {
                 let bytes = STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text));
                 self.bytes(&bytes.map_err(|_| E::custom("not base64"))?);
@@ -202,7 +231,7 @@ impl<'de> Visitor<'de> for Item<'_> {
                 let number = number.ok_or_else(|| E::custom("unknown name of an enum"))?;
                 self.varint(number as u64);
             }
-            Type::Bool | Type::Message(_) | Type::List(_) => {
+            Type::Bool | Type::Text | Type::Id | Type::Message(_) | Type::List(_) => {
                 return Err(E::invalid_type(Unexpected::Other("string"), &self));
             }
             _ => return integer_text(text, self),

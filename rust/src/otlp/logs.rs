@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::batch::{Aside, Distilled};
 use crate::error::Decoded;
-use crate::otlp::distill::{Form, Groups, Labels, MOST_RECORDS, records, text_attribute, valid_id};
+use crate::otlp::distill::{Form, Groups, Labels, MOST_RECORDS, readable, records, text_attribute, valid_id};
 use crate::otlp::wire::{Reader, Wire};
 use crate::records::{Record, What};
 
@@ -30,16 +30,20 @@ pub fn distill(request: Reader<'_>, time: u64, keep: bool) -> Decoded<(Vec<u8>, 
     let mut distilled = Distilled { metric: COUNT, ..Distilled::default() };
     let (mut kept, mut bodies) = (Vec::new(), Bodies::default());
     records(request, |service, message| {
-        let record = read(message)?;
         distilled.items += 1;
-        if !record.valid {
+        let read = readable(read(message))?.filter(|record| record.valid);
+        let body = match &read {
+            Some(LogRecord { body: Some(body), .. }) if keep => readable(text(*body))?,
+            _ => Some(None),
+        };
+        let (Some(service), Some(record), Some(body)) = (service, read, body) else {
             distilled.malformed += 1;
             return Ok(());
-        }
+        };
         let (group, count) = groups.group(service, record.labels);
         *count += 1;
         if keep && kept.len() < MOST_RECORDS {
-            let body = record.body.map(text).transpose()?.flatten().and_then(|body| bodies.place(body));
+            let body = body.and_then(|body| bodies.place(body));
             kept.push(Record { group: *group, time: record.time, what: What::Log { body } });
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Turns the bytes of an `ExportMetricsServiceRequest` into points, each under the keyed hash of its raw series.
 
-use crate::batch::{Contents, EMPTY_METRIC, Header, Kind, NO_TEMPORALITY, Pieces, Scope};
+use crate::batch::{Contents, EMPTY_METRIC, Header, Kind, NO_TEMPORALITY, NOT_TEXT, Pieces, Scope};
 use crate::error::{Decoded, Malformed};
 use crate::hash::Keyed;
 use crate::otlp::wire::{Reader, Span, Wire};
@@ -143,10 +143,8 @@ fn pieces(mut message: Reader<'_>) -> Decoded<Pieces> {
     while let Some(field) = message.next()? {
         match field {
             (1, Wire::Len(part)) => pieces.parts.push(part.span()),
-            (3, Wire::Len(url)) => {
-                url.text()?;
-                pieces.schema_url = url.span();
-            }
+            // Nothing but its bytes is ever looked at.
+            (3, Wire::Len(url)) => pieces.schema_url = url.span(),
             _ => {}
         }
     }
@@ -163,6 +161,7 @@ struct Metric<'a> {
     kind: Kind,
     cumulative: bool,
     temporality: bool,
+    readable: bool,
 }
 
 impl Metric<'_> {
@@ -172,7 +171,9 @@ impl Metric<'_> {
     }
 
     fn problem(&self) -> Option<u32> {
-        if self.data == 0 || self.name.bytes().is_empty() {
+        if !self.readable {
+            Some(NOT_TEXT)
+        } else if self.data == 0 || self.name.bytes().is_empty() {
             Some(EMPTY_METRIC)
         } else if self.temporality {
             None
@@ -193,6 +194,7 @@ fn describe(message: Reader<'_>) -> Decoded<Metric<'_>> {
         kind: Kind::Gauge,
         cumulative: false,
         temporality: true,
+        readable: true,
     };
     let mut fields = message;
     while let Some(field) = fields.next()? {
@@ -210,9 +212,7 @@ fn describe(message: Reader<'_>) -> Decoded<Metric<'_>> {
             _ => {}
         }
     }
-    for text in [metric.name, metric.unit, metric.description] {
-        text.text()?;
-    }
+    metric.readable = [metric.name, metric.unit, metric.description].iter().all(|text| text.text().is_ok());
     shape(message, &mut metric)?;
     Ok(metric)
 }

@@ -2,6 +2,7 @@
 
 pub mod distill;
 pub mod json;
+pub mod ladder;
 pub mod logs;
 pub mod metrics;
 pub mod points;

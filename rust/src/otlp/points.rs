@@ -73,7 +73,7 @@ impl Walker<'_> {
                 (2, Wire::Fixed64(time)) => common.start = time,
                 (3, Wire::Fixed64(time)) => common.time = time,
                 (4, Wire::Fixed64(count)) => histogram.count = count,
-                (5, Wire::Fixed64(bits)) => histogram.sum = Some(f64::from_bits(bits)),
+                (5, Wire::Fixed64(bits)) => histogram.sum = number_of(bits),
                 (6, Wire::Fixed64(count)) => self.out.counts.push(count),
                 (6, Wire::Len(packed)) => fixed(packed, |count| self.out.counts.push(count))?,
                 (7, Wire::Fixed64(bits)) => self.out.doubles.push(f64::from_bits(bits)),
@@ -81,16 +81,33 @@ impl Walker<'_> {
                     fixed(packed, |bits| self.out.doubles.push(f64::from_bits(bits)))?;
                 }
                 (10, Wire::Varint(flags)) => common.flags = flags,
-                (11, Wire::Fixed64(bits)) => histogram.min = Some(f64::from_bits(bits)),
-                (12, Wire::Fixed64(bits)) => histogram.max = Some(f64::from_bits(bits)),
+                (11, Wire::Fixed64(bits)) => histogram.min = number_of(bits),
+                (12, Wire::Fixed64(bits)) => histogram.max = number_of(bits),
                 _ => {}
             }
         }
+        self.close_at_infinity(doubles, counts);
         histogram.bounds = span(doubles, self.out.doubles.len())?;
         histogram.buckets = span(counts, self.out.counts.len())?;
         let value = Value::Histogram(number(self.out.histograms.len())?);
         self.out.histograms.push(histogram);
         self.push(point, &common, value, stream)
+    }
+
+    /// A last bound of +Inf is what the last bucket has anyway: what is above it joins the one below.
+    fn close_at_infinity(&mut self, doubles: usize, counts: usize) {
+        let bounds = self.out.doubles.len() - doubles;
+        if bounds == 0 || self.out.doubles.last() != Some(&f64::INFINITY) {
+            return;
+        }
+        self.out.doubles.pop();
+        if self.out.counts.len() - counts == bounds + 1
+            && let Some([.., below, above]) = self.out.counts.get_mut(counts..)
+            && let Some(both) = below.checked_add(*above)
+        {
+            *below = both;
+            self.out.counts.truncate(counts + bounds);
+        }
     }
 
     pub fn summary(&mut self, point: Reader<'_>, stream: Stream) -> Decoded<()> {
@@ -107,7 +124,7 @@ impl Walker<'_> {
                 (2, Wire::Fixed64(time)) => common.start = time,
                 (3, Wire::Fixed64(time)) => common.time = time,
                 (4, Wire::Fixed64(count)) => summary.count = count,
-                (5, Wire::Fixed64(bits)) => summary.sum = Some(f64::from_bits(bits)),
+                (5, Wire::Fixed64(bits)) => summary.sum = number_of(bits),
                 (8, Wire::Varint(flags)) => common.flags = flags,
                 _ => {}
             }
@@ -129,12 +146,12 @@ impl Walker<'_> {
                 (2, Wire::Fixed64(time)) => common.start = time,
                 (3, Wire::Fixed64(time)) => common.time = time,
                 (4, Wire::Fixed64(count)) => histogram.plain.count = count,
-                (5, Wire::Fixed64(bits)) => histogram.plain.sum = Some(f64::from_bits(bits)),
+                (5, Wire::Fixed64(bits)) => histogram.plain.sum = number_of(bits),
                 (6, Wire::Varint(value)) => histogram.scale = sint32(value),
                 (7, Wire::Fixed64(count)) => histogram.zero_count = count,
                 (10, Wire::Varint(flags)) => common.flags = flags,
-                (12, Wire::Fixed64(bits)) => histogram.plain.min = Some(f64::from_bits(bits)),
-                (13, Wire::Fixed64(bits)) => histogram.plain.max = Some(f64::from_bits(bits)),
+                (12, Wire::Fixed64(bits)) => histogram.plain.min = number_of(bits),
+                (13, Wire::Fixed64(bits)) => histogram.plain.max = number_of(bits),
                 (14, Wire::Fixed64(bits)) => histogram.zero_threshold = f64::from_bits(bits),
                 _ => {}
             }
@@ -230,6 +247,11 @@ fn varints(mut packed: Reader<'_>, mut each: impl FnMut(u64)) -> Decoded<()> {
         each(packed.varint()?);
     }
     Ok(())
+}
+
+/// A sum, least or greatest value that is no number is unknown: the counts beside it are none the worse.
+fn number_of(bits: u64) -> Option<f64> {
+    Some(f64::from_bits(bits)).filter(|value| value.is_finite())
 }
 
 fn number(length: usize) -> Decoded<u32> {

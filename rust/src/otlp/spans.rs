@@ -8,7 +8,7 @@ use crate::edges::Half;
 use crate::error::Decoded;
 use crate::hash::{fleeting, low};
 use crate::otlp::distill::{
-    Durations, Form, Groups, Labels, MOST_RECORDS, records, text_attribute, valid_id,
+    Durations, Form, Groups, Labels, MOST_RECORDS, readable, records, text_attribute, valid_id,
 };
 use crate::otlp::wire::{Reader, Wire};
 use crate::records::{Record, What};
@@ -80,12 +80,12 @@ pub fn distill(request: Reader<'_>, time: u64, keep: bool) -> Decoded<(Vec<u8>, 
     let mut distilled = Distilled { metric: CALLS, ..Distilled::default() };
     let (mut aside, mut services) = (Aside::default(), Services::default());
     records(request, |service, record| {
-        let span = read(record)?;
         distilled.items += 1;
-        if !span.valid {
+        let read = readable(read(record))?.filter(|span| span.valid);
+        let (Some(service), Some(span)) = (service, read) else {
             distilled.malformed += 1;
             return Ok(());
-        }
+        };
         if let Some(service) = service
             && let Some((key, client)) = span.call()
         {

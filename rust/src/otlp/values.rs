@@ -8,6 +8,16 @@ use crate::error::{Decoded, Malformed};
 use crate::otlp::wire::{Reader, Wire};
 
 const MOST_DEPTH: u32 = 32;
+/// Another process has other values of these, though it does the same.
+const OF_ONE_PROCESS: [&str; 7] = [
+    "service.instance.id",
+    "process.pid",
+    "process.parent_pid",
+    "process.creation.time",
+    "container.id",
+    "k8s.pod.name",
+    "k8s.pod.uid",
+];
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum AnyValue {
@@ -56,6 +66,14 @@ impl Attributes {
     pub fn canonical(&self, out: &mut Vec<u8>) {
         length(self.0.len(), out);
         for (key, value) in &self.0 {
+            text(key.as_bytes(), out);
+            value.canonical(out);
+        }
+    }
+
+    /// As `canonical`, without what tells a process from the one that takes its place.
+    pub fn kindred(&self, out: &mut Vec<u8>) {
+        for (key, value) in self.0.iter().filter(|(key, _)| !OF_ONE_PROCESS.contains(&key.as_str())) {
             text(key.as_bytes(), out);
             value.canonical(out);
         }
@@ -214,6 +232,10 @@ impl ResourceValues {
 
     pub fn canonical(&self, out: &mut Vec<u8>) {
         self.attributes.canonical(out);
+    }
+
+    pub fn kindred(&self, out: &mut Vec<u8>) {
+        self.attributes.kindred(out);
     }
 
     pub fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

@@ -128,7 +128,7 @@ class Bench:
             series=(),
             next_stream=1,
             created_ns=self._clock(),
-            recall=lambda _: {},
+            recall=lambda *_: {},
             find=lambda _: set(),
             clock_ns=self._clock,
             boot_ns=self._clock,

@@ -14,6 +14,7 @@ from blackhole.catalogue.definition import Definition
 from blackhole.catalogue.load import OWNER_FILE, Catalogue
 from blackhole.catalogue.overlap import overlaps
 from blackhole.catalogue.parse import parse, parse_file
+from blackhole.documents import DocumentError, parse_yaml
 from blackhole.errors import CatalogueError, PrivacyError
 from blackhole.records import MetricType
 
@@ -192,11 +193,9 @@ def _appended(text: str, new: Sequence[Definition]) -> str:
 
 
 def _reads_as(draft: str, entries: Sequence[Definition]) -> bool:
-    import yaml  # noqa: PLC0415
-
     try:
-        return parse(yaml.safe_load(draft), where="draft") == list(entries)
-    except (yaml.YAMLError, CatalogueError):
+        return parse(parse_yaml(draft), where="draft") == list(entries)
+    except (DocumentError, CatalogueError):
         return False
 
 

@@ -32,8 +32,9 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A metric that may be collected. `name` is exact, `prefix.*`, or `*.suffix`.
 
     `keep`: the attributes that survive (None: those of `aggregation`). `values`: the declared values of a
-    key. `bounds`: what one privacy unit's sum in one group and window is clamped to. `buckets`: values that
-    a window's sum goes to; for histograms the upper-inclusive boundaries that are kept.
+    key. `first`: whether the first value of a cumulative stream is an increment or a baseline. `bounds`: what
+    one privacy unit's sum in one group and window is clamped to. `buckets`: values that a window's sum goes
+    to; for histograms the upper-inclusive boundaries that are kept.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     noise: Literal["low", "medium", "high"] = "medium"
     release: Literal["windows", "running_total"] = "windows"
     same_events_ok: str | None = None
+    first: Literal["counts", "baseline", "process"] = "counts"
     share: Literal["never", "dap"] = "never"
 
     @property

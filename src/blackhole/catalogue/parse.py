@@ -9,6 +9,7 @@ import msgspec
 
 from blackhole.catalogue.definition import Definition
 from blackhole.catalogue.rules import RULES
+from blackhole.documents import DocumentError, parse_yaml
 from blackhole.errors import CatalogueError
 
 REQUIRED = ("name", "description", "type", "unit", "privacy", "purpose")
@@ -33,8 +34,6 @@ def parse(document: object, *, where: str) -> list[Definition]:
 
 
 def _read(path: Path) -> object:
-    import yaml  # noqa: PLC0415  (costs start-up time, and the built-in files are compiled)
-
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -43,12 +42,9 @@ def _read(path: Path) -> object:
             f"{path}: cannot be read ({reason}): name an existing file in analytics.catalogue"
         ) from None
     try:
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise CatalogueError(f"{path}{line}: {problem}: mend the YAML") from None
+        return parse_yaml(text)
+    except DocumentError as error:
+        raise CatalogueError(error.told_of(path)) from None
 
 
 def _entry(entry: object, number: int, where: str) -> Definition:
@@ -100,6 +96,7 @@ _WORDS = {
     "category": ("infrastructure", "p2p", "business"),
     "noise": ("low", "medium", "high"),
     "release": ("windows", "running_total"),
+    "first": ("counts", "baseline", "process"),
     "share": ("never", "dap"),
     "privacy_unit": ("event", "{name: user, keys: [user.id]}"),
 }

@@ -195,6 +195,11 @@ def running_total_can_be_released(entry: Definition) -> Problems:
         yield "release", "`running_total` needs `privacy_unit: event` or `max_windows_per_unit: 1`"
 
 
+def first_value_is_of_a_count(entry: Definition) -> Problems:
+    if entry.first != "counts" and entry.type not in {MetricType.COUNTER, MetricType.HISTOGRAM}:
+        yield "first", f"a {entry.type} has no increments: take the key out, or write the type `counter`"
+
+
 def _says_something(text: str) -> bool:
     return bool({word.lower() for word in _WORD.findall(text)} - _SAYS_NOTHING)
 
@@ -217,4 +222,5 @@ RULES: tuple[Callable[[Definition], Problems], ...] = (
     values_are_listed,
     limits_are_positive,
     running_total_can_be_released,
+    first_value_is_of_a_count,
 )

@@ -13,6 +13,7 @@ from blackhole.cli.render import clock, number, table
 from blackhole.config import duration_words
 
 MOST_CHARTS = 6
+MOST_BOUNDS = 3
 EXTREMES = ("min", "max")
 Answer = Mapping[str, Any]
 
@@ -44,7 +45,7 @@ def as_table(answer: Answer, *, utc: bool) -> str:
     keys = _keys(answer)
     rows = sorted(_rows(answer, keys), key=lambda row: row[:2])
     if not rows:
-        return "no data in this range: try a longer --last, or see `blackhole status` for what was refused"
+        return _nothing(answer, ", or see `blackhole status` for what was refused")
     noisy = any(point["lower"] is not None for _, _, point in rows)
     value = "value" if answer["aggregation"] == "count" else f"value {_unit(answer)}".rstrip()
     extremes = EXTREMES if _has_extremes(answer) else ()
@@ -54,7 +55,7 @@ def as_table(answer: Answer, *, utc: bool) -> str:
         [
             clock(stamp, utc=utc),
             *labels,
-            number(point["value"]),
+            _value(point),
             *(number(point.get(name)) for name in extremes),
             *([number(point["lower"]), number(point["upper"])] if noisy else []),
             number(point["sample_count"]),
@@ -64,29 +65,72 @@ def as_table(answer: Answer, *, utc: bool) -> str:
     return table(columns, cells, right=right)
 
 
+def _nothing(answer: Answer, more: str = "") -> str:
+    """Where there is data, but not such as can be answered from, a note says what to ask."""
+    if any("has no buckets" in note for note in answer.get("notes", ())):
+        return f"no {answer['aggregation']} of it in this range"
+    return f"no data in this range: try a longer --last{more}"
+
+
+def _value(point: Mapping[str, Any]) -> str:
+    """Of a percentile in a bucket without an end only is known what it is above."""
+    return f"> {number(point['value'])}" if point.get("over") else number(point["value"])
+
+
+def wholes(answer: Answer) -> list[str]:
+    """What the aggregation comes to over the whole range, by series."""
+    if answer["aggregation"] == "last":
+        return []
+    known = [series for series in answer["series"] if series.get("overall", {}).get("value") is not None]
+    said = [_whole(answer, series) for series in known[:MOST_CHARTS]]
+    left = len(known) - len(said)
+    return [*said, f"… and of {left} more series: narrow them with --where"] if left else said
+
+
+def _whole(answer: Answer, series: Mapping[str, Any]) -> str:
+    unit = _unit(answer) if answer["aggregation"] != "count" else ""
+    value = f"{answer['aggregation']} {_value(series['overall'])} {unit}".rstrip()
+    return f"over the whole range{_named(series)}: {value}"
+
+
+def _named(series: Mapping[str, Any]) -> str:
+    return "".join(f", {key}={value}" for key, value in series["attributes"].items())
+
+
+def _is_percentile(answer: Answer) -> bool:
+    return str(answer["aggregation"]).startswith("p") and answer["type"] in {"histogram", "summary"}
+
+
 def _has_extremes(answer: Answer) -> bool:
     return any("min" in point for series in answer["series"] for point in series["points"])
 
 
 def _unit(answer: Answer) -> str:
     unit = str(answer["unit"]).strip("{}")
-    return f"{unit}/s" if answer["aggregation"] == "rate" else unit
+    if answer["aggregation"] == "rate" and answer["type"] in {"histogram", "summary"}:
+        return "/s"  # observations, whatever they are measured in
+    return f"{unit}/s" if answer["aggregation"] in {"rate", "sum_rate"} else unit
 
 
 def as_csv(answer: Answer) -> str:
     keys = _keys(answer)
-    fields = ("value", "sample_count", "lower", "upper", *(EXTREMES if _has_extremes(answer) else ()))
+    more = (*(EXTREMES if _has_extremes(answer) else ()), *(("over",) if _is_percentile(answer) else ()))
+    fields = ("value", "sample_count", "lower", "upper", *more)
     rows = (
-        [stamp, *labels, *(point.get(name) for name in fields)]
+        [stamp, *labels, *(_field(point, name) for name in fields)]
         for stamp, labels, point in _rows(answer, keys)
     )
     return csv_text(["timestamp", *keys, *fields], rows)
 
 
+def _field(point: Mapping[str, Any], name: str) -> Any:
+    return "true" if name == "over" and point.get(name) else point.get(name)
+
+
 def as_charts(answer: Answer, *, utc: bool) -> str:
     drawn = [s for s in answer["series"] if any(p["value"] is not None for p in s["points"])]
     if not drawn:
-        return "no data in this range: try a longer --last"
+        return _nothing(answer)
     height = 16 if len(drawn) == 1 else 9
     texts = [_chart(answer, series, height, utc=utc) for series in drawn[:MOST_CHARTS]]
     if len(drawn) > MOST_CHARTS:
@@ -113,7 +157,17 @@ def _chart(answer: Answer, series: Mapping[str, Any], height: int, *, utc: bool)
     )
     name = ", ".join(f"{key}={value}" for key, value in series["attributes"].items())
     unit = _unit(answer) if answer["aggregation"] != "count" else ""
-    return (f"{name}\n" if name else "") + chart(points, frame, unit=unit)
+    drawn = (f"{name}\n" if name else "") + chart(points, frame, unit=unit)
+    return "\n".join([drawn, *_overs(series, unit)])
+
+
+def _overs(series: Mapping[str, Any], unit: str) -> Iterator[str]:
+    """What the drawing cannot say: where a line is only at the lower end of what may be."""
+    over = [point for point in series["points"] if point.get("over")]
+    if over:
+        bounds = dict.fromkeys(f"{_value(point)} {unit}".rstrip() for point in over)
+        said = ", ".join(list(bounds)[:MOST_BOUNDS]) + (", …" if len(bounds) > MOST_BOUNDS else "")
+        yield f"{len(over)} of {len(series['points'])} points are {said}, and drawn there"
 
 
 def _shows_braille() -> bool:

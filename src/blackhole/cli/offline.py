@@ -15,9 +15,20 @@ from blackhole.query.run import Runner
 from blackhole.store.database import Database
 from blackhole.store.files import set_aside
 
-# Guarded metrics stand in no count.
+# As many as `metrics` has rows, which would unpack all chunks. Guarded metrics stand in no count.
 _COUNTS = """
-SELECT (SELECT count(*) FROM metrics WHERE privacy_level < 2),
+WITH counted AS (
+    SELECT series, count(*) AS points FROM recent_points GROUP BY series
+    UNION ALL
+    SELECT series, count(*) FROM recent_histogram_points WHERE count > 0 AND sum IS NOT NULL GROUP BY series
+    UNION ALL
+    SELECT series, sum(count) FROM chunks GROUP BY series
+    UNION ALL
+    SELECT series, sum(len(list_filter(list_zip(counts, sums), lambda o: o[1] > 0 AND o[2] IS NOT NULL)))
+    FROM histogram_chunks GROUP BY series
+)
+SELECT (SELECT coalesce(sum(c.points), 0)::BIGINT
+        FROM counted AS c JOIN series AS s ON s.id = c.series WHERE s.privacy_level < 2),
     (SELECT count(DISTINCT metric) FROM series WHERE privacy_level < 2)
 """
 

@@ -16,7 +16,10 @@ from blackhole.errors import UsageError
 
 _WHERE = re.compile(r"(.+?)(=~|!=|!~|=)(.*)", re.DOTALL)
 _CONDITIONS = {"!=": "not", "=~": "matches", "!~": "not_matches"}
-AGGREGATIONS = ("avg", "max", "min", "sum", "count", "rate", "last", "p50", "p90", "p95", "p99")
+AGGREGATIONS = (
+    *("avg", "max", "min", "sum", "count", "rate", "sum_rate", "last"),
+    *("p50", "p90", "p95", "p99"),
+)
 
 
 @click.command("query")
@@ -67,6 +70,8 @@ def command(
         raise UsageError("--plot draws for people: leave --json and --format away")
     question: dict[str, Any] = {"metric": metric, **time_range(last, start, end, utc=utc)}
     question |= {"filters": _filters(where), "group_by": list(keys)}
+    if start is None and end is None:
+        question["whole"] = True  # who says no moment means no part of a bucket
     said = (("aggregation", agg), ("interval", interval), ("timezone", timezone), ("extremes", extremes))
     question |= {name: value for name, value in said if value}
     with opened(place) as source:
@@ -82,6 +87,8 @@ def command(
         return
     click.echo(answer.heading(document))
     click.echo(answer.as_charts(document, utc=utc) if plot else answer.as_table(document, utc=utc))
+    for line in answer.wholes(document):
+        click.echo(line)
     for note in answer.notes(document):
         click.echo(f"note: {note}", err=True)
 

@@ -55,7 +55,7 @@ def find_service(place: Place, config: Config) -> Service | None:
         if not is_alive(place.url, trust):
             raise UnavailableError(f"{place.url}: no Blackhole answers there: mend --url or $BLACKHOLE_URL")
         return Service(place.url, token, trust)
-    for url in (run_file_url(place.data_dir), _default_url(place, config)):
+    for url in (run_file_url(place.data_dir), _default_url(place)):
         if url and is_alive(url, trust):
             return Service(url, token, trust)
     return None
@@ -80,10 +80,9 @@ def run_file_url(directory: Path) -> str | None:
     return url if isinstance(url, str) else None
 
 
-def _default_url(place: Place, config: Config) -> str | None:
-    """The default port, unless a database was named: another's service would answer about other data."""
-    named = place.directory is not None and database_path(config, place.directory).exists()
-    return None if named else DEFAULT_URL
+def _default_url(place: Place) -> str | None:
+    """The default port, unless a directory was named: another's service would answer about other data."""
+    return DEFAULT_URL if place.directory is None else None
 
 
 def _token(config: Config) -> str:

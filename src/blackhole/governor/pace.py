@@ -13,6 +13,7 @@ PATIENCE_S = 1.0
 TOGETHER_S = 0.5
 MOST_WAITING = 64
 MOST_DEBT_S = 20.0
+LEAST_EVERY_S = 0.1
 LONGEST_RETRY_S = 30.0
 SHORTEST_RETRY_S = 0.25
 _FIRST_GUESS_S = 0.001
@@ -30,6 +31,9 @@ class Pace:
     is empty requests wait in line for up to `PATIENCE_S`; who would wait longer is refused at once, before
     the body is read, with the time at which it is due. Those times follow one another at the pace that the
     bucket allows, so senders that heed them come one by one, and a refusal costs little.
+
+    Half of the share is the senders' whatever was spent: a service that spends all of it on itself, on a
+    machine that is slow for a while, would else hear nobody, and take all of them for dead.
 
     `spent`: CPU seconds charged so far.
     Used by one event loop.
@@ -56,6 +60,7 @@ class Pace:
         self._cost = _FIRST_GUESS_S
         self._cost_from = self._counted
         self._booked = self._at
+        self._let_in_at = self._at
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._delayed = 0
@@ -70,8 +75,8 @@ class Pace:
         reason = self._closed()
         if reason is not None:
             raise self._later(reason, LONGEST_RETRY_S / 2)
-        if not self._waiting and self._available() > 0:
-            self._under_way += 1
+        if not self._waiting and (self._available() > 0 or self._is_owed_one()):
+            self._let_in()
             return
         await self._wait()
 
@@ -79,6 +84,8 @@ class Pace:
         """A request that was admitted is done."""
         self._under_way -= 1
         self._left += 1
+        if not self._under_way:
+            self._learn_cost(self._spent())  # before the service goes on with what is its own
 
     def restart(self) -> None:
         """Forgets what was spent until now: starting up is not charged."""
@@ -115,6 +122,15 @@ class Pace:
             self._give_up(place)
             raise
 
+    def _let_in(self) -> None:
+        self._under_way += 1
+        self._let_in_at = self._clock()
+
+    def _is_owed_one(self) -> bool:
+        """So seldom that what is let in for this takes half of the share at most."""
+        seldom = max(LEAST_EVERY_S, 2 * self._cost / self._share)
+        return self._clock() - self._let_in_at >= seldom
+
     def _give_up(self, place: asyncio.Future[None]) -> None:
         if place.done() and not place.cancelled():
             self._under_way -= 1
@@ -125,11 +141,13 @@ class Pace:
         """Lets in together who wait: they share a commit, which is most of what a request costs."""
         self._timer = None
         left = self._available()
-        if left >= self._enough():
+        owed = self._is_owed_one()
+        if owed or left >= self._enough():
+            left = max(left, self._cost) if owed else left
             while self._waiting and left > 0:
                 place = self._waiting.popleft()
                 if not place.done():
-                    self._under_way += 1
+                    self._let_in()
                     left -= self._cost
                     place.set_result(None)
         if self._waiting:

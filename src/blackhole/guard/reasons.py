@@ -16,6 +16,7 @@ class Reason(IntEnum):
     NO_TEMPORALITY = _core.NO_TEMPORALITY
     EMPTY_METRIC = _core.EMPTY_METRIC
     NO_FIXED_BUCKETS = _core.NO_FIXED_BUCKETS
+    NOT_TEXT = _core.NOT_TEXT
     NOT_IN_CATALOGUE = 100
     TYPE_MISMATCH = 101
     NEXT_PERIOD = 102
@@ -53,6 +54,7 @@ _WORDS = {
         "one event more may move others to other buckets, and this metric counts by event",
         "send a histogram with explicit buckets, or name the keys of a privacy unit in the catalogue",
     ),
+    Reason.NOT_TEXT: ("its name, unit or description is not UTF-8", "send text as UTF-8"),
     Reason.NOT_IN_CATALOGUE: (
         "not in the catalogue",
         "add an entry (`blackhole catalogue allow`, docs/catalogue.md), or stop sending it",

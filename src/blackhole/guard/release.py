@@ -93,6 +93,8 @@ class Releases:
             max_groups=terms.groups_per_unit,
             by_event=terms.by_event,
             gauge=terms.count_scale is not None,
+            levels=entry.type == "updowncounter",
+            first=entry.first,
             boundaries=entry.buckets if entry.type == "histogram" else None,
             release=_core.Release(
                 terms.mechanism,

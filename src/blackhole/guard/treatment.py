@@ -3,7 +3,7 @@
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from blackhole import _core
@@ -16,7 +16,7 @@ from blackhole.guard.reasons import Reason
 from blackhole.guard.release import Releases
 from blackhole.guard.scrub import clean_name, clean_text, names_somebody
 from blackhole.guard.terms import EVENT
-from blackhole.guard.units import same_unit
+from blackhole.guard.units import factor, unit_meant
 from blackhole.guard.unknown import Unknown
 from blackhole.records import (
     Finder,
@@ -42,7 +42,7 @@ _SUMS = frozenset({MetricType.COUNTER, MetricType.UPDOWNCOUNTER})
 _DISTRIBUTIONS = frozenset({MetricType.HISTOGRAM, MetricType.SUMMARY})
 _ACCEPTED: Mapping[MetricType, frozenset[MetricType]] = {
     MetricType.COUNTER: _SUMS,
-    MetricType.UPDOWNCOUNTER: _SUMS,
+    MetricType.UPDOWNCOUNTER: _SUMS | {MetricType.GAUGE},
     # Both are levels, and process.memory.usage is a gauge here and an updowncounter in the conventions.
     MetricType.GAUGE: frozenset({MetricType.GAUGE, MetricType.UPDOWNCOUNTER}),
     MetricType.HISTOGRAM: _DISTRIBUTIONS,
@@ -51,6 +51,10 @@ _ACCEPTED: Mapping[MetricType, frozenset[MetricType]] = {
 OTHER_GROUP = 0
 MOST_UNITS = 20
 MOST_WAITING = 10_000
+
+# Starts so far apart are one, where a sender works its start out anew each time; of a scraped page.
+SAME_START_NS = 10**9
+SAME_START_SCRAPED_NS = 2 * 10**9
 
 _KEY = secrets.token_bytes(16)
 _DIGEST_BYTES = 12
@@ -97,10 +101,17 @@ class Registry:
             )
         return number
 
-    def stream_for(self, key: bytes, series: int) -> int:
+    def number_of(self, metric: Metric, attributes: str) -> int | None:
+        """The series, if there is one already."""
+        level = metric.definition.level
+        return self.series.get(_identity(metric.name, metric.type, metric.unit, attributes, level))
+
+    def stream_for(self, new: _core.NewSeries, series: int) -> int:
         number = self.next_stream
         self.next_stream += 1
-        self.new_streams.append(StreamRow(number, key, series))
+        delta = not new.cumulative and TYPE_OF_KIND[new.kind] is not MetricType.GAUGE
+        row = StreamRow(number, new.key, series, new.raw, new.kin, new.start_ns or None, delta)
+        self.new_streams.append(row)
         return number
 
     def erase(self, gone: Collection[int]) -> None:
@@ -179,22 +190,31 @@ class Resolver:
             self.unknown.note(name, unit, TYPE_OF_KIND[kind])
             return Reason.NOT_IN_CATALOGUE
         sent = TYPE_OF_KIND[kind]
-        # A guarded metric has one window, whichever of the types that it may have it is sent as.
-        stored = definition.type if definition.level.guarded else sent
+        stored = _type_kept(sent, definition)
         metric = Metric(self._name_kept(name, definition), stored, _unit_kept(unit, definition), definition)
         reason = self._why_refused(metric, sent) or self._why_unit_refused(metric, unit)
         if reason is not None:
             return reason
-        if not same_unit(unit or definition.unit, definition.unit) and not definition.level.guarded:
+        if factor(unit or definition.unit, definition.unit) is None and not definition.level.guarded:
             self.warnings.append(
                 f"{clean_name(name)} came in another unit than the catalogue's `{definition.unit}`"
             )
         return self._rule(self._number(metric), metric)
 
     def series(self, new: Sequence[_core.NewSeries]) -> Sequence[_core.Treatment]:
-        open_keys = [n.key for n in new if not self.metrics[n.rule].definition.level.guarded]
-        states = self._recall(open_keys) if open_keys else {}
-        return [self._treat(one, states) for one in new]
+        unguarded = [one for one in new if not self.metrics[one.rule].definition.level.guarded]
+        states = self._recall([one.key for one in unguarded]) if unguarded else {}
+        lost = {one.kin for one in unguarded if one.cumulative and one.alone and one.key not in states}
+        kin = self._kin(lost) if lost else {}
+        return [self._treat(one, states.get(one.key), kin.get(one.kin, ())) for one in new]
+
+    def _kin(self, lost: Collection[int]) -> Mapping[int, Sequence[StreamState]]:
+        """What the store knows of kin that the core knows nothing of."""
+        found: defaultdict[int, list[StreamState]] = defaultdict(list)
+        for state in self._recall((), tuple(lost)).values():
+            if state.kin is not None and not state.delta:
+                found[state.kin].append(state)
+        return found
 
     def stored(self, points: Sequence[Point]) -> Collection[Point]:
         return self._find(points)
@@ -251,7 +271,7 @@ class Resolver:
 
         What is said of those must not tell what others have sent.
         """
-        if metric.definition.level.guarded:
+        if metric.definition.level.guarded or factor(unit, metric.definition.unit) is not None:
             return None
         units = self._units[metric.name]
         if unit not in units and len(units) >= MOST_UNITS:
@@ -283,7 +303,8 @@ class Resolver:
         definition = metric.definition
         limit = self._config.max_series_per_metric
         if not definition.level.guarded:
-            return _core.Rule(number, series_limit=limit)
+            levels = definition.type is MetricType.UPDOWNCOUNTER
+            return _core.Rule(number, series_limit=limit, levels=levels, first=definition.first)
         if self._is_released(definition):
             return self.releases.rule(definition.name)
         lower, upper = definition.bounds or (0.0, self._config.sensitivity_factor)
@@ -298,27 +319,54 @@ class Resolver:
             max_groups=definition.max_groups_per_unit,
             by_event=not isinstance(definition.privacy_unit, PrivacyUnit),
             gauge=definition.type == MetricType.GAUGE,
+            levels=definition.type == MetricType.UPDOWNCOUNTER,
+            first=definition.first,
             boundaries=definition.buckets if is_histogram else None,
             snap=None if is_histogram else definition.buckets,
         )
 
-    def _treat(self, new: _core.NewSeries, states: Mapping[bytes, StreamState]) -> _core.Treatment:
+    def _treat(
+        self, new: _core.NewSeries, state: StreamState | None, kin: Sequence[StreamState]
+    ) -> _core.Treatment:
         metric = self.metrics[new.rule]
         attributes = self._reducer.reduce(metric.definition, metric.name, new.resource, new.attributes)
+        meant = unit_meant(new.unit, metric.definition.unit, new.resource)
+        scale = factor(meant, metric.definition.unit) or 1.0
         if metric.definition.level.guarded:
             if self._is_released(metric.definition):
                 group = self.releases.group(metric.name, canonical(attributes))
             else:
                 group = self._group(new.rule, metric.definition, attributes)
-            return _core.Treatment.window(group, _unit_of(metric.definition, new))
-        series = self._registry.series_for(metric, canonical(attributes))
-        state = states.get(new.key)
+            return _core.Treatment.window(group, _unit_of(metric.definition, new), factor=scale)
+        return self._open(new, canonical(attributes), scale, state or _continued(new, kin, scale), kin)
+
+    def _open(
+        self,
+        new: _core.NewSeries,
+        attributes: str,
+        scale: float,
+        state: StreamState | None,
+        kin: Sequence[StreamState],
+    ) -> _core.Treatment:
+        metric = self.metrics[new.rule]
+        series = self._registry.series_for(metric, attributes)
         if state is None or state.series in self._erased:
-            return _core.Treatment.open(series, self._registry.stream_for(new.key, series))
-        stream = state.stream
-        if state.series != series:  # the catalogue keeps other attributes now: a new stream, a known state
-            stream = self._registry.stream_for(new.key, series)
-        return _core.Treatment.open(series, stream, _recalled(state))
+            stream = self._registry.stream_for(new, series)
+            return _core.Treatment.open(series, stream, elder=self._elder(new, kin), factor=scale)
+        if state.series == series:
+            return _core.Treatment.open(series, state.stream, _recalled(state, state.stream), factor=scale)
+        # The catalogue keeps other attributes now, or another unit: a new stream, a known state.
+        stream = self._registry.stream_for(new, series)
+        as_sent = Metric(metric.name, metric.type, _scrubbed(new.unit, metric.definition), metric.definition)
+        was_sent = self._registry.number_of(as_sent, attributes) == state.series
+        recall = _recalled(_scaled(state, scale, new.kind) if was_sent else state, 0)
+        return _core.Treatment.open(series, stream, recall, factor=scale)
+
+    def _elder(self, new: _core.NewSeries, kin: Sequence[StreamState]) -> _core.Recall | None:
+        """The stream that had come to its end when this one began."""
+        ended = [state for state in kin if 0 < state.time_ns <= new.start_ns]
+        elder = max(ended, key=lambda state: state.time_ns, default=None)
+        return None if elder is None or elder.series in self._erased else _recalled(elder, 0)
 
     def _group(self, rule: int, definition: Definition, attributes: Attributes) -> int:
         if attributes and attributes == self._reducer.other(definition):
@@ -332,16 +380,57 @@ class Resolver:
         return group
 
 
+def _type_kept(sent: MetricType, definition: Definition) -> MetricType:
+    """The type as it is stored. What is sent as levels stays levels, whatever the entry says.
+
+    A guarded metric has one window, whichever of the types that it may have it is sent as.
+    """
+    if definition.level.guarded or definition.type is MetricType.UPDOWNCOUNTER:
+        return definition.type
+    return sent
+
+
 def _unit_kept(sent: str, definition: Definition) -> str:
-    """The unit as it is stored: senders may write anything there, so it is scrubbed like a value."""
-    if not sent or definition.level.guarded:
+    """The unit as it is stored: that of the entry, if values can be converted into it."""
+    if definition.level.guarded or factor(sent or definition.unit, definition.unit) is not None:
         return definition.unit
     return clean_text(sent)
 
 
-def _recalled(state: StreamState) -> _core.Recall:
+def _scrubbed(sent: str, definition: Definition) -> str:
+    """The unit as it came: senders may write anything there, so it is scrubbed like a value."""
+    return clean_text(sent) if sent else definition.unit
+
+
+def _continued(new: _core.NewSeries, kin: Sequence[StreamState], scale: float) -> StreamState | None:
+    """The stream that this one is, whose start it gives a little differently; it has not fallen."""
+    near = SAME_START_SCRAPED_NS if new.scraped else SAME_START_NS
+    is_level = new.kind == _core.UPDOWNCOUNTER
+    for state in kin:
+        is_near = state.start_ns and abs(state.start_ns - new.start_ns) <= near
+        if state.raw == new.raw and is_near and state.time_ns:
+            last = state.value if state.count is None else state.count
+            value = new.value if state.count is not None or new.value is None else new.value * scale
+            if is_level or last is None or value is None or value >= last:
+                return state
+    return None
+
+
+def _scaled(state: StreamState, scale: float, kind: int) -> StreamState:
+    """The state in another unit. Of an exponential histogram the buckets are as they were sent."""
+    bounds = state.bounds
+    if bounds is not None and kind != _core.EXPONENTIAL_HISTOGRAM:
+        bounds = [bound * scale for bound in bounds]
+    value = None if state.value is None else state.value * scale
+    total = None if state.total is None else state.total * scale
+    return replace(state, value=value, total=total, bounds=bounds)
+
+
+def _recalled(state: StreamState, stream: int) -> _core.Recall:
+    """`stream`: that which its rows are in, if it goes on there."""
     return _core.Recall(
         state.time_ns,
+        stream=stream,
         earlier_ns=state.earlier_ns,
         value=state.value,
         count=state.count,

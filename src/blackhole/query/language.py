@@ -12,7 +12,10 @@ from blackhole.query.times import SECOND, nice_interval, parse_interval, parse_t
 from blackhole.query.zones import UTC, Clock, clock
 from blackhole.records import MetricType, PrivacyLevel
 
-AGGREGATIONS = ("avg", "max", "min", "sum", "count", "rate", "last", "p50", "p90", "p95", "p99")
+AGGREGATIONS = (
+    *("avg", "max", "min", "sum", "count", "rate", "sum_rate", "last"),
+    *("p50", "p90", "p95", "p99"),
+)
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 MAX_POINTS_A_SERIES = 11_000
 MAX_POINTS = 200_000
@@ -21,8 +24,10 @@ MAX_PATTERN = 1000
 DEFAULT_RANGE = 3600 * SECOND
 
 _DEFAULTS = {MetricType.COUNTER: "rate", MetricType.HISTOGRAM: "p95"}
-_RATES = (MetricType.COUNTER, MetricType.HISTOGRAM)
 HISTOGRAMS = (MetricType.HISTOGRAM, MetricType.SUMMARY)
+RATES = {"rate": (MetricType.COUNTER, *HISTOGRAMS), "sum_rate": HISTOGRAMS}
+# A period that is longer is no reason for longer buckets: of these there would be fewer than eight.
+_PERIODS_A_RANGE = 8
 _LEVELS = (MetricType.GAUGE, MetricType.UPDOWNCOUNTER)
 _SINGLE_VALUES = ("max", "min", "last")
 
@@ -47,7 +52,8 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Times are RFC 3339 or Unix seconds; the range is [start, end), by default the last hour.
 
     Intervals of days, and of hours of which a day is a multiple, begin by the clock of `timezone`.
-    `extremes`: averages of open gauges and updowncounters carry the least and the greatest value.
+    `extremes`: averages of open gauges and updowncounters carry the least and the greatest value. `whole`:
+    the range is widened to whole buckets.
     """
 
     metric: str
@@ -59,10 +65,16 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     group_by: list[str] = []
     timezone: str | None = None
     extremes: bool = False
+    whole: bool = False
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):
-    """`min` and `max` of the interval only where the extremes were asked for, and are there."""
+    """`min` and `max` of the interval only where the extremes were asked for, and are there.
+
+    `partial`: less than the whole interval is known, and a rate is divided by that. `estimated`: a sender was
+    silent for over five of its usual periods, and what it counted meanwhile is spread over that time.
+    `over`: a percentile that lies in the last bucket, which has no end; `value` is where that begins.
+    """
 
     timestamp: str
     value: float | None
@@ -71,11 +83,24 @@ class Point(msgspec.Struct, frozen=True, gc=False):
     upper: float | None = None
     min: float | msgspec.UnsetType | None = msgspec.UNSET
     max: float | msgspec.UnsetType | None = msgspec.UNSET
+    partial: bool | msgspec.UnsetType = msgspec.UNSET
+    estimated: bool | msgspec.UnsetType = msgspec.UNSET
+    over: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class Overall(msgspec.Struct, frozen=True):
+    """What the aggregation comes to over all of the points, not over their values; `over` as of a point."""
+
+    value: float | None
+    over: bool | msgspec.UnsetType = msgspec.UNSET
+    lower: float | msgspec.UnsetType = msgspec.UNSET
+    upper: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class Series(msgspec.Struct, frozen=True):
     attributes: dict[str, Any]
     points: list[Point]
+    overall: Overall | msgspec.UnsetType = msgspec.UNSET
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -129,6 +154,16 @@ class Request:
         begins, ends = self.clock.moment(bucket), self.clock.moment(bucket + self.step)
         return (min(ends, self.end) - max(begins, self.start)) / SECOND
 
+    def numbers(self) -> range:
+        """Its buckets, by the local clock."""
+        first, last = (self.clock.bucket(moment, self.step) for moment in (self.start, self.end - 1))
+        return range(first, last + 1, self.step)
+
+    def borders(self) -> list[int]:
+        """Where its buckets begin, and where the last one ends; the outer ones may lie beyond the range."""
+        numbers = self.numbers()
+        return [self.begins(number) for number in (*numbers, numbers[-1] + self.step)]
+
     @property
     def interval(self) -> str:
         return duration_words(self.step / SECOND)
@@ -160,15 +195,32 @@ def _check_condition(key: str, wanted: Condition) -> None:
         raise QueryError(f"the pattern of the filter {key} is longer than {MAX_PATTERN:,} characters")
 
 
-def plan(query: Query, subject: Subject, windows: Mapping[PrivacyLevel, float], now_ns: int) -> Request:
-    """Checks the question against the metric. Raises QueryError naming what cannot be asked, and why."""
+def too_many() -> QueryError:
+    return QueryError(
+        f"more than {MAX_POINTS:,} points in all: ask for a longer interval, a shorter range or fewer groups"
+    )
+
+
+def plan(
+    query: Query,
+    subject: Subject,
+    windows: Mapping[PrivacyLevel, float],
+    now_ns: int,
+    *,
+    period_ns: int = 0,
+) -> Request:
+    """Checks the question against the metric. Raises QueryError naming what cannot be asked, and why.
+
+    `period_ns`: how often its slowest sender reports; without an interval buckets are about as long at least.
+    """
     check_keys(query)
-    end = now_ns if query.end_time is None else parse_time(query.end_time, "end_time")
-    start = end - DEFAULT_RANGE if query.start_time is None else parse_time(query.start_time, "start_time")
-    if start >= end:
-        raise QueryError("start_time must be before end_time")
+    start, end = range_of(query.start_time, query.end_time, now_ns)
     window = round(windows.get(subject.level, 0) * SECOND)
-    step = nice_interval(end - start, window) if query.interval is None else parse_interval(query.interval)
+    if query.interval is None:
+        period = period_ns if period_ns * _PERIODS_A_RANGE <= end - start else 0
+        step = nice_interval(end - start, window, period)
+    else:
+        step = parse_interval(query.interval)
     aggregation = query.aggregation or _DEFAULTS.get(subject.type, "avg")
     _check_aggregation(aggregation, subject)
     _check_privacy(aggregation, step, window, subject)
@@ -177,8 +229,20 @@ def plan(query: Query, subject: Subject, windows: Mapping[PrivacyLevel, float], 
             f"more than {MAX_POINTS_A_SERIES:,} points a series: ask for a longer interval or a shorter range"
         )
     found = clock(query.timezone, start, end, step)
+    if query.whole:
+        start = found.moment(found.bucket(start, step))
+        end = found.moment(found.bucket(end - 1, step) + step)
     extremes = query.extremes and _has_extremes(aggregation, subject)
     return Request(subject, start, end, step, aggregation, found, extremes)
+
+
+def range_of(start_time: str | float | None, end_time: str | float | None, now_ns: int) -> tuple[int, int]:
+    """Nanoseconds; without an end until now, without a start the hour before the end. Raises QueryError."""
+    end = now_ns if end_time is None else parse_time(end_time, "end_time")
+    start = end - DEFAULT_RANGE if start_time is None else parse_time(start_time, "start_time")
+    if start >= end:
+        raise QueryError("start_time must be before end_time")
+    return start, end
 
 
 def _has_extremes(aggregation: str, subject: Subject) -> bool:
@@ -186,13 +250,24 @@ def _has_extremes(aggregation: str, subject: Subject) -> bool:
     return aggregation == "avg" and subject.type in _LEVELS and not subject.level.guarded
 
 
+def is_folded(aggregation: str, subject: Subject) -> bool:
+    """Whether an answer is what grew or held between points, and not what the points themselves say."""
+    if subject.level.guarded:
+        return False
+    if aggregation in RATES:
+        return True
+    return subject.type is MetricType.UPDOWNCOUNTER and aggregation in {"avg", "min", "max", "last"}
+
+
 def _check_aggregation(aggregation: str, subject: Subject) -> None:
     if aggregation not in AGGREGATIONS:
         raise QueryError(f"aggregation is one of {', '.join(AGGREGATIONS)}")
-    if aggregation == "rate" and subject.type not in _RATES:
+    fitting = RATES.get(aggregation)
+    if fitting is not None and subject.type not in fitting:
+        kinds = "counters and histograms" if aggregation == "rate" else "histograms"
+        other = "rate" if subject.type is MetricType.COUNTER else "avg or last"
         raise QueryError(
-            f"rate is for counters and histograms; {subject.metric} is of type {subject.type}: "
-            "ask for avg or last"
+            f"{aggregation} is for {kinds}; {subject.metric} is of type {subject.type}: ask for {other}"
         )
 
 

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Callable
 
+import msgspec
+
 from blackhole.query.noise import Interval, about
-from blackhole.query.rates import alive, rate
-from blackhole.query.recent import NEW_NS, Release, State, p95
+from blackhole.query.rates import alive
+from blackhole.query.recent import Release, State, p95
 from blackhole.query.reports import Newest, SeriesReport
 from blackhole.records import MetricType, format_time
 
@@ -14,28 +16,27 @@ MAX_SERIES = 2000
 States = tuple[dict[int, State], dict[int, State]]
 
 
-def report(states: States, belongs: Callable[[str], bool], *, now_ns: int) -> SeriesReport:
+def report(states: States, belongs: Callable[[str], bool]) -> SeriesReport:
     """At most 2,000 series, by metric and attributes. `belongs`: whether a metric is of this part."""
-    found = [
-        _newest(number, state, states, now_ns=now_ns)
-        for number, state in alive(states).items()
-        if belongs(state.metric)
-    ]
+    found = [_newest(state) for state in alive(states).values() if belongs(state.metric)]
     found.sort(key=lambda entry: (entry.metric, sorted(map(str, entry.attributes.items()))))
     return SeriesReport(found[:MAX_SERIES])
 
 
-def _newest(number: int, state: State, states: States, *, now_ns: int) -> Newest:
+def _newest(state: State) -> Newest:
     unit, value = state.unit, state.newest
     interval: Interval | None = None
+    over: bool | msgspec.UnsetType = msgspec.UNSET
     release = state.releases.get(state.last_ns)
     if state.is_histogram:
         # A summary has no buckets: its newest mean says more than nothing.
-        value = p95([state]) if state.cells else value
+        if (found := p95([state])) is not None:
+            value, over = found.value, found.over or msgspec.UNSET
     elif state.type is MetricType.COUNTER:
         unit = f"{unit}/s"
-        if release is None:
-            value = rate(number, *states, now_ns=now_ns, window_ns=NEW_NS)
+        value = state.now if release is None else value
+    elif state.type is MetricType.UPDOWNCOUNTER:
+        value = state.now
     if release is not None and value is not None:
         value, interval = _with_noise(value, release, by_second=state.type is MetricType.COUNTER)
     lower, upper = interval or (None, None)
@@ -48,6 +49,7 @@ def _newest(number: int, state: State, states: States, *, now_ns: int) -> Newest
         lower=lower,
         upper=upper,
         timestamp=format_time(state.last_ns),
+        over=over,
     )
 
 

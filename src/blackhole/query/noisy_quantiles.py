@@ -30,9 +30,12 @@ class Buckets:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
+    """`over`: it lies in the last bucket, which has no end; `value` is where that begins."""
+
     value: float
     lower: float
     upper: float
+    over: bool = False
 
 
 def merge(parts: Sequence[Buckets]) -> Buckets | None:
@@ -65,7 +68,8 @@ def quantile(buckets: Buckets, share: float) -> Estimate | None:
         return None
     line = _Line(buckets, share)
     lower, upper = line.lower(), line.upper()
-    return Estimate(min(max(line.crossing(), lower), upper), lower, upper)
+    value, over = line.crossing()
+    return Estimate(min(max(value, lower), upper), lower, upper, over)
 
 
 class _Line:
@@ -117,14 +121,15 @@ class _Line:
         """Above 0 where the place, seen from the end of the bucket, is not surely above the percentile."""
         return self.half(bucket, 1 - part) - self.excess(bucket, 1 - part)
 
-    def crossing(self) -> float:
-        """Where the counts, made to rise, reach the share."""
+    def crossing(self) -> tuple[float, bool]:
+        """Where the counts, made to rise, reach the share, and whether that is in the last bucket."""
         total = self._below[-1]
         risen = [0.0, *(min(max(count, 0.0), total) for count in _rising(self._below[1:-1])), total]
         wanted = self._share * total
         bucket = next(b for b in range(len(risen) - 1) if risen[b + 1] >= wanted)
         width = risen[bucket + 1] - risen[bucket]
-        return self._value(bucket, (wanted - risen[bucket]) / width if width > 0 else 1.0)
+        value = self._value(bucket, (wanted - risen[bucket]) / width if width > 0 else 1.0)
+        return value, bucket == len(self._buckets.bounds)
 
     def _value(self, bucket: int, part: float) -> float:
         first, last = self._edges[bucket], self._edges[bucket + 1]

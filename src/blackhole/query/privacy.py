@@ -55,6 +55,15 @@ class _Account:
     state: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """As of the ledger's row `newest`, by these entries."""
+
+    newest: int
+    catalogue: Iterable[Definition]
+    account: _Account
+
+
 class Privacy:
     """Answers from stored rows and the catalogue alone. Synchronous and thread-safe.
 
@@ -74,11 +83,12 @@ class Privacy:
         self._now_ns = now_ns
         self._lock = threading.Lock()
         self._news: tuple[int, int, PrivacyNews] | None = None
+        self._known: _Known | None = None
 
     def budget(self) -> BudgetAnswer:
         """The running budget period. Raises QueryError."""
-        with self._database.reader() as reader:
-            account = self._account(reader)
+        with self._lock, self._database.reader() as reader:
+            account = self._unchanged(reader)
         running, total = account.plan, sum(account.charged.values())
         is_off = account.state == "off"
         return BudgetAnswer(
@@ -145,6 +155,17 @@ class Privacy:
     def _time(self, reader: Reader) -> int:
         """Now, and never earlier than what the ledger has seen."""
         return max(self._now_ns(), int(reader.rows(_NEWEST).rows[0][1]))
+
+    def _unchanged(self, reader: Reader) -> _Account:
+        """Worked out anew when the ledger, the entries or the period have changed."""
+        newest, high_ns = reader.rows(_NEWEST).rows[0]
+        catalogue, now, known = self._catalogue(), max(self._now_ns(), high_ns), self._known
+        if known is not None and known.newest == newest and known.catalogue is catalogue:
+            period = known.account.plan.period
+            if period.start_ns <= now < period.end_ns:
+                return known.account
+        self._known = known = _Known(newest, catalogue, self._account(reader))
+        return known.account
 
     def _account(self, reader: Reader) -> _Account:
         now = self._time(reader)

@@ -1,40 +1,36 @@
-"""Turns the increments of streams with any period into a rate of the present."""
+"""Turns the states of series into what they are at present."""
 
-from blackhole.query.recent import NEW_NS, SHORT_NS, State, Stream
-from blackhole.query.times import SECOND
+from dataclasses import dataclass
 
-# A sender with at least this many exports in the look back shows its rate by them.
-_EXPORTS = 3
-_SILENT_PERIODS = 3
+from blackhole.query.recent import State
 
 
-def rate(
-    number: int, short: dict[int, State], long: dict[int, State], *, now_ns: int, window_ns: int
-) -> float:
-    """Increments or observations a second of one series, over `window_ns` (30 s or 60 s).
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What the series of the last minute, and all that are alive, are now; None where no stream is alive."""
 
-    Where a stream reports less than three times in that, over the exports of the last five minutes.
-    """
-    slow = long[number].streams if number in long else {}
-    quick = short[number].streams if number in short else {}
-    return sum(
-        _stream_rate(quick.get(key), slow.get(key), now_ns=now_ns, window_ns=window_ns)
-        for key in quick.keys() | slow.keys()
-    )
+    states: tuple[dict[int, State], dict[int, State]]
+    now_ns: int
 
+    def rate(self, number: int) -> float | None:
+        """Increments or observations a second: the last rates of the streams that are alive, added up."""
+        return self._now(number)
 
-def _stream_rate(quick: Stream | None, slow: Stream | None, *, now_ns: int, window_ns: int) -> float:
-    period = slow.period if slow is not None else None
-    if slow is not None and period is not None and period * _EXPORTS * SECOND > window_ns:
-        if now_ns - slow.last > _SILENT_PERIODS * period * SECOND:
-            return 0.0
-        return (slow.total - slow.first_value) / ((slow.last - slow.first) / SECOND)
-    if quick is None:
-        return 0.0
-    return quick.newly / (NEW_NS / SECOND) if window_ns == NEW_NS else quick.total / (SHORT_NS / SECOND)
+    def level(self, number: int) -> float | None:
+        """The sum of the levels of the streams that are alive."""
+        return self._now(number)
+
+    def streams(self, number: int) -> int:
+        """How many are alive."""
+        state = self.states[1].get(number)
+        return 0 if state is None else state.alive
+
+    def _now(self, number: int) -> float | None:
+        state = self.states[1].get(number)
+        return None if state is None else state.now
 
 
 def alive(states: tuple[dict[int, State], dict[int, State]]) -> dict[int, State]:
-    """Every series of the last five minutes in its newest state."""
+    """Every series that is alive, in its newest state."""
     short, long = states
     return {**long, **short}

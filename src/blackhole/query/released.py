@@ -2,17 +2,21 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
+
+import msgspec
 
 from blackhole.config import duration_words
 from blackhole.errors import PrivacyQueryError
 from blackhole.query import noise, noisy_quantiles, summed
-from blackhole.query.language import MAX_POINTS, QUANTILES, Point, Request, Series
+from blackhole.query.chosen import Chosen
+from blackhole.query.closed import Closed
+from blackhole.query.language import MAX_POINTS, QUANTILES, Overall, Point, Request, Series, too_many
 from blackhole.query.noise import Interval, Noise
-from blackhole.query.noisy_quantiles import Buckets
-from blackhole.query.select import TIMEOUT_S, Chosen, parameters, too_many
+from blackhole.query.noisy_quantiles import Buckets, Estimate
+from blackhole.query.select import TIMEOUT_S, parameters
 from blackhole.query.templates import template
 from blackhole.query.times import SECOND
 from blackhole.records import MetricType, format_time
@@ -69,17 +73,30 @@ def too_short(request: Request, window: float) -> list[str]:
     return [f"released at the end of each window of {words}: ask for a longer range, `--last 24h`"]
 
 
-def run(reader: Reader, request: Request, chosen: Chosen) -> list[Series]:
-    """The points of every group, in the order of time. Raises QueryError."""
+def run(reader: Reader, request: Request, chosen: Chosen, closed: Closed | None = None) -> list[Series]:
+    """The points of every group, in the order of time. Raises QueryError.
+
+    `closed`: the time by which a rate is divided.
+    """
     kind = request.subject.type
     answer = _counts if kind is MetricType.HISTOGRAM else _means if kind is MetricType.GAUGE else _numbers
     if kind is MetricType.HISTOGRAM and request.aggregation in QUANTILES:
-        answer = _percentiles
+        return _percentiles(_Source(reader, request, chosen), chosen)
     points: dict[int, list[Point]] = defaultdict(list)
     for group, bucket, value, interval in answer(_Source(reader, request, chosen)):
+        seconds, partial = closed.covered(bucket) if closed is not None else (1.0, False)
         if math.isfinite(value):
-            lower, upper = interval or (None, None)
-            points[group].append(Point(format_time(request.begins(bucket)), value, None, lower, upper))
+            lower, upper = (end / seconds for end in interval) if interval else (None, None)
+            points[group].append(
+                Point(
+                    format_time(request.begins(bucket)),
+                    value / seconds,
+                    None,
+                    lower,
+                    upper,
+                    partial=partial or msgspec.UNSET,
+                )
+            )
     return [Series(chosen.attributes[group], points[group]) for group in sorted(points)]
 
 
@@ -106,15 +123,11 @@ class _Source:
 def _numbers(source: _Source) -> Iterator[Row]:
     rows = source.rows("released_numbers")
     running = _running(source) if any(row[-1] for row in rows) else {}
-    divisor: Callable[[int, int], float] = {
-        "avg": lambda _bucket, stored: float(stored),
-        "rate": lambda bucket, _stored: source.request.seconds(bucket),
-    }.get(source.request.aggregation, lambda _bucket, _stored: 1.0)
     for group, bucket, total, stored, gauss, laplace, _ in rows:
         if source.request.aggregation == "count":
             yield group, bucket, float(stored), None
             continue
-        by = divisor(bucket, stored)
+        by = float(stored) if source.request.aggregation == "avg" else 1.0
         interval = noise.about(total, Noise(gauss, laplace) + running.get((group, bucket), Noise()))
         yield group, bucket, total / by, interval and (interval[0] / by, interval[1] / by)
 
@@ -151,10 +164,29 @@ def _counts(source: _Source) -> Iterator[Row]:
         yield group, bucket, total, noise.about(total, sum((p.total_noise for p in parts), Noise()))
 
 
-def _percentiles(source: _Source) -> Iterator[Row]:
-    share = QUANTILES[source.request.aggregation]
+def _percentiles(source: _Source, chosen: Chosen) -> list[Series]:
+    request = source.request
+    points: dict[int, list[Point]] = defaultdict(list)
+    whole: dict[int, list[Buckets]] = defaultdict(list)
     for group, bucket, parts in _buckets(source):
-        merged = noisy_quantiles.merge(parts)
-        found = None if merged is None else noisy_quantiles.quantile(merged, share)
+        whole[group] += parts
+        found = _estimate(parts, request)
         if found is not None:
-            yield group, bucket, found.value, (found.lower, found.upper)
+            moment = format_time(request.begins(bucket))
+            over = found.over or msgspec.UNSET
+            points[group].append(Point(moment, found.value, None, found.lower, found.upper, over=over))
+    return [
+        Series(chosen.attributes[group], points[group], _overall(_estimate(whole[group], request)))
+        for group in sorted(points)
+    ]
+
+
+def _estimate(parts: list[Buckets], request: Request) -> Estimate | None:
+    merged = noisy_quantiles.merge(parts)
+    return None if merged is None else noisy_quantiles.quantile(merged, QUANTILES[request.aggregation])
+
+
+def _overall(found: Estimate | None) -> Overall | msgspec.UnsetType:
+    if found is None:
+        return msgspec.UNSET
+    return Overall(found.value, found.over or msgspec.UNSET, found.lower, found.upper)

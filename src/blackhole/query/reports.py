@@ -6,8 +6,26 @@ from typing import Any
 import msgspec
 
 
-class ServiceHealth(msgspec.Struct, frozen=True):
-    """Rates are per second over the last minute; `up`: heard of within three of its usual periods."""
+class Sources(msgspec.Struct, frozen=True):
+    """The metrics that a figure was told by; nothing where none tells it.
+
+    `filters`: what attributes of requests and durations must be, where a metric tells of others as well.
+    """
+
+    requests: list[str] = []
+    errors: list[str] = []
+    durations: list[str] = []
+    cpu: list[str] = []
+    memory: list[str] = []
+    filters: dict[str, list[str]] = {}
+
+
+class ServiceHealth(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Rates are per second, as of now; `up`: heard of within three of its usual periods.
+
+    What nothing tells is null. CPU and memory are those of all `processes` together, whose number is absent
+    where nothing tells them apart. `p95_over`: it lies in a bucket without an end, which begins at `p95_ms`.
+    """
 
     service: str
     up: bool
@@ -17,10 +35,56 @@ class ServiceHealth(msgspec.Struct, frozen=True):
     cpu_percent: float | None
     memory_bytes: float | None
     last_seen: str
+    processes: int | None = None
+    sources: Sources = Sources()
+    p95_over: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class HealthReport(msgspec.Struct, frozen=True):
     services: list[ServiceHealth]
+
+
+class Method(msgspec.Struct, frozen=True):
+    """What was called, over the range; null where nothing tells it. `attributes` find it in `metric`.
+
+    `p95_over`: it lies in a bucket without an end, which begins at `p95_ms`.
+    """
+
+    method: str
+    requests: float | None
+    errors: float | None
+    p95_ms: float | None
+    metric: str
+    attributes: dict[str, str]
+    p95_over: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class ErrorKind(msgspec.Struct, frozen=True):
+    """How a method failed, and how often: a status, an `error.type`, else `error`."""
+
+    kind: str
+    method: str
+    errors: float
+
+
+class ServiceWork(msgspec.Struct, frozen=True):
+    """Over the range; `methods` the slowest first, `kinds` the most frequent. `p95_over`: as of a method."""
+
+    service: str
+    requests: float | None
+    errors: float | None
+    p95_ms: float | None
+    methods: list[Method]
+    kinds: list[ErrorKind]
+    sources: Sources
+    p95_over: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class ServicesReport(msgspec.Struct, frozen=True):
+    start_time: str
+    end_time: str
+    services: list[ServiceWork]
+    notes: list[str] = []
 
 
 class Newest(msgspec.Struct, frozen=True):
@@ -34,6 +98,7 @@ class Newest(msgspec.Struct, frozen=True):
     lower: float | None
     upper: float | None
     timestamp: str
+    over: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class SeriesReport(msgspec.Struct, frozen=True):

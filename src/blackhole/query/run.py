@@ -4,6 +4,7 @@ import difflib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
@@ -12,12 +13,18 @@ from blackhole.catalogue.definition import Definition
 from blackhole.config import Config
 from blackhole.errors import UnknownMetricError
 from blackhole.guard.explain import Explanation, explain_name
-from blackhole.query import newest, released, sandbox, select, summed
+from blackhole.guard.units import factor
+from blackhole.query import folding, methods, newest, percentiles, released, sandbox, select, summed
 from blackhole.query.accounts import BudgetAnswer, LedgerPage, PrivacyNews
+from blackhole.query.chosen import Chosen, choose
+from blackhole.query.closed import Closed
+from blackhole.query.folding import Moment
 from blackhole.query.health import Health
 from blackhole.query.inventory import inventory, last_heard
 from blackhole.query.language import (
     HISTOGRAMS,
+    QUANTILES,
+    RATES,
     Answer,
     Query,
     Request,
@@ -25,13 +32,17 @@ from blackhole.query.language import (
     SqlAnswer,
     Subject,
     check_keys,
+    is_folded,
     plan,
+    range_of,
 )
 from blackhole.query.privacy import Privacy
 from blackhole.query.promql.engine import Engine
 from blackhole.query.promql.matching import Regexes
+from blackhole.query.rates import Present
 from blackhole.query.recent import Recent
-from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport
+from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport, ServicesReport
+from blackhole.query.scrape import Scrape, Scraper
 from blackhole.query.times import SECOND
 from blackhole.records import MetricType, PrivacyLevel
 from blackhole.store.asked import Asked
@@ -82,7 +93,10 @@ class Runner:
         self.promql = Engine(database, self._windows, help_of=self._description)
         self._privacy = Privacy(database, lambda: self._catalogue, self._config, self._now_ns)
         self._started = started
-        self._recent = Recent(database, self._now_ns)
+        self._recent = Recent(
+            database, self._now_ns, windows=self._windows, judged_ns=round((started or 0) * SECOND)
+        )
+        self._scraper = Scraper(database, self._now_ns, self._description)
         self._health: Health | None = None
         self._health_lock = threading.Lock()
         self._asked = Asked(database)
@@ -97,6 +111,7 @@ class Runner:
         """What is remembered of answers goes: values were erased, and of the metrics that are `named` all."""
         self._asked.forget(named)
         self._recent.forget()
+        self._scraper.forget()
         with self._health_lock:
             self._health = None
 
@@ -112,12 +127,10 @@ class Runner:
                 raise self._unknown(reader, query.metric)
             self._asked.note(query.metric, self._now())
             subject, notes = _subject(query.metric, definition, stored)
-            request = plan(query, subject, self._windows, self._now_ns())
-            chosen = select.choose(
-                query,
-                ((row[0], row[3]) for row in stored if (row[1], row[2]) == (subject.type, subject.unit)),
-                Regexes(reader, lambda: select.TIMEOUT_S),
-            )
+            moment = Moment(self._now_ns(), round((self._started or 0) * SECOND))
+            request = plan(query, subject, self._windows, moment.now_ns)
+            chosen = choose(query, _readable(subject, stored), Regexes(reader, lambda: select.TIMEOUT_S))
+            request = self._by_period(reader, query, request, chosen, moment)
             noisy = self._is_noisy(reader, request)
             if noisy:
                 released.check(request)
@@ -125,10 +138,16 @@ class Runner:
             with_sums = kept is not None and request.aggregation in summed.aggregations(request)
             if kept is not None and with_sums and query.interval is None:
                 request = self._widened(query, request, kept)
-            series = _series(reader, request, chosen, noisy=noisy, with_sums=with_sums)
+            closed = None
+            if subject.level.guarded and request.aggregation in RATES:
+                ids = [number for number, *_ in _readable(subject, stored)]
+                window = self._windows[subject.level]
+                closed = Closed.of(reader, request, ids, window, with_sums=with_sums)
+            how = How(moment, noisy=noisy, with_sums=with_sums, closed=closed)
+            series, said = _series(reader, request, chosen, how)
             rate = select.sampling_rate(reader, request, chosen) if series and not noisy else 1.0
             withheld = self._privacy.notes(reader) if noisy else []
-        notes += _notes(definition, subject, request.aggregation)
+        notes += [*_notes(definition, request), *said]
         if kept is not None:
             notes.append(summed.note(kept, request))
         if query.extremes and not request.extremes:
@@ -136,7 +155,7 @@ class Runner:
         if noisy:
             notes += released.notes(request)
             notes += [*released.too_short(request, self._windows[subject.level]), *withheld]
-        if not series and kept is None:
+        if not series and kept is None and not said:
             notes.append("no data in this range" if stored else "nothing of this metric has been stored yet")
         if rate < 1:
             notes.append(
@@ -178,7 +197,14 @@ class Runner:
                     for service, last_ns in last_heard(reader, self._now_ns()):
                         health.remember(service, last_ns)
                 self._health = health
-            return self._health.report(self._recent.states(), now_ns=self._now_ns())
+            return self._health.report(Present(self._recent.states(), self._now_ns()))
+
+    def services(self, start: str | float | None = None, end: str | float | None = None) -> ServicesReport:
+        """What the services did from `start` to `end`, by default in the last hour. Raises QueryError."""
+        start_ns, end_ns = range_of(start, end, self._now_ns())
+        with self._database.reader(yields=True) as reader:
+            known, notes = methods.stored(reader)
+        return methods.Work(known, self.query, start_ns, end_ns).report(notes)
 
     def network(self) -> SeriesReport:
         """The newest values of the metrics of category p2p. Raises QueryError."""
@@ -187,6 +213,10 @@ class Runner:
     def performance(self) -> SeriesReport:
         """The newest values of the metrics of category infrastructure. Raises QueryError."""
         return self._newest("infrastructure")
+
+    def scrape(self) -> Scrape:
+        """What public metrics have come to since the start, for Prometheus. Raises QueryError."""
+        return self._scraper.read()
 
     def metrics(self) -> list[MetricInfo]:
         """The catalogue's metrics and all that is stored, by name. Raises QueryError."""
@@ -223,6 +253,15 @@ class Runner:
             msgspec.structs.replace(query, interval=interval), request.subject, self._windows, self._now_ns()
         )
 
+    def _by_period(
+        self, reader: Reader, query: Query, request: Request, chosen: Chosen, moment: Moment
+    ) -> Request:
+        """Nobody has said how long an interval is to be: long enough for a point of each sender."""
+        if query.interval is not None or request.subject.level.guarded or not chosen.ids:
+            return request
+        period_ns = folding.longest_period(reader, request, chosen, moment)
+        return plan(query, request.subject, self._windows, moment.now_ns, period_ns=period_ns)
+
     def _is_noisy(self, reader: Reader, request: Request) -> bool:
         """What was stored while differential privacy was off is answered exactly, if that is still off."""
         if request.subject.level is not PrivacyLevel.HIGHLY_SENSITIVE:
@@ -233,7 +272,6 @@ class Runner:
         return newest.report(
             self._recent.states(),
             lambda metric: self._category(metric) == category,
-            now_ns=self._now_ns(),
         )
 
     def _description(self, metric: str) -> str:
@@ -257,14 +295,27 @@ class Runner:
         return UnknownMetricError(f"no metric of this name is in the catalogue or stored: {hint}")
 
 
-def _series(
-    reader: Reader, request: Request, chosen: select.Chosen, *, noisy: bool, with_sums: bool
-) -> list[Series]:
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a question is answered. `closed`: the windows of a guarded rate."""
+
+    moment: Moment
+    noisy: bool
+    with_sums: bool
+    closed: Closed | None
+
+
+def _series(reader: Reader, request: Request, chosen: Chosen, how: How) -> tuple[list[Series], list[str]]:
+    """The series, and what must be said of them."""
     if not chosen.ids:
-        return []
-    if noisy:
-        return released.run(reader, request, chosen)
-    return select.run(reader, request, chosen, with_sums=with_sums)
+        return [], []
+    if how.noisy:
+        return released.run(reader, request, chosen, how.closed), []
+    if request.subject.type in HISTOGRAMS and request.aggregation in QUANTILES:
+        return percentiles.run(reader, request, chosen)
+    if is_folded(request.aggregation, request.subject):
+        return folding.run(reader, request, chosen, how.moment, with_sums=how.with_sums), []
+    return select.run(reader, request, chosen, with_sums=how.with_sums, closed=how.closed), []
 
 
 def _windows(windows: Windows) -> Mapping[PrivacyLevel, float]:
@@ -286,16 +337,26 @@ def _subject(
         return Subject(metric, definition.type, definition.unit, definition.level), []
     kinds = dict.fromkeys((row[1], row[2]) for row in reversed(stored))
     kind, unit = min(kinds, key=lambda found: _distance(found, definition))
-    same = [row for row in stored if (row[1], row[2]) == (kind, unit)]
+    if definition is not None and factor(unit, definition.unit) is not None:
+        unit = definition.unit
+    same = [row for row in stored if row[1] == kind and factor(row[2], unit) is not None]
     levels = [row[4] for row in same] + ([definition.level] if definition is not None else [])
     subject = Subject(metric, MetricType(kind), unit, PrivacyLevel(max(levels)))
     others = [
         f"{other} in {other_unit or 'no unit'}"
         for other, other_unit in kinds
-        if (other, other_unit) != (kind, unit)
+        if other != kind or factor(other_unit, unit) is None
     ]
     notes = [f"also stored as {', '.join(others)}: not in this answer"] if others else []
     return subject, notes
+
+
+def _readable(subject: Subject, stored: list[StoredSeries]) -> Iterator[tuple[int, str, float]]:
+    """The series of its type, with their attributes, and by what their values are multiplied."""
+    for number, kind, unit, attributes, _ in stored:
+        by = factor(unit, subject.unit)
+        if kind == subject.type and by is not None:
+            yield number, attributes, by
 
 
 def _distance(found: tuple[str, str], definition: Definition | None) -> tuple[bool, bool]:
@@ -304,14 +365,13 @@ def _distance(found: tuple[str, str], definition: Definition | None) -> tuple[bo
     return found[0] != definition.type, found[1] != definition.unit
 
 
-def _notes(definition: Definition | None, subject: Subject, aggregation: str) -> list[str]:
+def _notes(definition: Definition | None, request: Request) -> list[str]:
     notes: list[str] = []
+    subject, aggregation = request.subject, request.aggregation
     if subject.type in HISTOGRAMS and aggregation in {"max", "min", "last"}:
         notes.append(f"{aggregation} is over the means of the intervals that were sent: p99 shows the tail")
-    if subject.type in HISTOGRAMS and aggregation == "rate":
-        notes.append(
-            "rate is the sum of what was observed, a second: divide count by the interval for how many"
-        )
+    if subject.type is MetricType.UPDOWNCOUNTER and subject.level.guarded and aggregation == "avg":
+        notes.append("of a protected level the means of its series are added up")
     if subject.level is PrivacyLevel.SENSITIVE:
         notes.append("groups that are too small in a window are withheld: their points are absent")
     if definition is not None and subject.level.guarded and not _has_unit_keys(definition):

@@ -37,6 +37,7 @@ TABLES = frozenset(
             "recent_histogram_points",
             "chunks",
             "histogram_chunks",
+            "intervals",
         ),
         *("spans", "logs"),
     )

@@ -2,29 +2,33 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from functools import cache
-from itertools import compress, groupby
-from operator import itemgetter
 from typing import Any
 
-import msgspec
+from msgspec import UNSET
 
-from blackhole.errors import QueryError
 from blackhole.query import summed
-from blackhole.query.filters import passing
-from blackhole.query.language import HISTOGRAMS, MAX_POINTS, QUANTILES, Point, Query, Request, Series
-from blackhole.query.promql.matching import Regexes
-from blackhole.query.quantiles import Cell, quantile
-from blackhole.query.templates import template
+from blackhole.query.chosen import Chosen
+from blackhole.query.closed import Closed
+from blackhole.query.language import (
+    HISTOGRAMS,
+    MAX_POINTS,
+    QUANTILES,
+    Point,
+    Query,
+    Request,
+    Series,
+    too_many,
+)
+from blackhole.query.templates import of_series, template
 from blackhole.query.times import SECOND
-from blackhole.records import format_time
+from blackhole.query.whole import Whole
+from blackhole.records import MetricType, format_time
 from blackhole.store.reader import Reader, Row
 
 TIMEOUT_S = 10.0
-_MAX_CELLS = 2_000_000
 HOUR_NS = 3600 * SECOND
 _LONG_NS = 6 * HOUR_NS
 
@@ -47,57 +51,43 @@ _HISTOGRAMS = {
     "sum": "sum(sum)",
     "count": "sum(count)::DOUBLE",
     "last": "arg_max(value, time)",
-    "rate": "sum(sum)",
+    "rate": "sum(count)::DOUBLE",
+    "sum_rate": "sum(sum)",
 }
 
-Attributes = dict[str, Any]
+# What the templates have at their places for $factors.
+AS_STORED = {"factors": "", "factor": "", "carried": "", "times": ""}
+CONVERTED = {
+    "factors": ", unnest($factors::DOUBLE[]) AS factor",
+    "factor": ", c.factor",
+    "carried": ", factor",
+    "times": " * factor",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """The series that are asked for, each with the number of its group."""
-
-    ids: list[int]
-    groups: list[int]
-    attributes: list[Attributes]
-
-
-def choose(query: Query, series: Iterable[tuple[int, str]], regexes: Regexes) -> Chosen:
-    """Filters series (number, attributes as JSON), and groups them by `group_by`. Raises QueryError."""
-    chosen = Chosen([], [], [])
-    numbers: dict[bytes, int] = {}
-    known: list[tuple[int, Attributes]] = [
-        (number, msgspec.json.decode(document)) for number, document in series
-    ]
-    passed = passing(query.filters, [attributes for _, attributes in known], regexes)
-    for number, attributes in compress(known, passed):
-        group = {key: attributes.get(key, "") for key in query.group_by}
-        place = numbers.setdefault(msgspec.json.encode(group), len(numbers))
-        if place == len(chosen.attributes):
-            chosen.attributes.append(group)
-        chosen.ids.append(number)
-        chosen.groups.append(place)
-    return chosen
-
-
-def render(request: Request, *, with_sums: bool = False) -> str:
+def render(request: Request, *, with_sums: bool = False, converted: bool = False) -> str:
     """The SQL of a request; its values are bound as $ids, $groups, $step, $from and $until.
 
-    Over hours also as $whole_from and $whole_until, with sums of older points as $metric. A rate is a sum
-    there, since only the clock knows how long a bucket is.
+    Over hours also as $whole_from and $whole_until, with sums of older points as $metric, `converted` into
+    the unit of the answer as $factors. A rate is a sum there: only the clock knows how long a bucket is.
     """
+    pieces: dict[str, Any] = {"bucket": request.clock, **(CONVERTED if converted else AS_STORED)}
     if request.aggregation in QUANTILES and request.subject.type in HISTOGRAMS:
-        return template("buckets").format(bucket=request.clock)
+        return template("buckets").format(**pieces)
     name, value, weight = _parts(request)
     more = ", min(value) AS least, max(value) AS most" if request.extremes else ""
-    if not with_sums:
-        return template(name).format(value=value, bucket=request.clock, more=more)
-    points = template(name).format(value=value, bucket=request.clock, more=f"{more}, {weight} AS weight")
-    return summed.add(points, request)
+    if with_sums or request.aggregation == "avg":
+        more += f", {weight} AS weight"
+    # Of percentiles of numbers that of the whole range comes with them, as a bucket without a time.
+    groups = "GROUPING SETS ((grp, bucket), (grp))" if request.aggregation in QUANTILES else "grp, bucket"
+    points = template(name).format(value=value, more=more, groups=groups, **pieces)
+    return summed.add(points, request, converted=converted) if with_sums else points
 
 
 def _parts(request: Request) -> tuple[str, str, str]:
     """The template, what is the value of a bucket there, and of how many values it is the mean."""
+    if request.subject.type is MetricType.UPDOWNCOUNTER and request.aggregation == "avg":
+        return "levels", "sum(mean)", "sum(points)"
     if _is_by_hour(request):
         return "numbers_by_hour", _BY_HOUR[request.aggregation], "sum(samples)"
     if request.subject.type not in HISTOGRAMS:
@@ -106,13 +96,7 @@ def _parts(request: Request) -> tuple[str, str, str]:
 
 
 def parameters(request: Request, chosen: Chosen) -> dict[str, Any]:
-    bound = {
-        "ids": chosen.ids,
-        "groups": chosen.groups,
-        "step": request.step,
-        "from": request.start,
-        "until": request.end,
-    }
+    bound = chosen.bound | {"step": request.step, "from": request.start, "until": request.end}
     return bound | _whole_hours(request) if _is_by_hour(request) else bound
 
 
@@ -132,29 +116,49 @@ def _whole_hours(request: Request) -> dict[str, int]:
     }
 
 
-def run(reader: Reader, request: Request, chosen: Chosen, *, with_sums: bool = False) -> list[Series]:
+def run(
+    reader: Reader,
+    request: Request,
+    chosen: Chosen,
+    *,
+    with_sums: bool = False,
+    closed: Closed | None = None,
+) -> list[Series]:
     """The points of every group, in the order of time. Raises QueryError.
 
-    `with_sums`: and what retention has summed up of older ones.
+    `with_sums`: and what retention has summed up of older ones. `closed`: by what a rate is divided.
     """
-    by_buckets = request.subject.type in HISTOGRAMS and request.aggregation in QUANTILES
-    rows = (
-        _quantile_rows(reader, request, chosen)
-        if by_buckets
-        else _rows(reader, request, chosen, with_sums=with_sums)
-    )
     private = request.subject.level.guarded
     points: dict[int, list[Point]] = defaultdict(list)
+    whole: dict[int, Whole] = defaultdict(lambda: Whole(request.aggregation))
     moment = cache(lambda bucket: format_time(request.begins(bucket)))  # one text for all series
-    seconds = cache(request.seconds)
-    for group, bucket, value, samples, *extremes in rows:
-        if value is not None:
-            each = value / seconds(bucket) if request.aggregation == "rate" else value
+    covered = cache(closed.covered) if closed is not None else None
+    for group, bucket, value, samples, *more in _rows(reader, request, chosen, with_sums=with_sums):
+        if bucket is None:
+            whole[group].settle(value)
+        elif value is not None:
+            by, weight, partial = 1.0, samples, False
+            if covered is not None:
+                by, partial = covered(bucket)
+                weight = by
+            elif request.aggregation == "avg":
+                weight = more.pop()
+            whole[group].add(value / by, weight)
             count = None if private else samples
+            least, most = map(_shown, more) if more else (UNSET, UNSET)
             points[group].append(
-                Point(moment(bucket), _shown(each), count, None, None, *map(_shown, extremes))
+                Point(
+                    moment(bucket),
+                    _shown(value / by),
+                    count,
+                    min=least,
+                    max=most,
+                    partial=True if partial else UNSET,
+                )
             )
-    return [Series(chosen.attributes[group], points[group]) for group in sorted(points)]
+    return [
+        Series(chosen.attributes[group], points[group], whole[group].answer()) for group in sorted(points)
+    ]
 
 
 def _shown(value: float) -> float | None:
@@ -164,30 +168,22 @@ def _shown(value: float) -> float | None:
 def sampling_rate(reader: Reader, request: Request, chosen: Chosen) -> float:
     """The lowest rate at which anything in this answer was stored. Raises QueryError."""
     kind = "histogram_" if request.subject.type in HISTOGRAMS else ""
-    sql = template("sampling").format(table=f"{kind}points", chunks=f"{kind}chunks")
+    sql, ids = of_series(
+        template("sampling").format(table=f"{kind}points", chunks=f"{kind}chunks"), chosen.ids
+    )
     bound = parameters(request, chosen)
-    wanted = {key: bound[key] for key in ("ids", "from", "until")}
+    wanted = ids | {key: bound[key] for key in ("from", "until")}
     rate = reader.rows(sql, wanted, timeout=TIMEOUT_S).rows[0][0]
     return 1.0 if rate is None else float(rate)
 
 
 def _rows(reader: Reader, request: Request, chosen: Chosen, *, with_sums: bool) -> Iterator[Row]:
     bound = parameters(request, chosen) | ({"metric": request.subject.metric} if with_sums else {})
-    return _at_most(MAX_POINTS, reader, render(request, with_sums=with_sums), bound)
+    sql = render(request, with_sums=with_sums, converted=chosen.are_converted)
+    return at_most(MAX_POINTS, reader, sql, bound)
 
 
-def _quantile_rows(reader: Reader, request: Request, chosen: Chosen) -> Iterator[Row]:
-    bound = parameters(request, chosen)
-    counts = template("histograms").format(value="NULL", bucket=request.clock, more="")
-    samples = {row[:2]: row[3] for row in _at_most(MAX_POINTS, reader, counts, bound)}
-    share = QUANTILES[request.aggregation]
-    rows = _at_most(_MAX_CELLS, reader, render(request), bound)
-    for (group, bucket), cells in groupby(rows, itemgetter(0, 1)):
-        value = quantile([Cell(*cell[2:]) for cell in cells], share)
-        yield group, bucket, value, samples[group, bucket]
-
-
-def _at_most(most: int, reader: Reader, sql: str, bound: dict[str, Any]) -> Iterator[Row]:
+def at_most(most: int, reader: Reader, sql: str, bound: dict[str, Any]) -> Iterator[Row]:
     """The rows, never many of them in memory at once. Raises QueryError when there are more."""
     with closing(reader.chunks(sql, bound, max_rows=most + 1, timeout=TIMEOUT_S)) as chunks:
         for chunk in chunks:
@@ -195,12 +191,6 @@ def _at_most(most: int, reader: Reader, sql: str, bound: dict[str, Any]) -> Iter
             if most < 0:
                 raise too_many()
             yield from chunk
-
-
-def too_many() -> QueryError:
-    return QueryError(
-        f"more than {MAX_POINTS:,} points in all: ask for a longer interval, a shorter range or fewer groups"
-    )
 
 
 def empty(query: Query, series: list[Series]) -> list[Series]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from blackhole.config import duration_words
+from blackhole.query.chosen import Chosen
 from blackhole.query.language import HISTOGRAMS, Request
 from blackhole.query.templates import template
 from blackhole.query.times import SECOND
@@ -18,12 +19,22 @@ _VALUES = {
     " / (coalesce(p.weight, 0) + coalesce(s.parts, 0))",
     "sum": _ADDED,
     "rate": _ADDED,
+    "sum_rate": _ADDED,
     "count": "coalesce(p.value, 0) + coalesce(s.samples, 0)",
     "min": "least(p.value, s.least)",
     "max": "greatest(p.value, s.most)",
 }
 # Of distributions least and greatest values are kept, not those of the means of intervals.
-_OF_DISTRIBUTIONS = frozenset({"avg", "sum", "count", "rate"})
+_OF_DISTRIBUTIONS = frozenset({"avg", "sum", "count", "rate", "sum_rate"})
+
+# What the template has at its places for $factors; of series with the same attributes there is one unit.
+_AS_STORED = {"factors": "", "factor": "", "by_factor": "", "times": ""}
+_CONVERTED = {
+    "factors": ", unnest($factors::DOUBLE[]) AS factor",
+    "factor": ", any_value(c.factor) AS factor",
+    "by_factor": ", k.factor",
+    "times": " * k.factor",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,15 @@ class Kept:
         return request.step % self.width == 0 and not days_elsewhere
 
 
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Of one group and bucket: how many values, what they add up to, and the sum of the series' means."""
+
+    samples: int
+    total: float
+    means: float | None
+
+
 def look(reader: Reader, request: Request) -> Kept | None:
     """What there is of the metric. Raises QueryError."""
     bound = {"metric": request.subject.metric, "from": request.start, "until": request.end}
@@ -47,17 +67,35 @@ def look(reader: Reader, request: Request) -> Kept | None:
     return None if width is None else Kept(int(width), int(first), int(last) + DAY)
 
 
-def rows(request: Request) -> str:
-    """The SQL of `chosen` and `kept`, what there is of $ids within $from, $until and buckets of $step."""
-    return template("kept").format(widths=template("kept_widths"), bucket=request.clock)
+def rows(request: Request, *, converted: bool = False) -> str:
+    """The SQL of `chosen` and `kept`, what there is of $ids within $from, $until and buckets of $step.
+
+    `converted`: by $factors into the unit of the answer.
+    """
+    units = _CONVERTED if converted else _AS_STORED
+    return template("kept").format(widths=template("kept_widths"), bucket=request.clock, **units)
 
 
-def add(points: str, request: Request) -> str:
+def add(points: str, request: Request, *, converted: bool = False) -> str:
     """The SQL of a request's buckets from that for their points, with weights; binds $metric too."""
-    sums = template("summed").format(kept=rows(request), bucket=request.clock)
+    sums = template("summed").format(kept=rows(request, converted=converted), bucket=request.clock)
     more = ", least(p.least, s.least) AS least, greatest(p.most, s.most) AS most" if request.extremes else ""
-    value = f"CASE WHEN p.value IS NOT NULL OR s.total IS NOT NULL THEN {_VALUES[request.aggregation]} END"
+    if request.aggregation == "avg":
+        more += ", coalesce(p.weight, 0) + coalesce(s.parts, 0) AS weight"
+    counts = request.subject.type in HISTOGRAMS and request.aggregation == "rate"
+    added = _VALUES["count" if counts else request.aggregation]
+    value = f"CASE WHEN p.value IS NOT NULL OR s.total IS NOT NULL THEN {added} END"
     return template("points_and_sums").format(points=points, sums=sums, value=value, more=more)
+
+
+def buckets(reader: Reader, request: Request, chosen: Chosen) -> dict[tuple[int, int], Sums]:
+    """What is kept of each group and bucket. Raises QueryError."""
+    kept = rows(request, converted=chosen.are_converted)
+    sql = template("summed_series").format(kept=kept, bucket=request.clock)
+    bound = chosen.bound | {"metric": request.subject.metric, "step": request.step}
+    bound |= {"from": request.start, "until": request.end}
+    found = reader.rows(sql, bound).rows
+    return {(group, bucket): Sums(*sums) for group, bucket, *sums in found}
 
 
 def note(kept: Kept, request: Request) -> str:

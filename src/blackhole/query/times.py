@@ -16,12 +16,14 @@ _STEPS = (
     *(2 * 86400, 7 * 86400, 14 * 86400, 28 * 86400, 84 * 86400, 364 * 86400),
 )
 _WANTED_POINTS = 120
+_NEARLY = 0.95
 
 _RFC_3339 = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})"
     r"(?:\.([0-9]+))?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_MOST_DIGITS = 20
 
 
 def parse_time(value: float | str, field: str) -> int:
@@ -44,6 +46,8 @@ def _from_seconds(value: float) -> int | None:
 def _from_text(text: str) -> int | None:
     text = text.strip()
     if _NUMBER.fullmatch(text):
+        if len(text.partition(".")[0]) > _MOST_DIGITS:
+            return _LIMIT + 1  # whatever it is; Python makes no `int` of thousands of digits
         return _from_seconds(float(text) if "." in text else int(text))
     match = _RFC_3339.fullmatch(text)
     if match is None:
@@ -69,8 +73,11 @@ def parse_interval(value: float | str) -> int:
     return nanoseconds
 
 
-def nice_interval(length: int, least: int = 0) -> int:
-    """A round interval in which `length` has about 120 buckets; a multiple of `least` where that is given."""
-    wanted = max(length / _WANTED_POINTS, SECOND)
+def nice_interval(length: int, least: int = 0, period: int = 0) -> int:
+    """A round interval in which `length` has about 120 buckets; a multiple of `least` where that is given.
+
+    It is not over 5 % below `period`, so that each bucket has a point of a sender that reports so often.
+    """
+    wanted = max(length / _WANTED_POINTS, SECOND, _NEARLY * period)
     step = next((s * SECOND for s in _STEPS if s * SECOND >= wanted), _STEPS[-1] * SECOND)
     return -(-step // least) * least if least else step

@@ -28,6 +28,11 @@ class Clock:
                 return min(local - before, change)
         return local - self.ahead[-1]
 
+    def bucket(self, moment: int, step: int) -> int:
+        """What it shows when the bucket of `step` begins that `moment` is in."""
+        shown = moment + self.ahead[sum(change <= moment for change in self.changes)]
+        return shown // step * step
+
     @property
     def shows_whole_hours(self) -> bool:
         """Whether its hours begin with those of UTC, always."""

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from blackhole import listen
 from blackhole.config import OtlpConfig
-from blackhole.errors import OverloadedError, UndecodableError, UnsupportedError
+from blackhole.errors import OverloadedError, UnsupportedError
 from blackhole.linger import Lingering
 from blackhole.receive import protocol
 from blackhole.receive.admission import Entry, Gate
@@ -134,9 +134,6 @@ class App:
             )
         if b"origin" in headers:
             access.check_origin(_text(headers, b"origin"))
-        if b"upgrade" in headers and "upgrade" in _text(headers, b"connection").lower():
-            # The parser skips the body of such a request; an OK for an empty one would lose the data.
-            raise UndecodableError("upgrades are not served: send plain HTTP/1.1")
         signal = PATHS.get(scope["path"])
         if signal is None:
             raise NotHereError(

@@ -9,7 +9,8 @@ from socket import socket
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from blackhole.upgrades import OfferedUpgrades
 
 HEAD_BYTES = 32 * 1024
 HEAD_SECONDS = 10.0
@@ -20,7 +21,7 @@ MOST_CONNECTIONS = 256
 _TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
-class Protocol(HttpToolsProtocol):
+class Protocol(OfferedUpgrades):
     """Bounds what llhttp does not: size and time of a head, bodies that nobody reads, connections."""
 
     _head = 0
@@ -59,9 +60,6 @@ class Protocol(HttpToolsProtocol):
         self._progress = True
         self._stop_waiting()
         super().on_headers_complete()
-        if self.parser.should_upgrade():
-            # The parser stops at a request that offers an upgrade, so nothing may follow it.
-            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         self._progress = True

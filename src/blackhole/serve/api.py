@@ -19,11 +19,11 @@ from blackhole.serve import exposition
 from blackhole.serve.access import COOKIE, SESSION_SECONDS, Tokens
 from blackhole.serve.boards import Board
 from blackhole.serve.document import Document, Room
+from blackhole.serve.numbers import whole_number
 from blackhole.serve.services import Services, Status
 from blackhole.serve.threads import Threads
 
 MAX_BODY = 64 * 1024
-_MOST_DIGITS = 18
 _NO_STORE = {"cache-control": "no-store"}
 _FINDINGS = (
     "SELECT id, insight_type, title, description, severity, metrics, generated_at, expires_at FROM insights"
@@ -147,6 +147,11 @@ class Api:
     async def health(self, _request: Request) -> Response:
         return _json(await self._threads.call(self._services.runner.health))
 
+    async def services(self, request: Request) -> Response:
+        start, end = (request.query_params.get(name) for name in ("start_time", "end_time"))
+        ask = self._services.runner.services
+        return _json(await self._threads.call(lambda: ask(start, end), request.receive))
+
     async def metrics(self, _request: Request) -> Response:
         known = await self._threads.call(self._services.runner.metrics)
         return _json(MetricsAnswer(list(known), self._refused()))
@@ -241,11 +246,8 @@ class Api:
         return _json(State("ready"))
 
     async def prometheus(self, _request: Request) -> Response:
-        runner = self._services.runner
-        public = await self._threads.call(lambda: (runner.network(), runner.performance()))
-        entries = [entry for report in public for entry in msgspec.to_builtins(report)["series"]]
-        statistics = self._services.statistics()
-        text = exposition.render(self._services.status(), statistics, self._readers(), entries)
+        page = await self._threads.call(self._services.runner.scrape)
+        text = exposition.render(self._services.status(), self._services.statistics(), self._readers(), page)
         return Response(text, headers={**_NO_STORE, "content-type": exposition.CONTENT_TYPE})
 
     async def login(self, request: Request) -> Response:
@@ -298,11 +300,12 @@ async def _read(request: Request, kind: type[S]) -> S:
 def _number(request: Request, name: str, default: int | None) -> int | None:
     """A whole number of the query string. Raises QueryError."""
     text = request.query_params.get(name)
-    if text is None:
+    if not text:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+    found = whole_number(text)
+    if found is None:
         raise QueryError(f"`{name}` is a whole number")
-    return int(text)
+    return found
 
 
 async def _body(request: Request) -> bytes:

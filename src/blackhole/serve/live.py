@@ -17,6 +17,7 @@ from blackhole.errors import OverloadedError
 from blackhole.governor.meter import Stepwise
 from blackhole.serve import problems
 from blackhole.serve.door import turn_away
+from blackhole.serve.numbers import whole_number
 from blackhole.serve.ring import Envelope, Kept, Ring
 from blackhole.serve.services import Services, Status
 from blackhole.serve.threads import Threads
@@ -75,7 +76,7 @@ class Live:
         self._version = services.status().version
         config = services.config
         self._pace = pace or Pace(push=config.push_interval, governor=config.collection_interval)
-        self._ring = ring or Ring()
+        self._ring = ring or Ring(begins=round(clock() * 1000))
         self._max_readers = max_readers
         self._clock = clock
         self._threads = Threads(running=1, waiting=1, around=services.free)
@@ -142,10 +143,12 @@ class Live:
 
     async def _messages(self, since: int | None) -> AsyncIterator[str]:
         ring = self._ring
-        if since is None or since > ring.latest:
+        of_another_run = since is not None and not ring.begins <= since <= ring.latest
+        if since is None or of_another_run:
             snapshot = [kept for kept in ring.newest() if kept.sequence > self._stale]
             place = snapshot[0].sequence - 1 if snapshot else ring.latest
-            yield self._hello(place, 0)
+            # Of what it had not read of that run, nothing is known but that there was something.
+            yield self._hello(place, max(place - ring.begins, 1) if of_another_run else 0)
             for kept in snapshot:
                 yield kept.text
             place = max([place, *(kept.sequence for kept in snapshot)])
@@ -248,11 +251,12 @@ def _governor(status: Status) -> Governor:
 
 def _since(websocket: WebSocket) -> int | None:
     text = websocket.query_params.get("since")
-    if text is None:
+    if not text:
         return None
-    if not (text.isascii() and text.isdigit()):
+    found = whole_number(text)
+    if found is None:
         raise HTTPException(400, "`since` is the `sequence` of the last message you had: a whole number")
-    return int(text)
+    return found
 
 
 async def _deny(websocket: WebSocket, answer: Response) -> None:

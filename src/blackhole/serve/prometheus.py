@@ -14,6 +14,7 @@ from blackhole.errors import BlackholeError, ExpressionError, TooLargeError, Uns
 from blackhole.query.promql import syntax
 from blackhole.query.promql.discovery import Span
 from blackhole.serve.document import Document, Room
+from blackhole.serve.numbers import whole_number
 from blackhole.serve.problems import problem
 from blackhole.serve.services import Services
 from blackhole.serve.threads import Threads
@@ -78,10 +79,11 @@ class Parameters:
     @property
     def limit(self) -> int | None:
         """How many entries are wanted at most. Raises ExpressionError."""
-        text = next(iter(self.all("limit")), "0")
-        if not text.isascii() or not text.isdigit():
+        text = next(iter(self.all("limit")), "") or "0"
+        found = whole_number(text)
+        if found is None:
             raise ExpressionError('invalid parameter "limit": it is a whole number')
-        return int(text) or None
+        return found or None
 
 
 class Prometheus:

@@ -29,15 +29,21 @@ class Kept:
 
 
 class Ring:
-    """Sequences count from 1; `first` is the oldest that is still here, `latest` the newest (0: none yet)."""
+    """Sequences follow `begins`; `first` is the oldest that is still here, `latest` the newest.
 
-    def __init__(self, max_messages: int = _MAX_MESSAGES, max_bytes: int = _MAX_BYTES) -> None:
+    `begins`: another number in each run, so that a reader of an earlier one is told from a reader of this.
+    """
+
+    def __init__(
+        self, max_messages: int = _MAX_MESSAGES, max_bytes: int = _MAX_BYTES, *, begins: int = 0
+    ) -> None:
+        self.begins = begins
         self._max_messages = max_messages
         self._max_bytes = max_bytes
         self._kept: deque[Kept] = deque()
         self._bytes = 0
         self._newest: dict[str, Kept] = {}
-        self.latest = 0
+        self.latest = begins
 
     @property
     def first(self) -> int:

@@ -16,7 +16,7 @@ from blackhole.guard.explain import Explanation
 from blackhole.query.accounts import BudgetAnswer, LedgerPage
 from blackhole.query.language import Answer, Query, SqlAnswer
 from blackhole.query.privacy import MAX_ROWS
-from blackhole.query.reports import HealthReport
+from blackhole.query.reports import HealthReport, ServicesReport
 from blackhole.records import BackupAnswer, Forget, Forgotten
 from blackhole.serve import exposition, openapi, problems
 from blackhole.serve.access import Place, Tokens
@@ -75,6 +75,15 @@ def endpoints(api: Api, prometheus: Prometheus, page: Page) -> tuple[Endpoint, .
         Endpoint("POST", f"{_BASE}/forget", "Erase what is stored", api.forget, Forget, Forgotten),
         Endpoint("POST", f"{_BASE}/backup", "Copy the database", api.backup, BackupQuestion, BackupAnswer),
         Endpoint("GET", f"{_BASE}/health", "How each service is doing", api.health, None, HealthReport),
+        Endpoint(
+            "GET",
+            f"{_BASE}/services",
+            "What each service did in a range",
+            api.services,
+            None,
+            ServicesReport,
+            parameters=("start_time", "end_time"),
+        ),
         Endpoint("GET", f"{_BASE}/status", "How this process is doing", api.status, None, StatusAnswer),
         Endpoint("GET", f"{_BASE}/insights", "What was found", api.insights, None, InsightsAnswer),
         Endpoint("GET", f"{_BASE}/alerts", "Alerts that were raised", api.alerts, None, AlertsAnswer),

@@ -22,6 +22,7 @@ from blackhole.records import (
     Rows,
     SeriesRow,
     StreamRow,
+    WithIntervals,
 )
 from blackhole.store import keep, ledger
 from blackhole.store.database import Database
@@ -52,6 +53,12 @@ SELECT series, stream, time, count, sum, min, max, bounds, buckets,
 FROM incoming_histograms
 """
 
+_INSERT_INTERVALS = """
+INSERT INTO intervals
+SELECT series, stream, time, since, value, total, estimated, period, make_timestamp($1::BIGINT)
+FROM incoming_intervals
+"""
+
 _INSERT_SERIES = """
 INSERT INTO series
 SELECT unnest($1::UINTEGER[]), unnest($2::VARCHAR[]), unnest($3::VARCHAR[]), unnest($4::VARCHAR[]),
@@ -60,7 +67,9 @@ SELECT unnest($1::UINTEGER[]), unnest($2::VARCHAR[]), unnest($3::VARCHAR[]), unn
 
 _INSERT_STREAMS = """
 INSERT INTO streams
-SELECT unnest($1::UINTEGER[]), unnest($2::BLOB[]), unnest($3::UINTEGER[]), make_timestamp($4::BIGINT)
+SELECT unnest($1::UINTEGER[]), unnest($2::BLOB[]), unnest($3::UINTEGER[]), make_timestamp($8::BIGINT),
+    unnest($4::UBIGINT[]), unnest($5::UBIGINT[]), make_timestamp_ns(unnest($6::BIGINT[])),
+    unnest($7::BOOLEAN[])
 """
 
 _INSERT_THINNED = "INSERT INTO thinned VALUES (make_timestamp($1::BIGINT), $2::FLOAT)"
@@ -436,13 +445,15 @@ def insert(
         ]
         connection.execute(_INSERT_SERIES, [*columns, created_us])
     if streams:
-        numbers = [row.id for row in streams]
-        keys = [row.key for row in streams]
-        connection.execute(_INSERT_STREAMS, [numbers, keys, [row.series for row in streams], created_us])
+        told = [(s.id, s.key, s.series, s.raw, s.kin, s.start_ns, s.delta) for s in streams]
+        columns = [list(column) for column in zip(*told, strict=True)]
+        connection.execute(_INSERT_STREAMS, [*columns, created_us])
     if rows.points:
         inlet.run(connection, "incoming_points", _INSERT_POINTS, rows.point_stream(), created_us)
     if rows.histograms:
         inlet.run(connection, "incoming_histograms", _INSERT_HISTOGRAMS, rows.histogram_stream(), created_us)
+    if isinstance(rows, WithIntervals) and rows.intervals:
+        inlet.run(connection, "incoming_intervals", _INSERT_INTERVALS, rows.interval_stream(), created_us)
 
 
 def insert_records(

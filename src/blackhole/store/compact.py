@@ -13,8 +13,16 @@ from blackhole.store.rewrite import CATALOG, quoted
 # small, the last state is copied.
 ADDED_TO = frozenset(
     (
-        *("series", "streams", "thinned", "recent_points", "recent_histogram_points", "released_lists"),
-        *("chunks", "histogram_chunks", "kept_spans", "kept_logs", "privacy_ledger", "releases"),
+        *("series", "streams", "thinned", "recent_points", "recent_histogram_points", "intervals"),
+        *(
+            "released_lists",
+            "chunks",
+            "histogram_chunks",
+            "kept_spans",
+            "kept_logs",
+            "privacy_ledger",
+            "releases",
+        ),
     )
 )
 # What is left to copy while commits wait: some 50 ms.

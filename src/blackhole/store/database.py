@@ -12,7 +12,15 @@ from typing import Self
 import duckdb
 
 from blackhole.errors import GivenUpError, OverloadedError, QueryError, QuestionsEndedError, StoreError
-from blackhole.records import Head, LedgerRow, MetricType, Point, PrivacyLevel, SeriesRow, StreamState
+from blackhole.records import (
+    Head,
+    LedgerRow,
+    MetricType,
+    Point,
+    PrivacyLevel,
+    SeriesRow,
+    StreamState,
+)
 from blackhole.store import files, ledger, migrate, opening, rewrite, secret, spare, trouble
 from blackhole.store.asker import take_place
 from blackhole.store.checkpoints import Checkpoints
@@ -47,6 +55,8 @@ class Database:
         self.read_only = read_only
         self.created_ns = 0
         self.key = b""
+        # Counts on when work beside commits begins to be committed, and when it is: that alone seals.
+        self.tended = 0
         self._memory_limit = memory_limit
         self._clock = clock
         self._schema = schema
@@ -103,13 +113,13 @@ class Database:
         with self.reader() as reader:
             return int(reader.rows("SELECT coalesce(max(id), 0) + 1 FROM streams").rows[0][0])
 
-    def recall(self, keys: Sequence[bytes]) -> dict[bytes, StreamState]:
-        """The last committed state of known streams (a `blackhole.records.Recaller`).
+    def recall(self, keys: Sequence[bytes], kins: Sequence[int] = ()) -> dict[bytes, StreamState]:
+        """The last committed state of known streams, and of kin (a `blackhole.records.Recaller`).
 
         Part of writing: it does not wait for people's queries. Raises OverloadedError.
         """
         with self._remembering() as reader:
-            return recall(reader, keys, now_ns=self._clock())
+            return recall(reader, keys, kins, now_ns=self._clock())
 
     def find(self, points: Sequence[Point]) -> set[Point]:
         """Those of `points` that are stored. As `recall`, part of writing. Raises OverloadedError."""
@@ -194,7 +204,9 @@ class Database:
                     connection.execute("BEGIN")
                     yield connection
                     with self._chores.commits():
+                        self.tended += 1
                         self._commit_beside(connection)
+                        self.tended += 1
                         self._checkpoints.when_due()
             except duckdb.Error as error:
                 self._doubtful = self._doubtful or isinstance(error, duckdb.FatalException)

@@ -1,28 +1,44 @@
-"""Turns keys of raw series into the last state that was committed of each."""
+"""Turns keys of raw series, and hashes of kin, into the last state that was committed of each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from blackhole.records import Point, StreamState
 from blackhole.store.reader import Reader
 
 # Most streams that are asked for were active a moment before a restart: look there before reading everything.
+# Who sends seldom has fewer times there than are to come back.
 RECENT_NS = 2 * 3600 * 10**9
-# A client that was cut off sends its last few requests again: so many times before the last are known.
-EARLIER_TIMES = 8
+# A client that was cut off sends its last few requests again: so many times before the last are known. The
+# median of their distances is the period.
+EARLIER_TIMES = 9
+# Of a kin, those that began last: who takes the place of another finds it among these.
+MOST_KIN = 16
 
-_KNOWN = "SELECT id, key, series FROM streams WHERE key IN (SELECT unnest($1::BLOB[]))"
+_KNOWN = "SELECT id, key, series, raw, kin, epoch_ns(start), delta FROM streams"
+_BY_KEY = f"{_KNOWN} WHERE key IN (SELECT unnest($1::BLOB[]))"
+_BY_KIN = f"""
+{_KNOWN} WHERE kin IN (SELECT unnest($1::UBIGINT[]))
+QUALIFY row_number() OVER (PARTITION BY kin ORDER BY id DESC) <= {MOST_KIN}
+"""
 
-# Of any nine times that are the last of a stream, each is in one of the nine chunks that end last.
+# Of any ten times that are the last of a stream, each is in one of the ten chunks that end last. Which these
+# are is found first: to read a list, DuckDB unpacks those of some thousand chunks.
+_ENDING = f"""
+SELECT rowid FROM {{table}} WHERE last >= make_timestamp_ns($1) AND stream IN (SELECT unnest($2::UINTEGER[]))
+QUALIFY row_number() OVER (PARTITION BY stream ORDER BY last DESC) <= {EARLIER_TIMES + 1}
+"""
+
 _POINTS = f"""
 WITH wanted AS (SELECT unnest($2::UINTEGER[]) AS stream),
 ending AS (
     SELECT c.stream, epoch_ns(c.start) AS start, c.step, c.count, c.offsets, c.kind, c.scale, c.base,
         coalesce(steps_of(c.tiny_steps, c.reach, c.far)::BIGINT[],
             steps_of(c.short_steps, c.reach, c.far)::BIGINT[], c.steps::BIGINT[], c.long_steps) AS steps,
-        c.cumulatives, row_number() OVER (PARTITION BY c.stream ORDER BY c.last DESC) AS nth
-    FROM chunks AS c JOIN wanted USING (stream)
-    WHERE c.last >= make_timestamp_ns($1)
+        c.cumulatives
+    FROM chunks AS c
+    WHERE c.rowid IN (SELECT unnest($3::BIGINT[])) AND c.rowid BETWEEN $4 AND $5
 ),
 sealed AS (
     SELECT stream, start + place * step + coalesce(offsets[place + 1], 0) AS time, place + 1 = count AS ends,
@@ -34,7 +50,7 @@ sealed AS (
         END AS cumulative
     FROM (
         SELECT *, unnest(range(greatest(count::BIGINT - {EARLIER_TIMES + 1}, 0), count::BIGINT)) AS place
-        FROM ending WHERE nth <= {EARLIER_TIMES + 1}
+        FROM ending
     )
 ),
 either AS (
@@ -51,15 +67,11 @@ GROUP BY stream
 
 _HISTOGRAMS = f"""
 WITH wanted AS (SELECT unnest($2::UINTEGER[]) AS stream),
-ending AS (
-    SELECT c.*, row_number() OVER (PARTITION BY c.stream ORDER BY c.last DESC) AS nth
-    FROM histogram_chunks AS c JOIN wanted USING (stream)
-    WHERE c.last >= make_timestamp_ns($1)
-),
 sealed AS (
     SELECT * REPLACE (epoch_ns(start) AS start),
         unnest(range(greatest(count::BIGINT - {EARLIER_TIMES + 1}, 0), count::BIGINT)) AS place
-    FROM ending WHERE nth <= {EARLIER_TIMES + 1}
+    FROM histogram_chunks
+    WHERE rowid IN (SELECT unnest($3::BIGINT[])) AND rowid BETWEEN $4 AND $5
 ),
 either AS (
     SELECT p.stream, p.time, true AS ends,
@@ -121,39 +133,48 @@ def find(reader: Reader, points: Sequence[Point]) -> set[Point]:
     return set(reader.rows(_STORED, [min(times), max(times), streams, times]).rows)
 
 
-def recall(reader: Reader, keys: Sequence[bytes], *, now_ns: int) -> dict[bytes, StreamState]:
+def recall(
+    reader: Reader, keys: Sequence[bytes], kins: Sequence[int] = (), *, now_ns: int
+) -> dict[bytes, StreamState]:
     """The last state by key; unknown keys are absent, known ones without points have `time_ns` 0."""
-    known = {row[0]: row for row in reader.rows(_KNOWN, [list(keys)]).rows}
+    known = {row[0]: _state(row) for row in reader.rows(_BY_KEY, [list(keys)]).rows}
+    if kins:
+        known |= {row[0]: _state(row) for row in reader.rows(_BY_KIN, [list(kins)]).rows}
     found: dict[int, StreamState] = {}
     for since in (now_ns - RECENT_NS, 0):
-        missing = [stream for stream in known if stream not in found]
+        missing = [
+            stream for stream in known if stream not in found or len(found[stream].earlier_ns) < EARLIER_TIMES
+        ]
         if missing:
-            _look(reader, missing, since, known, found)
-    return {
-        key: found.get(stream) or StreamState(stream=stream, series=series, time_ns=0)
-        for stream, key, series in known.values()
-    }
+            found |= {one.stream: one for one in _look(reader, missing, since, known)}
+    return {state.key: found.get(stream, state) for stream, state in known.items()}
+
+
+def _state(row: tuple[Any, ...]) -> StreamState:
+    stream, key, series, raw, kin, start_ns, delta = row
+    return StreamState(stream, series, 0, key=key, raw=raw, kin=kin, start_ns=start_ns, delta=bool(delta))
 
 
 def _look(
-    reader: Reader,
-    streams: list[int],
-    since: int,
-    known: dict[int, tuple[Any, ...]],
-    found: dict[int, StreamState],
-) -> None:
-    for stream, times, value in reader.rows(_POINTS, [since, streams]).rows:
+    reader: Reader, streams: list[int], since: int, known: Mapping[int, StreamState]
+) -> Iterator[StreamState]:
+    for stream, times, value in reader.rows(_POINTS, _bound(reader, "chunks", since, streams)).rows:
         last, *earlier = times
-        found[stream] = StreamState(stream, known[stream][2], last, tuple(earlier), value=value)
-    for stream, times, count, total, bounds, buckets in reader.rows(_HISTOGRAMS, [since, streams]).rows:
+        yield replace(known[stream], time_ns=last, earlier_ns=tuple(earlier), value=value)
+    bound = _bound(reader, "histogram_chunks", since, streams)
+    for stream, times, count, total, bounds, buckets in reader.rows(_HISTOGRAMS, bound).rows:
         last, *earlier = times
-        found[stream] = StreamState(
-            stream,
-            known[stream][2],
-            last,
-            tuple(earlier),
+        yield replace(
+            known[stream],
+            time_ns=last,
+            earlier_ns=tuple(earlier),
             count=count,
             total=total,
             bounds=bounds,
             buckets=buckets,
         )
+
+
+def _bound(reader: Reader, table: str, since: int, streams: list[int]) -> list[Any]:
+    ending = [row[0] for row in reader.rows(_ENDING.format(table=table), [since, streams]).rows]
+    return [since, streams, ending, min(ending, default=0), max(ending, default=-1)]

@@ -31,6 +31,16 @@ _TABLES = {
     "kept_logs": ("time", False),
     "chunks": ("last", True),
     "histogram_chunks": ("last", True),
+    "intervals": ("time", False),
+}
+# What is beside rows of another table, so that it goes when these have gone.
+_BESIDE = {
+    "intervals": """
+    AND NOT EXISTS (SELECT 1 FROM chunks AS c
+        WHERE c.stream = intervals.stream AND intervals.time BETWEEN c.start AND c.last)
+    AND NOT EXISTS (SELECT 1 FROM histogram_chunks AS c
+        WHERE c.stream = intervals.stream AND intervals.time BETWEEN c.start AND c.last)
+    """
 }
 
 log = logging.getLogger(__name__)
@@ -254,6 +264,6 @@ def policy_of(metric: str, category: str | None, policies: Iterable[Policy]) -> 
 
 
 def _bind(sql: str, table: str, until_ns: int, ids: Sequence[int] | None) -> tuple[str, dict[str, object]]:
-    only = "" if ids is None else _ONLY
+    only = ("" if ids is None else _ONLY) + _BESIDE.get(table, "")
     bound: dict[str, object] = {"until": until_ns} | ({} if ids is None else {"ids": list(ids)})
     return sql.format(table=table, time=_TABLES[table][0], only=only), bound

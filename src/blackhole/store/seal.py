@@ -2,11 +2,19 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import starmap
 from pathlib import Path
+from typing import Any
 
+import duckdb
+
+from blackhole.records import SPARSE_HISTOGRAMS
 from blackhole.store.database import Database
+from blackhole.store.grown import Chunk, End, Known, Said, beside, known
 
 SECOND = 10**9
 BLOCK_NS = 2 * 3600 * SECOND
@@ -21,6 +29,8 @@ SETTLED_US = 600 * 10**6
 SLICE_ROWS = 30_000
 # A histogram's row is as long as its buckets.
 SLICE_HISTOGRAMS = 4_000
+# So far back a stream's row before is looked for; what was counted over a longer time is in `intervals`.
+BEFORE_NS = 8 * DAY_NS
 # Of a block that is still open, found after a restart: rows of fewer points take less than a chunk.
 FEW = 16
 # After each slice so many times its time: what it writes to the log makes commits wait for checkpoints.
@@ -31,11 +41,10 @@ SPARSE_ROWS = 500_000
 _MOST_LEFT = 0.125
 
 SQL = Path(__file__).parent / "sql"
-# By the table with the rows, what makes chunks of them. One statement for all would want a third more memory.
-_STATEMENTS = {
-    "recent_points": ("seal_points", "seal_lists"),
-    "recent_histogram_points": ("seal_histograms",),
-}
+_HISTOGRAMS = "recent_histogram_points"
+_TABLES = {"recent_points": "chunks", _HISTOGRAMS: "histogram_chunks"}
+# So many series are asked at once where they were before.
+_ASKED_AT_ONCE = 5_000
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +52,13 @@ _ENDS = """
 SELECT epoch_ns(min(time)), epoch_ns(max(time)) FROM {table}
 WHERE time >= make_timestamp_ns($from) AND time < make_timestamp_ns($until) AND stream > 0
     AND created_at < make_timestamp($settled)
+"""
+_SEALING = """
+SELECT number, stream, part, start, last, step_ns, points, offsets, as_sent, firsts, amounts, totals
+FROM sealing
+"""
+_SEALING_HISTOGRAMS = """
+SELECT number, stream, part, start, last, step, points, offsets, as_sent, NULL, NULL, [] FROM sealing
 """
 # Metrics in the order of their first series: numbers that rise one by one take no room.
 _SIZES = """
@@ -62,6 +78,14 @@ DELETE FROM {table}
 WHERE time >= make_timestamp_ns($from) AND time < make_timestamp_ns($until) AND stream > 0
     AND created_at < make_timestamp($settled) AND series IN (SELECT unnest($ids::UINTEGER[]))
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """By stream: where it was before a block, and what its increments in the block say."""
+
+    ends: Mapping[int, Sequence[End]]
+    said: Mapping[int, Sequence[Said]]
 
 
 class Sealer:
@@ -93,7 +117,7 @@ class Sealer:
     def apply(self) -> int:
         """Returns how many rows were sealed. Raises StoreError; then the rest waits."""
         sealed = 0
-        for table, most in zip(_STATEMENTS, self._slices, strict=True):
+        for table, most in zip(_TABLES, self._slices, strict=True):
             if table not in self._began:
                 sealed += self._apply(table, most, self._found())
                 self._began.add(table)
@@ -115,9 +139,9 @@ class Sealer:
 
     def _apply(self, table: str, most: int, limits: dict[str, int]) -> int:
         sealed = 0
-        for bound in self._work(table, limits, most):
+        for bound, before in self._work(table, limits, most):
             began = time.perf_counter()
-            sealed += self._seal(table, bound)
+            sealed += self._seal(table, bound, before)
             if self._busy():
                 time.sleep(self._pause * (time.perf_counter() - began))
         return sealed
@@ -134,7 +158,7 @@ class Sealer:
             )
             connection.execute(f"DELETE FROM {table} WHERE rowid < $edge", {"edge": edge})
 
-    def _work(self, table: str, limits: dict[str, int], most: int) -> Iterator[dict[str, object]]:
+    def _work(self, table: str, limits: dict[str, int], most: int) -> Iterator[tuple[dict[str, Any], Before]]:
         """Blocks, oldest first, with series that together have at most about `most` rows."""
         settled, reached = {"settled": limits["settled"]}, 0
         while reached < limits["until"] and not self._doubtful():
@@ -149,18 +173,21 @@ class Sealer:
                 sizes = connection.execute(
                     _SIZES.format(table=table), bound | {"least": limits["least"]}
                 ).fetchall()
-            for ids in _slices(sizes, most):
-                if self._doubtful():
-                    return
-                yield {**bound, "ids": ids}
+            for slices in _together(_slices(sizes, most)):
+                before = self._before(table, bound | {"ids": [number for ids in slices for number in ids]})
+                for ids in slices:
+                    if self._doubtful():
+                        return
+                    yield {**bound, "ids": ids}, before
 
-    def _seal(self, table: str, bound: dict[str, object]) -> int:
+    def _before(self, table: str, bound: dict[str, Any]) -> Before:
         with self._database.beside() as connection:
-            first, *then = _STATEMENTS[table]
-            connection.execute(_statement(first), bound)
-            for name in then:
-                connection.execute(_statement(name))
-                connection.execute("DROP TABLE sealing")
+            return _before(connection, table, bound)
+
+    def _seal(self, table: str, bound: dict[str, Any], before: Before) -> int:
+        with self._database.beside() as connection:
+            (_seal_histograms if table == _HISTOGRAMS else _seal_points)(connection, bound, before)
+            connection.execute("DROP TABLE sealing")
             rows = connection.execute(_DELETE.format(table=table), bound).fetchall()
         return int(rows[0][0])
 
@@ -176,6 +203,78 @@ def _block(oldest: int, newest: int, until: int) -> dict[str, int]:
     if newest - first < ABOUT_A_DAY_NS:
         return {"from": first, "until": newest + 1}
     return {"from": first, "until": min(until, day + DAY_NS)}
+
+
+def _seal_points(connection: duckdb.DuckDBPyConnection, bound: dict[str, Any], before: Before) -> None:
+    """In two statements: one for all would want a third more memory."""
+    connection.execute(_statement("seal_points"), bound)
+    found, longer = _known(connection, before)
+    if longer:
+        connection.execute(_statement("seal_longer"), {"longer": longer})
+    connection.execute(
+        _statement("seal_lists"),
+        {
+            "since": [one.since for one in found],
+            "period": [one.period for one in found],
+            "grown": [one.grown for one in found],
+        },
+    )
+
+
+def _seal_histograms(connection: duckdb.DuckDBPyConnection, bound: dict[str, Any], before: Before) -> None:
+    connection.execute(_statement("seal_histograms"), bound | {"sparse": sorted(SPARSE_HISTOGRAMS)})
+    found = _known_of_histograms(connection, before)
+    told = {"since": [one.since for one in found], "period": [one.period for one in found]}
+    connection.execute(_statement("seal_histogram_lists"), told)
+
+
+def _known(connection: duckdb.DuckDBPyConnection, before: Before) -> tuple[list[Known], list[dict[str, Any]]]:
+    """What is known of each chunk, in their order; and what is to be said of some of their increments."""
+    found: dict[int, Known] = {}
+    longer: list[dict[str, Any]] = []
+    last: dict[int, int] = {}
+    rows = starmap(Chunk, connection.execute(_SEALING).fetchall())
+    for chunk in sorted(rows, key=lambda chunk: (chunk.stream, chunk.part)):
+        stream = chunk.stream
+        one = known(chunk, last.get(stream), before.ends.get(stream, ()), before.said.get(stream, ()))
+        for piece in one.longer:
+            also = {"estimated": piece.estimated(one.period), "period": one.period}
+            longer.append({"number": chunk.number} | asdict(piece) | also)
+        found[chunk.number], last[stream] = one, chunk.last
+    return [found[number] for number in sorted(found)], longer
+
+
+def _known_of_histograms(connection: duckdb.DuckDBPyConnection, before: Before) -> list[Known]:
+    chunks = [Chunk(*row) for row in connection.execute(_SEALING_HISTOGRAMS).fetchall()]
+    times: dict[int, list[int]] = defaultdict(list)
+    for chunk in chunks:
+        times[chunk.stream] += map(chunk.moment, range(chunk.points))
+    for some in times.values():
+        some.sort()
+    chunks.sort(key=lambda chunk: chunk.number)
+    return [
+        known(
+            beside(chunk, times[chunk.stream]),
+            None,
+            before.ends.get(chunk.stream, ()),
+            before.said.get(chunk.stream, ()),
+        )
+        for chunk in chunks
+    ]
+
+
+def _before(connection: duckdb.DuckDBPyConnection, table: str, bound: dict[str, Any]) -> Before:
+    within = {key: bound[key] for key in ("from", "until", "ids")}
+    more = within | {"before": bound["from"] - BEFORE_NS}
+    ends: dict[int, list[End]] = {}
+    sql = _statement("seal_ends").format(table=table, chunks=_TABLES[table])
+    for stream, last, period, others in connection.execute(sql, more).fetchall():
+        ends[stream] = [End(*one) for one in others or ()]
+        ends[stream] += [] if last is None else [End(last, last, period)]
+    said: dict[int, list[Said]] = defaultdict(list)
+    for stream, *one in connection.execute(_statement("seal_told"), within).fetchall():
+        said[stream].append(Said(*one))
+    return Before(ends, said)
 
 
 @cache
@@ -194,3 +293,15 @@ def _slices(sizes: list[tuple[int, int]], most: int) -> Iterator[list[int]]:
         rows += count
     if ids:
         yield ids
+
+
+def _together(slices: Iterator[list[int]]) -> Iterator[list[list[int]]]:
+    """Some slices, of at most about so many series: a statement takes as long for all of them as for one."""
+    found: list[list[int]] = []
+    for ids in slices:
+        found.append(ids)
+        if sum(map(len, found)) >= _ASKED_AT_ONCE:
+            yield found
+            found = []
+    if found:
+        yield found

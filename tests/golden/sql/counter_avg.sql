@@ -6,7 +6,7 @@ sealed AS (
     WHERE k.last >= make_timestamp_ns($from) AND k.start < make_timestamp_ns($until)
 ),
 every AS (
-    SELECT c.grp, epoch_ns(p.time) AS time, p.value
+    SELECT c.grp, epoch_ns(p.time) AS time, p.value AS value
     FROM recent_points AS p JOIN chosen AS c ON c.id = p.series
     WHERE p.time >= make_timestamp_ns($from) AND p.time < make_timestamp_ns($until)
     UNION ALL
@@ -20,7 +20,7 @@ every AS (
     WHERE kind IN (1, 2)
 ),
 found AS (SELECT grp, time, value, time // $step * $step AS bucket FROM every WHERE time >= $from AND time < $until)
-SELECT grp, bucket, avg(value) AS value, count(*) AS samples
+SELECT grp, bucket, avg(value) AS value, count(*) AS samples, count(*) AS weight
 FROM found
 GROUP BY grp, bucket
 ORDER BY grp, bucket

@@ -6,7 +6,7 @@ sealed AS (
     WHERE k.last >= make_timestamp_ns($from) AND k.start < make_timestamp_ns($until)
 ),
 every AS (
-    SELECT c.grp, epoch_ns(p.time) AS time, p.value
+    SELECT c.grp, epoch_ns(p.time) AS time, p.value AS value
     FROM recent_points AS p JOIN chosen AS c ON c.id = p.series
     WHERE p.time >= make_timestamp_ns($from) AND p.time < make_timestamp_ns($until)
     UNION ALL
@@ -22,5 +22,5 @@ every AS (
 found AS (SELECT grp, time, value, time // $step * $step AS bucket FROM every WHERE time >= $from AND time < $until)
 SELECT grp, bucket, quantile_cont(value, 0.99) AS value, count(*) AS samples
 FROM found
-GROUP BY grp, bucket
+GROUP BY GROUPING SETS ((grp, bucket), (grp))
 ORDER BY grp, bucket

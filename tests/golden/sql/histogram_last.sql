@@ -1,6 +1,6 @@
 WITH chosen AS (SELECT unnest($ids::UINTEGER[]) AS id, unnest($groups::UINTEGER[]) AS grp),
 every AS (
-    SELECT c.grp, epoch_ns(h.time) AS time, h.count, h.sum
+    SELECT c.grp, epoch_ns(h.time) AS time, h.count, h.sum AS sum
     FROM recent_histogram_points AS h JOIN chosen AS c ON c.id = h.series
     WHERE h.time >= make_timestamp_ns($from) AND h.time < make_timestamp_ns($until)
     UNION ALL

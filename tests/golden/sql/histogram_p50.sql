@@ -1,4 +1,5 @@
--- Observations by bucket of the histogram, an edge being NULL where the bucket is open. A slice of a list that comes
+-- Observations by bucket of the histogram, an edge being NULL where the bucket is open; those in an open last bucket of
+-- which the greatest is known apart from those of which it is not. A slice of a list that comes
 -- with each point would copy the whole list for each; list_select does not.
 WITH chosen AS (SELECT unnest($ids::UINTEGER[]) AS id, unnest($groups::UINTEGER[]) AS grp),
 every AS (
@@ -16,12 +17,12 @@ every AS (
 ),
 cells AS (
     SELECT grp, time // $step * $step AS bucket, unnest(list_prepend(NULL, bounds)) AS lower, unnest(list_append(bounds, NULL)) AS upper,
-        unnest(buckets) AS observed, min, max
+        unnest(buckets) AS observed, min AS min, max AS max
     FROM every
     WHERE time >= $from AND time < $until AND count > 0
 )
 SELECT grp, bucket, lower, upper, sum(observed)::DOUBLE AS observed, min(min) AS least, max(max) AS most
 FROM cells
 WHERE observed > 0
-GROUP BY grp, bucket, lower, upper
+GROUP BY grp, bucket, lower, upper, upper IS NULL AND max IS NULL
 ORDER BY grp, bucket

@@ -2,7 +2,7 @@
 
 `schema-6.tar.xz` is `tar --sort=name -cJf` of what it wrote into DIR with the last version of schema 6: the
 database, its key, and `told.json`, which is what that version read from it.
-In `schema-7.tar.xz` a part is sealed.
+In `schema-7.tar.xz` and `schema-8.tar.xz` a part is sealed.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, stream
 
-from blackhole.records import MetricType, PrivacyLevel
+from blackhole.records import MetricType, PrivacyLevel, StreamState
 from blackhole.store.append import insert
 from blackhole.store.database import Database
 from blackhole.store.seal import Sealer
@@ -32,6 +32,7 @@ INSERT INTO asked VALUES ('node.connections', '2025-01-02');
 INSERT INTO insights VALUES (1, 'trend', 't', 'd', 'info', '["a"]', '2025-01-01', NULL);
 INSERT INTO metric_aggregates VALUES (1, '2025-01-01', 'a', 'sum', 1.5, 2, '{}', '2025-01-01');
 """
+KNOWN = ("stream", "series", "time_ns", "earlier_ns", "value", "count", "total", "bounds", "buckets")
 QUESTIONS = {
     "points": "SELECT series, stream, epoch_ns(time), value, cumulative, epoch_us(created_at)"
     " FROM points ORDER BY ALL",
@@ -51,9 +52,15 @@ def told(database: Database) -> dict[str, Any]:
     with database.reader() as reader:
         answers: dict[str, Any] = {name: reader.rows(sql).rows for name, sql in QUESTIONS.items()}
     states = database.recall([stream(n, 0).key for n in range(1, STREAMS + 1)]).values()
-    answers["recalled"] = [repr(state) for state in sorted(states, key=lambda state: state.stream)]
+    answers["recalled"] = [_words(state) for state in sorted(states, key=lambda state: state.stream)]
     found: dict[str, Any] = json.loads(json.dumps(answers))
     return found
+
+
+def _words(state: StreamState) -> str:
+    """What was known of a stream then: one more time is now, and when it began."""
+    known = {name: getattr(state, name) for name in KNOWN} | {"earlier_ns": tuple(state.earlier_ns[:8])}
+    return f"StreamState({', '.join(f'{name}={value!r}' for name, value in known.items())})"
 
 
 def fill(database: Database) -> None:

@@ -4,16 +4,27 @@ import { effect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { floorTo } from "../course";
 import type { Range } from "../range";
+import { NEARLY } from "../seen";
 import { repaint } from "../theme";
-import type { Lines } from "./data";
-import { Ends, type Tail } from "./ends";
+import { bucketAt, type Lines } from "./data";
 import { forget, schedule } from "./frame";
 import { options } from "./options";
 
+/** The bucket under the cursor: when it begins, and its values; of moments without one there is the time alone. */
 export interface Pointed {
   time: number;
-  values: (number | null | undefined)[];
+  /** Its place in the lines; null where nothing is known. */
+  at: number | null;
+  lines: Lines;
+  /** Moved there by a key, so that it is to be said. */
+  byKey: boolean;
+}
+
+/** What an element of a chart tells a test: the numbers that are drawn. */
+export interface Drawn extends HTMLElement {
+  drawn?: Lines;
 }
 
 interface Props {
@@ -22,8 +33,6 @@ interface Props {
   span: () => Range;
   /** Read, so that a change of what it reads draws anew. */
   follow: () => void;
-  /** Lines that grow at their end: what comes is drawn on top of what is there, until the next drawing anew. */
-  grow?: { follow: () => void; tracks: readonly Tail[] } | undefined;
   count: number;
   unit: string;
   label: string;
@@ -35,20 +44,21 @@ interface Props {
 }
 
 const HEIGHT = 136;
-/** What is about to be scrolled to is drawn already. */
-const NEARLY = "250px";
 
 export function Chart(props: Props) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const latest = useRef(props);
+  const drawn = useRef<() => void>(() => undefined);
   latest.current = props;
+  // What is to be drawn may have come with this rendering.
+  useEffect(() => drawn.current());
   const { count, unit, height = HEIGHT } = props;
 
   useEffect(() => {
     const element = place.current;
     if (element === null) return;
-    return mount(element, plot, latest, { count, unit, height });
+    return mount(element, plot, latest, drawn, { count, unit, height });
   }, [count, unit, height]);
 
   return (
@@ -60,7 +70,7 @@ export function Chart(props: Props) {
       tabIndex={0}
       aria-label={`${props.label}. Arrow keys read values, Z zooms out.`}
       style={{ minHeight: `${height}px` }}
-      onKeyDown={(event) => plot.current !== null && move(plot.current, event)}
+      onKeyDown={(event) => plot.current !== null && move(plot.current, event, props.lines())}
       onBlur={() => plot.current?.setCursor({ left: -10, top: -10 })}
     />
   );
@@ -77,23 +87,24 @@ function mount(
   element: HTMLDivElement,
   plot: { current: uPlot | null },
   latest: { readonly current: Props },
+  drawn: { current: () => void },
   fixed: Fixed,
 ): () => void {
   let seen = true;
-  let anew = true;
-  let lines: Lines = { times: [], columns: [] };
-  const ends = new Ends();
+  let lines: Lines = { times: [], columns: [], step: 1 };
+  let span: Range | null = null;
   const draw = () => {
     if (!seen || plot.current === null || document.hidden) return;
-    const tracks = latest.current.grow?.tracks;
-    if (!anew && tracks !== undefined && ends.extend(plot.current, tracks)) return;
-    anew = false;
-    lines = latest.current.lines();
-    refresh(plot.current, lines, latest.current.span());
-    ends.note(tracks ?? []);
+    const [found, wanted] = [latest.current.lines(), latest.current.span()];
+    if (found === lines && span?.start === wanted.start && span.end === wanted.end) return;
+    [lines, span] = [found, wanted];
+    (element as Drawn).drawn = lines;
+    refresh(plot.current, lines, span);
   };
+  const drawIfNew = () => schedule(draw);
+  drawn.current = drawIfNew;
   const drawAnew = () => {
-    anew = true;
+    span = null;
     schedule(draw);
   };
   const make = () => {
@@ -105,7 +116,7 @@ function mount(
         lines: fixed.count,
         zoomable: latest.current.zoomable ?? true,
         latest: () => lines,
-        onCursor: (moved) => latest.current.onPoint?.(under(moved)),
+        onCursor: (moved) => latest.current.onPoint?.(under(moved, lines)),
       }),
       [[]],
       element,
@@ -116,11 +127,7 @@ function mount(
   make();
   const stop = effect(() => {
     latest.current.follow();
-    drawAnew();
-  });
-  const stopGrowing = effect(() => {
-    latest.current.grow?.follow();
-    schedule(draw);
+    drawIfNew();
   });
   const painted = repaint.subscribe(() => plot.current !== null && make());
   const sized = new ResizeObserver(() => {
@@ -132,21 +139,21 @@ function mount(
   const watched = new IntersectionObserver(
     ([entry]) => {
       seen = entry?.isIntersecting ?? true;
-      if (seen) drawAnew();
+      if (seen) drawIfNew();
     },
     { rootMargin: NEARLY },
   );
   sized.observe(element);
   watched.observe(element);
-  document.addEventListener("visibilitychange", drawAnew);
+  document.addEventListener("visibilitychange", drawIfNew);
   return () => {
     stop();
-    stopGrowing();
     painted();
     forget(draw);
+    drawn.current = () => undefined;
     sized.disconnect();
     watched.disconnect();
-    document.removeEventListener("visibilitychange", drawAnew);
+    document.removeEventListener("visibilitychange", drawIfNew);
     plot.current?.destroy();
     plot.current = null;
     latest.current.onReady?.(null);
@@ -160,29 +167,31 @@ function refresh(plot: uPlot, { times, columns }: Lines, { start, end }: Range):
   });
 }
 
-function under(plot: uPlot): Pointed | null {
-  const index = plot.cursor.idx;
-  const time = index == null ? undefined : plot.data[0][index];
-  if (index == null || time === undefined || (plot.cursor.left ?? -1) < 0) return null;
-  return { time, values: plot.data.slice(1).map((column) => nearest(column, index)) };
+function under(plot: uPlot, lines: Lines): Pointed | null {
+  const left = plot.cursor.left ?? -1;
+  if (left < 0) return null;
+  const moment = plot.posToVal(left, "x");
+  const at = bucketAt(lines, moment);
+  const time = (at === null ? undefined : lines.times[at]) ?? floorTo(moment, lines.step);
+  return { time, at, lines, byKey: plot.root === keyed };
 }
 
-/** The value at `index`, or the last one before it where the line has no point there. */
-function nearest(column: ArrayLike<number | null | undefined>, index: number) {
-  let at = index;
-  while (at > 0 && column[at] === undefined) at -= 1;
-  return column[at];
-}
+/** The chart whose cursor a key is moving. */
+let keyed: Element | null = null;
 
-function move(plot: uPlot, event: KeyboardEvent): void {
-  const step = { ArrowLeft: -1, ArrowRight: 1, Home: -1e9, End: 1e9 }[event.key];
-  if (step === undefined) return;
+/** To the bucket before or after: the cursor stands within it. */
+function move(plot: uPlot, event: KeyboardEvent, { times, step }: Lines): void {
+  const by = { ArrowLeft: -1, ArrowRight: 1, Home: -1e9, End: 1e9 }[event.key];
+  if (by === undefined) return;
   event.preventDefault();
-  const times = plot.data[0];
   if (times.length === 0) return;
-  const from = plot.cursor.idx ?? (step < 0 ? times.length : -1);
-  const at = Math.min(times.length - 1, Math.max(0, from + step));
-  const to = { left: plot.valToPos(times[at] ?? 0, "x"), top: 10 };
+  const left = plot.cursor.left ?? -1;
+  const under = left < 0 ? null : bucketAt({ times, step: Infinity }, plot.posToVal(left, "x"));
+  const from = under ?? (by < 0 ? times.length : -1);
+  const at = Math.min(times.length - 1, Math.max(0, from + by));
+  const to = { left: plot.valToPos((times[at] ?? 0) + step / 2, "x"), top: 10 };
+  keyed = plot.root;
   // The third argument, which uPlot's types leave out, tells the charts that share the cursor.
   (plot.setCursor as (...all: unknown[]) => void)(to, true, true);
+  keyed = null;
 }

@@ -1,14 +1,24 @@
 import { describe, expect, it } from "vitest";
 import { hasExtremes, toQuestion } from "../ask";
+import { secondsOf } from "../course";
 import { known } from "../known";
 import type { Answer, AnswerPoint, MetricInfo } from "../wire";
 import { unbroken } from "./bars";
-import { highestNamed, linesOfAnswer, namedSeries, secondsOf } from "./data";
-import { newOf } from "./ends";
+import {
+  bucketAt,
+  ESTIMATED,
+  estimatedFor,
+  highestNamed,
+  linesOfAnswer,
+  namedSeries,
+  OVER,
+  PARTIAL,
+} from "./data";
 import { cell, toCsv } from "./export";
 import { heatWords } from "./heat";
 import { heatOf, heatSql } from "./heat-data";
 import { yRange } from "./options";
+import { stretches } from "./strokes";
 
 const at = (
   seconds: number,
@@ -38,11 +48,68 @@ function answer(points: AnswerPoint[][], more: Partial<Answer> = {}): Answer {
 const lines = (asked: Answer) => linesOfAnswer(namedSeries(asked), asked);
 
 describe("the lines of an answer", () => {
-  it("have a gap where buckets are absent, and none at the sender's own rhythm", () => {
+  it("have a gap where a count, a level or a window is unknown in any bucket", () => {
+    const points = [at(0, 1), at(10, 1), at(30, 1), at(40, 1)];
+    const filled: Partial<Answer>[] = [
+      { type: "counter", aggregation: "rate" },
+      { type: "histogram", aggregation: "sum_rate" },
+      { type: "updowncounter", aggregation: "avg" },
+      { privacy_level: "sensitive" },
+    ];
+    for (const more of filled) {
+      const drawn = lines(answer([points], more));
+      expect(drawn.times).toEqual([0, 10, 20, 30, 40]);
+      expect(drawn.columns[0]).toEqual([1, 1, null, 1, 1]);
+    }
+  });
+
+  it("have a gap where a gauge is silent for long, and none at its own rhythm", () => {
     const gap = lines(answer([[at(0, 1), at(10, 1), at(20, 1), at(90, 1), at(100, 1)]]));
     expect(gap.columns[0]).toEqual([1, 1, 1, null, 1, 1]);
     const rare = lines(answer([[at(0, 1), at(60, 2), at(120, 3)]]));
     expect(rare.columns[0]).toEqual([1, 2, 3]);
+    const slower = [0, 10, 20, 30, 40, 400, 460, 520, 580].map((time) => at(time, 1));
+    expect(lines(answer([slower])).columns[0]).toEqual([1, 1, 1, 1, 1, null, 1, 1, 1, 1]);
+  });
+
+  it("have no value inside a gap, whatever moments the other lines have", () => {
+    const whole = Array.from({ length: 9 }, (_, index) => at(10 * index, 5));
+    const broken = [at(0, 1), at(60, 1), at(80, 1)];
+    const more = { type: "counter", aggregation: "rate" };
+    const drawn = lines(answer([whole, broken], more));
+    expect(drawn.columns[1]).toEqual([1, null, null, null, null, null, 1, null, 1]);
+    expect(stretches(drawn.columns[1] ?? []).map(({ at: found }) => found)).toEqual([
+      [0],
+      [6],
+      [8],
+    ]);
+  });
+
+  it("say what is partial, estimated or beyond its bound, each where it is", () => {
+    const more = { type: "counter", aggregation: "rate" };
+    const marked = lines(
+      answer(
+        [
+          [at(0, 1), at(10, 1, { estimated: true }), at(20, 1, { estimated: true, partial: true })],
+          [at(0, 10, { over: true }), at(20, 2)],
+        ],
+        more,
+      ),
+    );
+    expect(marked.marks).toEqual([
+      [0, ESTIMATED, ESTIMATED | PARTIAL],
+      [OVER, 0, 0],
+    ]);
+    expect(estimatedFor(marked, 0, 1)).toBe(20);
+    expect(estimatedFor(marked, 0, 0)).toBe(0);
+    expect(lines(answer([[at(0, 1)]])).marks).toBeUndefined();
+  });
+
+  it("are read in the bucket under the cursor and in no other one", () => {
+    const { times, step } = lines(answer([[at(0, 1), at(10, 2), at(900, 3)]]));
+    const shown = (time: number) => bucketAt({ times, step }, time);
+    expect([0, 9.99, 10, 19.9].map(shown)).toEqual([0, 0, 1, 1]);
+    expect([-1, 500, 899, 910].map(shown)).toEqual([null, null, null, null]);
   });
 
   it("are drawn from zero up where noise went below, with their bars, but exported as they are", () => {
@@ -124,26 +191,19 @@ describe("CSV", () => {
   });
 
   it("has a column a line, and those of the bars", async () => {
-    const csv = await toCsv({ times: [0], columns: [[2]], lower: [[1]], upper: [[3]] }, [
+    const csv = await toCsv({ step: 1, times: [0], columns: [[2]], lower: [[1]], upper: [[3]] }, [
       "relay",
     ]).text();
     expect(csv).toBe("time,relay,relay lower,relay upper\r\n1970-01-01T00:00:00.000Z,2,1,3\r\n");
-    const band = { times: [0], columns: [[2]], least: [[1]], most: [[3]] };
+    const marked = { step: 1, times: [0, 1], columns: [[2, 3]], marks: [[0, OVER]] };
+    expect(await toCsv(marked, ["relay"]).text()).toBe(
+      "time,relay,relay over\r\n1970-01-01T00:00:00.000Z,2,\r\n1970-01-01T00:00:01.000Z,3,1\r\n",
+    );
+    const band = { step: 1, times: [0], columns: [[2]], least: [[1]], most: [[3]] };
     expect((await toCsv(band, [""]).text()).split("\r\n")[0]).toBe(
       "time,value,value min,value max",
     );
   });
-});
-
-it("draws only what came after the last drawing, and begins at its end", () => {
-  const track = { times: [1, 2, 3, 4], values: [10, 20, null, 40] };
-  expect(newOf(track, 2)).toEqual([
-    [2, 20],
-    [3, null],
-    [4, 40],
-  ]);
-  expect(newOf(track, 4)).toEqual([[4, 40]]);
-  expect(newOf({ times: [], values: [] }, 0)).toEqual([]);
 });
 
 describe("a heat map", () => {

@@ -2,13 +2,22 @@
 
 import type uPlot from "uplot";
 import { paint } from "./colours";
-import type { Lines } from "./data";
+import { ESTIMATED, type Lines, OVER, PARTIAL } from "./data";
 
 /** RFC 4180; cells that a spreadsheet would run as a formula are made text. */
-export function toCsv({ times, columns, ...more }: Lines, names: readonly string[]): Blob {
+export function toCsv({ times, columns, step: _, ...more }: Lines, names: readonly string[]): Blob {
   const heads = names.map((name) => name || "value");
   const { lower, upper, least, most } = more;
-  const all = { "": columns, " lower": lower, " upper": upper, " min": least, " max": most };
+  const all = {
+    "": columns,
+    " lower": lower,
+    " upper": upper,
+    " min": least,
+    " max": most,
+    " partial": flagged(more.marks, PARTIAL),
+    " estimated": flagged(more.marks, ESTIMATED),
+    " over": flagged(more.marks, OVER),
+  };
   const found = Object.entries(all).filter(([, kind]) => kind !== undefined);
   const kinds = found.map(([, kind = []]) => kind);
   const head = ["time", ...found.flatMap(([suffix]) => heads.map((name) => `${name}${suffix}`))];
@@ -17,6 +26,12 @@ export function toCsv({ times, columns, ...more }: Lines, names: readonly string
     ...kinds.flatMap((kind) => kind.map((column) => column[at] ?? "")),
   ]);
   return rowsToCsv([head, ...rows]);
+}
+
+/** A column of 1 where a value has the flag; none where no value has it. */
+function flagged(marks: Lines["marks"], flag: number): (1 | undefined)[][] | undefined {
+  const found = marks?.map((column) => column.map((flags) => ((flags & flag) > 0 ? 1 : undefined)));
+  return found?.some((column) => column.includes(1)) === true ? found : undefined;
 }
 
 export function rowsToCsv(rows: readonly (readonly unknown[])[]): Blob {

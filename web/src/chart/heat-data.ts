@@ -1,7 +1,7 @@
 /** Asks for the buckets of a histogram over time, and turns them into the cells of a heat map. */
 
 import { sql } from "../api";
-import { intervalFor } from "../ask";
+import { aligned, intervalFor } from "../course";
 import type { Range } from "../range";
 import type { SqlAnswer } from "../wire";
 
@@ -47,7 +47,7 @@ export function heatSql({ metric, key, value }: HeatAsk, range: Range, step: num
 
 export async function askHeat(asked: HeatAsk, range: Range, signal: AbortSignal): Promise<Heat> {
   const step = Number.parseInt(intervalFor(range, COLUMNS), 10);
-  return heatOf(await sql(heatSql(asked, range, step), MOST_ROWS, signal), step);
+  return heatOf(await sql(heatSql(asked, aligned(range, step), step), MOST_ROWS, signal), step);
 }
 
 export function heatOf({ rows }: SqlAnswer, step: number): Heat {

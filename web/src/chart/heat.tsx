@@ -2,6 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { exactly } from "../moments";
 import { moment, type Range } from "../range";
 import { repaint } from "../theme";
 import { figureText, number } from "../words";
@@ -17,6 +18,8 @@ interface Props {
 const ROW = 18;
 const AXIS = 68;
 const FOOT = 20;
+/** In a shorter time minutes alone would come twice. */
+const SHORT = 400;
 
 export function HeatMap({ heat, span, label }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -80,7 +83,8 @@ function drawHeat(canvas: HTMLCanvasElement, heat: Heat, span: Range, height: nu
   ctx.globalAlpha = 1;
   ctx.fillStyle = colour("--faint");
   for (let part = 0; part <= 3; part += 1) {
-    const text = moment(span.start + ((span.end - span.start) * part) / 3);
+    const length = span.end - span.start;
+    const text = moment(span.start + (length * part) / 3, length < SHORT);
     const x = AXIS + ((width - AXIS) * part) / 3;
     ctx.textAlign = part === 0 ? "left" : part === 3 ? "right" : "center";
     ctx.fillText(text, x, height - 5);
@@ -102,7 +106,8 @@ function cellWords(heat: Heat, span: Range, event: MouseEvent): string {
   const column = heat.times.findIndex((start) => time >= start && time < start + heat.step);
   const count = heat.cells[row]?.[column];
   if (count === undefined) return "";
-  return `${moment(heat.times[column] ?? 0)}: ${number(count)} took ${boundWords(heat, row)}`;
+  const when = exactly(heat.times[column] ?? 0, span.end - span.start);
+  return `${when}: ${number(count)} took ${boundWords(heat, row)}`;
 }
 
 /** Where half and nearly all lie, in words. */

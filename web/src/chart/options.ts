@@ -5,7 +5,8 @@ import { moment, zoomOut, zoomTo } from "../range";
 import { figureText } from "../words";
 import { drawBands, drawErrorBars } from "./bars";
 import { DASHES, paint } from "./colours";
-import type { Lines } from "./data";
+import { bucketAt, type Lines } from "./data";
+import { drawLines } from "./strokes";
 
 /** All charts of a page share their cursor. */
 const SHARED = "time";
@@ -52,12 +53,15 @@ export function options(element: HTMLElement, look: Look): uPlot.Options {
         values: (_plot, splits) => splits.map((v) => figureText(v, look.unit)),
       },
     ],
-    series: [{}, ...Array.from({ length: look.lines }, (_, at) => line(colour, at, look.lines))],
+    series: [{}, ...Array.from({ length: look.lines }, (_, at) => line(colour, at))],
     hooks: {
       setCursor: [look.onCursor],
       setSelect: look.zoomable ? [brush] : [],
       drawAxes: [(plot) => drawBands(plot, look.latest(), colour)],
-      draw: [(plot) => drawErrorBars(plot, look.latest(), colour)],
+      draw: [
+        (plot) => drawLines(plot, look.latest(), colour),
+        (plot) => drawErrorBars(plot, look.latest(), colour),
+      ],
     },
   };
 }
@@ -67,6 +71,8 @@ function cursor(look: Look): uPlot.Cursor {
     y: false,
     drag: { x: look.zoomable, y: false, setScale: false },
     points: { size: 6 },
+    // Of the bucket that the cursor is in, and of no other.
+    dataIdx: (_plot, _series, _nearest, time) => bucketAt(look.latest(), time) as number,
     sync: { key: SHARED, setSeries: false, scales: ["x", null] },
     bind: {
       dblclick: () => () => {
@@ -84,32 +90,13 @@ function brush(plot: uPlot): void {
   zoomTo(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"));
 }
 
-function line(colour: (name: string) => string, index: number, lines: number): uPlot.Series {
-  const stroke = colour(`--chart-${(index % DASHES.length) + 1}`);
+/** Its stretches are drawn by `drawLines`: uPlot knows its colour, for the cursor. */
+function line(colour: (name: string) => string, index: number): uPlot.Series {
   return {
-    stroke,
-    width: 1.75,
-    dash: DASHES[index % DASHES.length] ?? [],
-    spanGaps: false,
-    points: { size: 4, filter: (plot, series) => lonely(plot.data[series] ?? []) },
-    ...(lines === 1 ? { fill: `color-mix(in srgb, ${stroke} 12%, transparent)` } : {}),
+    stroke: colour(`--chart-${(index % DASHES.length) + 1}`),
+    paths: () => null,
+    points: { show: false },
   };
-}
-
-/** Points that no line shows, because a gap is on both sides. */
-export function lonely(column: ArrayLike<number | null | undefined>): number[] {
-  const found: number[] = [];
-  let before: number | null = null;
-  let candidate: number | null = null;
-  for (let at = 0; at < column.length; at += 1) {
-    const value = column[at];
-    if (value === undefined) continue;
-    if (value === null && candidate !== null) found.push(candidate);
-    candidate = value !== null && before === null ? at : null;
-    before = value;
-  }
-  if (candidate !== null) found.push(candidate);
-  return found;
 }
 
 /** From zero where that is honest and readable; never flat; error bars and bands fit in. */

@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
+import { CONNECTED } from "../parts/connected";
 import { HeatCard } from "../parts/heat-card";
 import { LiveCharts } from "../parts/live-board";
 import { AskedCard } from "../parts/metric";
@@ -46,12 +47,7 @@ export function Network() {
       </Section>
       <Section id="churn" title="Who comes and goes" aside={rangeWords}>
         <ul class="cards charts">
-          <AskedCard
-            metric="p2p.peer.connections"
-            by={["peer_type"]}
-            aggregation="avg"
-            title="Connected peers by kind"
-          />
+          <AskedCard {...CONNECTED} title="Connected peers by kind" />
           <AskedCard
             metric="p2p.peer.distribution"
             by={["region"]}

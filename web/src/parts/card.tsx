@@ -1,25 +1,24 @@
 /** A chart with its name, newest values, legend, and what can be done with it: explore, export, read as a table. */
 
 import { type Signal, untracked, useSignal } from "@preact/signals";
-import type { ComponentChildren } from "preact";
+import type { ComponentChildren, RefObject } from "preact";
 import { useRef } from "preact/hooks";
 import type uPlot from "uplot";
 import { Chart, type Pointed } from "../chart/chart";
 import type { Lines } from "../chart/data";
-import type { Tail } from "../chart/ends";
 import { download, toCsv, toPng } from "../chart/export";
-import { clock } from "../chart/options";
 import type { Range } from "../range";
 import { address } from "../route";
 import type { PrivacyLevel } from "../wire";
-import { figure, figureText, levelOf } from "../words";
+import { boundText, figure, levelOf } from "../words";
 import { Badge } from "./badge";
 import { DataTable } from "./data-table";
+import { guessWords, type Reading, readingAt, whenPointed } from "./reading";
 
 export interface Legend {
   label: string;
   /** Read where it is shown, so that a new value renders no more than itself. */
-  latest: () => number | null;
+  latest: () => Reading;
 }
 
 export interface Bounds {
@@ -39,7 +38,6 @@ interface Props {
   exact?: () => Lines;
   span: () => Range;
   follow: () => void;
-  grow?: { follow: () => void; tracks: readonly Tail[] };
   notes?: readonly string[];
   more?: number;
   height?: number;
@@ -47,6 +45,8 @@ interface Props {
   bounds?: (() => Bounds) | undefined;
   actions?: ComponentChildren;
   explore?: Record<string, string>;
+  /** Its element, for those who watch whether it can be seen. */
+  place?: RefObject<HTMLLIElement | null>;
 }
 
 export function ChartCard(props: Props) {
@@ -55,14 +55,24 @@ export function ChartCard(props: Props) {
   const asTable = useSignal(false);
   const plot = useRef<uPlot | null>(null);
   const names = legend.map(({ label }) => label);
+  const length = () => {
+    const { start, end } = props.span();
+    return end - start;
+  };
   const png = async () => {
     if (plot.current !== null) download(`${title}.png`, await toPng(plot.current, title, names));
   };
   return (
-    <li class="card metric">
+    <li class="card metric" ref={props.place ?? null}>
       <Head {...props} />
       {legend.length === 1 && legend[0] !== undefined && (
-        <Newest only={legend[0]} pointed={pointed} unit={unit} bounds={props.bounds} />
+        <Newest
+          only={legend[0]}
+          pointed={pointed}
+          unit={unit}
+          length={length}
+          bounds={props.bounds}
+        />
       )}
       {asTable.value ? (
         <DataTable
@@ -76,7 +86,6 @@ export function ChartCard(props: Props) {
           lines={props.lines}
           span={props.span}
           follow={props.follow}
-          grow={props.grow}
           count={Math.max(1, legend.length)}
           unit={unit}
           label={chartWords(title, legend, unit)}
@@ -90,8 +99,10 @@ export function ChartCard(props: Props) {
         />
       )}
       {legend.length > 1 && (
-        <LegendList legend={legend} unit={unit} pointed={pointed} more={more} />
+        <LegendList legend={legend} unit={unit} pointed={pointed} length={length} more={more} />
       )}
+      <Spoken legend={legend} unit={unit} pointed={pointed} length={length} />
+      <Guess lines={props.lines} />
       {notes.map((note) => (
         <p class="note" key={note}>
           {level === undefined ? note : plainNote(note)}
@@ -162,68 +173,108 @@ function plainNote(note: string): string {
 }
 
 function chartWords(title: string, legend: Legend[], unit: string): string {
-  const values = legend
-    .slice(0, 6)
-    .map(
-      ({ label, latest }) =>
-        `${label === "" ? "now" : label} ${figureText(untracked(latest), unit)}`,
-    );
+  const values = legend.slice(0, 6).map(({ label, latest }) => {
+    const { value, over, when } = untracked(latest);
+    return `${label === "" ? when : label} ${boundText(value, unit, over)}`;
+  });
   return `Chart: ${title}; ${values.join(", ")}`;
 }
 
 function boundsWords(bounds: Bounds | undefined, unit: string): string {
   if (bounds?.lower == null || bounds.upper == null) return "";
-  const [low, high] = [Math.max(0, bounds.lower), bounds.upper];
-  return ` probably between ${figureText(low, unit)} and ${figureText(high, unit)}`;
+  const [low, high] = [Math.max(0, bounds.lower), bounds.upper].map((one) =>
+    boundText(one, unit, false),
+  );
+  return `, probably between ${low} and ${high}`;
 }
 
-interface NewestProps {
-  only: Legend;
+interface ReadProps {
   unit: string;
   pointed: Signal<Pointed | null>;
+  /** Seconds that the chart shows. */
+  length: () => number;
+}
+
+interface NewestProps extends ReadProps {
+  only: Legend;
   bounds: Props["bounds"];
 }
 
-function Newest({ only, unit, pointed, bounds }: NewestProps) {
+function Newest({ only, unit, pointed, length, bounds }: NewestProps) {
   const at = pointed.value;
-  const { text, unit: suffix } = figure(at === null ? only.latest() : at.values[0], unit);
+  const read = at === null ? only.latest() : readingAt(at, 0);
+  const { text, unit: suffix } = figure(read.value, unit);
+  const when = at === null ? read.when : whenPointed(at, length());
   return (
     <p class="newest">
-      <span class="big">{text}</span> <span class="unit">{suffix}</span>{" "}
+      <span class="big">
+        {read.estimated === true && "≈ "}
+        {read.over === true ? `> ${text}` : text}
+      </span>{" "}
+      <span class="unit">{suffix}</span>{" "}
       <span class="quiet">
-        {only.label}
-        {at === null ? boundsWords(bounds?.(), unit) : ` at ${clock(at.time)}`}
+        {[only.label, when].filter((words) => words !== "").join(" · ")}
+        {at === null ? boundsWords(bounds?.(), unit) : ""}
       </span>
     </p>
   );
 }
 
-function LegendList({
-  legend,
-  unit,
-  pointed,
-  more,
-}: {
+interface ListProps extends ReadProps {
   legend: Legend[];
-  unit: string;
-  pointed: Signal<Pointed | null>;
   more: number;
-}) {
+}
+
+function LegendList({ legend, unit, pointed, length, more }: ListProps) {
   const at = pointed.value;
+  const read = legend.map(({ latest }, index) => (at === null ? latest() : readingAt(at, index)));
+  const when =
+    at === null ? [...new Set(read.map((one) => one.when))].join(", ") : whenPointed(at, length());
   return (
-    <ul class="legend">
-      {legend.map(({ label, latest }, index) => (
-        <li key={label}>
-          <Swatch index={index} />
-          <span class="legend-name" title={label}>
-            {label || "all"}
-          </span>
-          <b>{figureText(at === null ? latest() : at.values[index], unit)}</b>
-        </li>
-      ))}
-      {more > 0 && <li class="quiet">and {more} more</li>}
-    </ul>
+    <>
+      <p class="when quiet">{when}</p>
+      <ul class="legend">
+        {legend.map(({ label }, index) => (
+          <li key={label}>
+            <Swatch index={index} />
+            <span class="legend-name" title={label}>
+              {label || "all"}
+            </span>
+            <b>
+              {read[index]?.estimated === true && "≈ "}
+              {boundText(read[index]?.value, unit, read[index]?.over)}
+            </b>
+          </li>
+        ))}
+        {more > 0 && <li class="quiet">and {more} more</li>}
+      </ul>
+    </>
   );
+}
+
+/** What a key has moved the cursor to, for those who hear the page. */
+function Spoken({ legend, unit, pointed, length }: ReadProps & { legend: Legend[] }) {
+  const at = pointed.value;
+  const words =
+    at?.byKey !== true
+      ? ""
+      : `${whenPointed(at, length())}: ${legend
+          .map(({ label }, index) => {
+            const { value, over } = readingAt(at, index);
+            return `${label} ${boundText(value, unit, over)}`.trim();
+          })
+          .join(", ")}`;
+  return (
+    <p class="hidden" aria-live="polite">
+      {words}
+    </p>
+  );
+}
+
+/** Says below the chart what its dashes mean, where there are any. */
+function Guess({ lines }: Pick<Props, "lines">) {
+  const words = guessWords(lines());
+  return words === "" ? null : <p class="note">{words}</p>;
 }
 
 export function Swatch({ index }: { index: number }) {

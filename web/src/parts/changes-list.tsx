@@ -2,13 +2,14 @@
 
 import { useComputed } from "@preact/signals";
 import { type Ask, queryFinely, SLOW_PAUSE, useAsked } from "../ask";
-import { type Change, changeOf } from "../changes";
+import { type Change, changeFigures } from "../changes";
 import { namedSeries } from "../chart/data";
-import { moment } from "../range";
+import { moment, type Range } from "../range";
 import { address } from "../route";
-import { now } from "../state";
-import type { Answer } from "../wire";
-import { figureText, labelOf } from "../words";
+import { changesOf } from "../sides";
+import { now, services } from "../state";
+import type { Answer, Filters, ServiceHealth } from "../wire";
+import { labelOf } from "../words";
 import { unitOf } from "./metric";
 import { Loading, Nothing, Section } from "./state";
 
@@ -18,6 +19,7 @@ interface Watched extends Ask {
   up: string;
   down: string;
   bad: "up" | "down" | null;
+  percent?: boolean;
 }
 
 export const WATCHED: readonly Watched[] = [
@@ -35,24 +37,36 @@ export const WATCHED: readonly Watched[] = [
     (l) => `Failing connections to ${l} peers`,
     "more",
   ),
-  watched("grpc.request.duration", ["service.name"], (l) => `Answers of ${l}`, "slower"),
-  watched("http.server.request.duration", ["service.name"], (l) => `Answers of ${l}`, "slower"),
-  watched(
-    "traces.span.metrics.duration",
-    ["service.name"],
-    (l) => `Traced calls of ${l}`,
-    "slower",
-  ),
-  watched("process.cpu.usage", ["service.name"], (l) => `CPU of ${l}`, "more"),
-  watched("process.memory.usage", ["service.name"], (l) => `Memory of ${l}`, "more"),
 ];
+
+const OF_SERVICES: readonly ["durations" | "cpu" | "memory", string, "slower" | "more"][] = [
+  ["durations", "Answers", "slower"],
+  ["cpu", "CPU", "more"],
+  ["memory", "Memory", "more"],
+];
+
+/** What is watched of the services, each by the metric that tells it on the Overview. */
+export function watchedOf(services: readonly ServiceHealth[]): Watched[] {
+  return OF_SERVICES.flatMap(([fact, words, worse]) => {
+    const metrics = new Set(services.flatMap(({ sources }) => sources?.[fact] ?? []));
+    return [...metrics].map((metric) => {
+      const told = services.filter(({ sources }) => sources?.[fact].includes(metric));
+      const filters = {
+        ...(fact === "durations" ? told[0]?.sources?.filters : {}),
+        "service.name": told.map(({ service }) => service),
+      };
+      const one = watched(metric, ["service.name"], (l) => `${words} of ${l}`, worse, filters);
+      return { ...one, percent: fact === "cpu" };
+    });
+  });
+}
 
 function watched(
   metric: string,
   by: string[],
   what: Watched["what"],
   worse: "slower" | "more",
-  filters?: Record<string, string>,
+  filters?: Filters,
 ): Watched {
   const words =
     worse === "slower" ? { up: "slower", down: "faster" } : { up: "more", down: "less" };
@@ -71,23 +85,25 @@ export interface Sentence {
 const HOUR = 3600;
 const POINTS = 120;
 
-export function sentences(asked: Watched, answer: Answer): Sentence[] {
+export function sentences(
+  asked: Watched,
+  answer: Answer,
+  changes: ReadonlyMap<string, Change>,
+): Sentence[] {
   return namedSeries(answer).flatMap((series) => {
-    const samples = series.points.flatMap(({ timestamp, value }) =>
-      value === null ? [] : [{ time: Date.parse(timestamp) / 1000, value }],
-    );
-    const change = changeOf(samples);
-    if (change === null) return [];
+    const change = changes.get(series.key);
+    if (change === undefined) return [];
     return [sentenceOf(asked, change, answer, labelOf(series.attributes, new Set()))];
   });
 }
 
 function sentenceOf(asked: Watched, change: Change, answer: Answer, label: string): Sentence {
   const up = change.after > change.before;
-  const unit = unitOf(answer);
+  const [factor, unit] = asked.percent ? percentOf(answer) : [1, unitOf(answer)];
+  const scaled = { ...change, before: change.before * factor, after: change.after * factor };
   return {
     text: `${asked.what(label || "all")}: ${up ? asked.up : asked.down}`,
-    figures: `${figureText(change.before, unit)} → ${figureText(change.after, unit)}`,
+    figures: changeFigures(scaled, unit),
     since: change.since,
     bad: up === (asked.bad === "up"),
     metric: asked.metric,
@@ -95,16 +111,22 @@ function sentenceOf(asked: Watched, change: Change, answer: Answer, label: strin
   };
 }
 
+async function sentencesOf(one: Watched, span: Range, signal: AbortSignal): Promise<Sentence[]> {
+  const answer = await queryFinely({ ...one, points: POINTS }, span, signal);
+  return sentences(one, answer, await changesOf(one, answer, span, signal));
+}
+
+/** CPU seconds a second, and shares, are shown as the Overview shows them. */
+const percentOf = ({ unit }: Answer): [number, string] =>
+  /^(%|percent)$/.test(unit) ? [1, "%"] : [100, "%"];
+
 /** Everything that is watched, over the last hour; what is not known to this service is left out. */
 async function findChanges(signal: AbortSignal): Promise<Sentence[]> {
   const end = now.peek();
   const span = { start: end - HOUR, end };
   const found = await Promise.all(
-    WATCHED.map((one) =>
-      queryFinely({ ...one, points: POINTS }, span, signal).then(
-        (answer) => sentences(one, answer),
-        () => [],
-      ),
+    [...WATCHED, ...watchedOf(services.peek() ?? [])].map((one) =>
+      sentencesOf(one, span, signal).catch(() => []),
     ),
   );
   return found.flat().sort((a, b) => Number(b.bad) - Number(a.bad) || b.since - a.since);
@@ -113,7 +135,13 @@ async function findChanges(signal: AbortSignal): Promise<Sentence[]> {
 const MOST = 8;
 
 export function Changes() {
-  const { data } = useAsked("changes", (_, signal) => findChanges(signal), SLOW_PAUSE);
+  const told = useComputed(() =>
+    watchedOf(services.value ?? [])
+      .map(({ metric, filters }) => `${metric} ${filters?.["service.name"]}`)
+      .join(),
+  );
+  const key = `changes ${told.value}`;
+  const { data } = useAsked(key, (_, signal) => findChanges(signal), SLOW_PAUSE);
   const found = useComputed(() => data.value?.slice(0, MOST) ?? null);
   return (
     <Section id="changes" title="What changed in the last hour">

@@ -1,16 +1,19 @@
 /** One metric now and before: the chosen range over an earlier one of the same length. */
 
 import { useSignal } from "@preact/signals";
+import { useMemo } from "preact/hooks";
 import { query } from "../api";
-import { toQuestion, useAsked } from "../ask";
+import { useAsked } from "../ask";
 import { howMuch } from "../changes";
 import { type Lines, linesOfAnswer, namedSeries } from "../chart/data";
+import { aligned, askWhole, ceilTo, secondsOf } from "../course";
 import { moment, type Range } from "../range";
 import { columns, median } from "../track";
 import type { Answer, MetricInfo } from "../wire";
-import { figureText, nameOf } from "../words";
+import { boundText, nameOf } from "../words";
 import { ChartCard } from "./card";
 import { EmptyCard, unitOf } from "./metric";
+import type { Reading } from "./reading";
 import { sentence } from "./state";
 
 const BEFORE: readonly (readonly [string, string, number])[] = [
@@ -19,7 +22,8 @@ const BEFORE: readonly (readonly [string, string, number])[] = [
   ["24h", "a day earlier", 86_400],
   ["7d", "a week earlier", 604_800],
 ];
-const POINTS = 80;
+/** Both are of the whole range, which does not change its middle quickly. */
+const PAUSE = 5000;
 
 interface Both {
   now: Answer;
@@ -31,8 +35,10 @@ export function Compare({ metrics }: { metrics: readonly MetricInfo[] }) {
   const metric = useSignal(metrics[0]?.metric ?? "");
   const before = useSignal("same");
   const [, , seconds = 0] = BEFORE.find(([key]) => key === before.value) ?? ["", "", 0];
-  const { data, trouble, range } = useAsked(`compare ${metric.value} ${seconds}`, (span, signal) =>
-    askBoth(metric.value, span, seconds, signal),
+  const { data, trouble, range } = useAsked(
+    `compare ${metric.value} ${seconds}`,
+    (span, signal) => askBoth(metric.value, span, seconds, signal),
+    PAUSE,
   );
   const both = data.value;
   const choices = (
@@ -69,6 +75,7 @@ export function Compare({ metrics }: { metrics: readonly MetricInfo[] }) {
       </label>
     </div>
   );
+  const lines = useMemo(() => (both === null ? null : overlaid(both)), [both]);
   const words = trouble.value === "" ? "Asking…" : sentence(trouble.value);
   return (
     <>
@@ -83,11 +90,14 @@ export function Compare({ metrics }: { metrics: readonly MetricInfo[] }) {
             unit={unitOf(both.now)}
             level={both.now.privacy_level}
             legend={[
-              { label: "now", latest: () => middle(both.now) },
-              { label: beforeWords(both, range.value), latest: () => middle(both.before) },
+              { label: "now", latest: () => wholeOf(both.now) },
+              {
+                label: beforeWords(both, range.value),
+                latest: () => wholeOf(both.before),
+              },
             ]}
-            lines={() => overlaid(both)}
-            span={() => range.value ?? { start: 0, end: 1 }}
+            lines={() => lines ?? overlaid(both)}
+            span={() => aligned(range.value ?? { start: 0, end: 1 }, secondsOf(both.now.interval))}
             follow={() => {
               data.value;
               range.value;
@@ -106,13 +116,11 @@ async function askBoth(
   seconds: number,
   signal: AbortSignal,
 ): Promise<Both> {
-  const offset = seconds || span.end - span.start;
+  const now = await askWhole({ metric }, span, query, null, signal);
+  const step = secondsOf(now.interval);
+  const offset = ceilTo(seconds || span.end - span.start, step);
   const earlier = { start: span.start - offset, end: span.end - offset };
-  const ask = { metric, points: POINTS };
-  const [now, before] = await Promise.all([
-    query(toQuestion(ask, span), signal),
-    query(toQuestion(ask, earlier), signal),
-  ]);
+  const before = await askWhole({ metric, interval: now.interval }, earlier, query, now, signal);
   return { now, before, offset };
 }
 
@@ -126,22 +134,28 @@ export function overlaid({ now, before, offset }: Both): Lines {
     values: (lines?.columns[0] ?? []).map((value) => value ?? null),
   });
   const [times, ...found] = columns([track(a, 0), track(b, offset)]);
-  return { times, columns: found };
+  return { times, columns: found, step: secondsOf(now.interval) };
 }
 
-function middle(answer: Answer): number | null {
-  const values = (answer.series[0]?.points ?? []).flatMap(({ value }) =>
-    value === null ? [] : [value],
-  );
-  return values.length === 0 ? null : median(values);
+/** What the whole range comes to; where the service does not say, half of the values are lower. */
+export function wholeOf(answer: Answer): Reading {
+  const [series] = answer.series;
+  if (series?.overall !== undefined) return { ...series.overall, when: "over the whole range" };
+  const values = (series?.points ?? []).flatMap(({ value }) => (value === null ? [] : [value]));
+  return {
+    value: values.length === 0 ? null : median(values),
+    when: "half of the values are lower",
+  };
 }
 
 function difference(both: Both): string {
-  const [after, before] = [middle(both.now), middle(both.before)];
-  if (after === null || before === null) return "nothing to compare with";
-  if (after === before) return "as before";
+  const [is, was] = [wholeOf(both.now), wholeOf(both.before)];
+  if (is.value === null || was.value === null) return "nothing to compare with";
   const unit = unitOf(both.now);
-  return `${howMuch({ before, after, since: 0 })} (${figureText(before, unit)} → ${figureText(after, unit)})`;
+  const figures = [was, is].map(({ value, over }) => boundText(value, unit, over)).join(" → ");
+  if (is.over === true || was.over === true) return figures;
+  if (is.value === was.value) return "as before";
+  return `${howMuch({ before: was.value, after: is.value, since: 0 })} (${figures})`;
 }
 
 function beforeWords({ offset }: Both, range: Range | null): string {

@@ -1,8 +1,8 @@
 /** The values of a chart as a table, for those who read rather than look. */
 
-import type { Lines } from "../chart/data";
-import { moment } from "../range";
-import { figureText } from "../words";
+import { ESTIMATED, type Lines, OVER, PARTIAL } from "../chart/data";
+import { exactly } from "../moments";
+import { boundText } from "../words";
 
 const MOST = 200;
 
@@ -14,6 +14,7 @@ interface Props {
 }
 
 export function DataTable({ lines, names, unit, caption }: Props) {
+  const length = (lines.times[lines.times.length - 1] ?? 0) - (lines.times[0] ?? 0);
   const rows = Array.from(lines.times, (time, index) => ({ time, index }))
     .filter(({ index }) => lines.columns.some((column) => column[index] != null))
     .reverse();
@@ -35,10 +36,10 @@ export function DataTable({ lines, names, unit, caption }: Props) {
         <tbody>
           {rows.slice(0, MOST).map(({ time, index }) => (
             <tr key={time}>
-              <th scope="row">{seconds(time)}</th>
+              <th scope="row">{timeWords(lines, time, index, length)}</th>
               {lines.columns.map((column, line) => (
                 <td class="right" key={names[line]}>
-                  {figureText(column[index], unit)}
+                  {boundText(column[index], unit, ((lines.marks?.[line]?.[index] ?? 0) & OVER) > 0)}
                 </td>
               ))}
             </tr>
@@ -49,7 +50,11 @@ export function DataTable({ lines, names, unit, caption }: Props) {
   );
 }
 
-function seconds(time: number): string {
-  const two = String(new Date(time * 1000).getSeconds()).padStart(2, "0");
-  return `${moment(time)}:${two}`;
+/** When it was, and whether that is over and known. */
+function timeWords({ marks = [] }: Lines, time: number, at: number, length: number): string {
+  const flags = marks.reduce((all, column) => all | (column[at] ?? 0), 0);
+  const words = [exactly(time, length)];
+  if ((flags & PARTIAL) > 0) words.push("so far");
+  if ((flags & ESTIMATED) > 0) words.push("estimated");
+  return words.join(" · ");
 }

@@ -4,15 +4,15 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { useAnswer } from "../ask";
 import { MOST_LINES } from "../chart/colours";
-import { highestNamed, linesOfAnswer, type Named, namedSeries, shownValue } from "../chart/data";
+import { highestNamed, linesOfAnswer, type Named, namedSeries } from "../chart/data";
 import { infoOf, type Key, keysOf, known, storedMetrics } from "../known";
-import { rangeAt } from "../range";
+import { isLive, type Range } from "../range";
 import { parameters, set } from "../route";
-import { now } from "../state";
+import { edge } from "../state";
 import type { Answer, Attributes } from "../wire";
 import { byImportance, labelOf, nameOf } from "../words";
 import { ChartCard } from "./card";
-import { EmptyCard, sharedKeys, unitOf } from "./metric";
+import { EmptyCard, figureOf, sharedKeys, spanOf, unitOf } from "./metric";
 import { Save, Share } from "./save";
 import { SeriesTable } from "./series-table";
 import { Loading, Nothing, sentence } from "./state";
@@ -30,9 +30,6 @@ const AGGREGATIONS = [
   "p95",
   "p99",
 ];
-/** Points a series, so that thousands of series stay within what one answer may hold. */
-const POINTS = 90;
-
 export function ExploreMetric() {
   const { metric = "", agg = "", by = "", where = "" } = parameters.value;
   const keys = useSignal<Key[]>([]);
@@ -205,7 +202,6 @@ function Result({ metric, agg, by, filters }: ResultProps) {
     aggregation: agg,
     by,
     filters,
-    ...(isOpenMetric(metric) ? { points: POINTS } : {}),
   });
   const pinned = useSignal<readonly string[]>([]);
   const answer = data.value;
@@ -226,8 +222,11 @@ function Result({ metric, agg, by, filters }: ResultProps) {
           answer={answer}
           all={all}
           shown={shown}
-          range={() => range.value ?? rangeAt(now.peek())}
-          follow={() => data.value}
+          span={() => spanOf(answer, range)}
+          follow={() => {
+            data.value;
+            if (isLive.value) edge.value;
+          }}
         />
       </ul>
       {all.length > shown.length && (
@@ -236,12 +235,6 @@ function Result({ metric, agg, by, filters }: ResultProps) {
       <About metric={metric} />
     </>
   );
-}
-
-/** Private metrics have windows: their interval is left to the service. */
-function isOpenMetric(metric: string): boolean {
-  const level = infoOf(metric)?.privacy ?? "public";
-  return level === "public" || level === "internal";
 }
 
 export function chosenSeries(all: readonly Named[], pinned: readonly string[]): Named[] {
@@ -264,13 +257,15 @@ interface CardProps {
   answer: Answer;
   all: Named[];
   shown: Named[];
-  range: () => { start: number; end: number };
+  span: () => Range;
   follow: () => void;
 }
 
-function ResultCard({ answer, all, shown, range, follow }: CardProps) {
+function ResultCard({ answer, all, shown, span, follow }: CardProps) {
   const shared = sharedKeys(all.map(({ attributes }) => attributes));
+  const lines = useMemo(() => linesOfAnswer(shown, answer), [shown, answer]);
   const { agg = "", by = "", where = "" } = parameters.value;
+  const ask = { metric: answer.metric, filters: filtersOf(where) };
   const panel = {
     title: nameOf(answer.metric),
     metric: answer.metric,
@@ -284,13 +279,13 @@ function ResultCard({ answer, all, shown, range, follow }: CardProps) {
       title={`${nameOf(answer.metric)}, ${answer.aggregation} every ${answer.interval}`}
       unit={unitOf(answer)}
       level={answer.privacy_level}
-      legend={shown.map(({ attributes, latest }) => ({
-        label: labelOf(attributes, all.length > 1 ? shared : new Set()),
-        latest: () => shownValue(latest, answer.privacy_level),
+      legend={shown.map((series) => ({
+        label: labelOf(series.attributes, all.length > 1 ? shared : new Set()),
+        latest: () => figureOf(series, all, answer, ask),
       }))}
-      lines={() => linesOfAnswer(shown, answer)}
+      lines={() => lines}
       exact={() => linesOfAnswer(shown, answer, true)}
-      span={range}
+      span={span}
       follow={follow}
       notes={answer.notes.filter((note) => !note.startsWith("sampled down"))}
       samplingRate={answer.sampling_rate}

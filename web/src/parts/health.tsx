@@ -3,7 +3,7 @@
 import { now, services, sparks } from "../state";
 import { type Track, WINDOW } from "../track";
 import type { ServiceHealth } from "../wire";
-import { ago, figureText } from "../words";
+import { ago, boundText, figureText } from "../words";
 
 /** The share of failing requests from which a service is shown as failing. */
 const FAILING = 0.05;
@@ -32,31 +32,55 @@ export function Health() {
 
 function ServiceCard({ service }: { service: ServiceHealth }) {
   const failing = (service.error_rate ?? 0) > FAILING * (service.request_rate ?? 0);
+  const by = service.sources;
   const state = service.up ? (failing ? "failing" : "up") : "down";
   return (
     <li class={`card service service-${state}`}>
       <div class="service-head">
         <h3>{service.service}</h3>
+        {(service.processes ?? 1) > 1 && (
+          <span class="quiet processes">{service.processes} processes</span>
+        )}
         <span class={`pill pill-${state}`}>
           {{ up: "Up", failing: "Errors", down: "Silent" }[state]}
         </span>
       </div>
       <Spark track={sparks.get(service.service)} />
       <dl class="figures">
-        <Fact name="Requests" text={figureText(service.request_rate, "/s")} />
-        <Fact name="Errors" text={figureText(service.error_rate, "/s")} loud={failing} />
-        <Fact name="95 % within" text={figureText(service.p95_ms, "ms")} />
-        <Fact name="CPU" text={figureText(service.cpu_percent, "%")} />
-        <Fact name="Memory" text={figureText(service.memory_bytes, "By")} />
+        <Fact name="Requests" text={figureText(service.request_rate, "/s")} by={by?.requests} />
+        <Fact
+          name="Errors"
+          text={figureText(service.error_rate, "/s")}
+          by={by?.errors}
+          loud={failing}
+        />
+        <Fact
+          name="95 % within"
+          text={boundText(service.p95_ms, "ms", service.p95_over)}
+          by={by?.durations}
+        />
+        <Fact name="CPU" text={figureText(service.cpu_percent, "%")} by={by?.cpu} />
+        <Fact name="Memory" text={figureText(service.memory_bytes, "By")} by={by?.memory} />
         <Fact name="Last seen" text={ago(service.last_seen, now.value)} />
       </dl>
     </li>
   );
 }
 
-function Fact({ name, text, loud = false }: { name: string; text: string; loud?: boolean }) {
+interface FactProps {
+  name: string;
+  text: string;
+  /** The metrics that tell it. */
+  by?: readonly string[] | undefined;
+  loud?: boolean;
+}
+
+function Fact({ name, text, by = [], loud = false }: FactProps) {
   return (
-    <div class={loud ? "fact loud" : "fact"}>
+    <div
+      class={loud ? "fact loud" : "fact"}
+      title={by.length === 0 ? undefined : `by ${by.join(", ")}`}
+    >
       <dt>{name}</dt>
       <dd>{text}</dd>
     </div>

@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useAsked } from "../ask";
 import { HeatMap } from "../chart/heat";
 import { askHeat, type Heat } from "../chart/heat-data";
+import { aligned } from "../course";
 import { isLive, type Range } from "../range";
 import { address } from "../route";
 import { nameOf } from "../words";
@@ -12,7 +13,8 @@ import { Loading, Nothing, Trouble } from "./state";
 const LEAST_SPAN = 120;
 
 /** From where there is something: a node that has just begun fills its picture too. */
-function spanOf({ times }: Heat, { start, end }: Range): Range {
+function spanOf({ times, step }: Heat, range: Range): Range {
+  const { start, end } = aligned(range, step);
   if (!isLive.value) return { start, end };
   return { start: Math.max(start, Math.min(times[0] ?? start, end - LEAST_SPAN)), end };
 }

@@ -2,11 +2,10 @@ import { render } from "preact";
 import { afterEach, expect, it, vi } from "vitest";
 import { budget, now, services, sparks, status, take } from "../state";
 import { Track } from "../track";
-import type { SeriesPoint, ServiceHealth, Status } from "../wire";
+import type { ServiceHealth, Status } from "../wire";
 import { Empty } from "./empty";
 import { Header } from "./header";
 import { Health, runs } from "./health";
-import { highest } from "./metric";
 import { RefusedPanel } from "./refused";
 
 const place = document.createElement("div");
@@ -110,14 +109,4 @@ it("draws a sparkline in unbroken stretches within its frame", () => {
     expect(y).toBeGreaterThanOrEqual(0);
     expect(y).toBeLessThanOrEqual(34);
   }
-});
-
-it("shows the series with the highest peaks, in the order of their names", () => {
-  const all = [3, 9, null, 7].map((value, index) => {
-    const track = new Track();
-    track.push(1, value);
-    return { key: `series ${index}`, attributes: {}, track, latest: {} as SeriesPoint };
-  });
-  expect(highest(all, 2).map((series) => series.key)).toEqual(["series 1", "series 3"]);
-  expect(highest(all, 9)).toHaveLength(4);
 });

@@ -1,7 +1,11 @@
 import { expect, it } from "vitest";
-import type { Answer } from "../wire";
-import { errorsOf, methodOf, methodsOf } from "./methods";
-import { peersOf, verdict } from "./peers";
+import { changesOf } from "../sides";
+import type { Answer, Question } from "../wire";
+import { boundText } from "../words";
+import { wholeOf } from "./compare";
+import { connectedOf } from "./connected";
+import { emptyWords } from "./metric";
+import { peersOf, verdict, withConnected } from "./peers";
 import { fileName } from "./save";
 import { linesOfSql } from "./sql-result";
 import { graphOf, layOut } from "./topology";
@@ -23,13 +27,17 @@ function answer(
     privacy_level: "internal",
     aggregation: "p95",
     interval: "1m",
-    series: series.map(([attributes, value]) => ({ attributes, points: many(value) })),
+    series: series.map(([attributes, value]) => ({
+      attributes,
+      points: many(value),
+      overall: { value: value(0) },
+    })),
     sampling_rate: 1,
     notes: [],
   };
 }
 
-it("says which kind of peer got slow, and since when", () => {
+it("says which kind of peer got slow, and since when, of each side as a whole", async () => {
   const ping = answer("p2p.ping.latency", [
     [{ peer_type: "relay" }, (at) => (at < 25 ? 90 : 480)],
     [{ peer_type: "local" }, () => 4],
@@ -38,32 +46,54 @@ it("says which kind of peer got slow, and since when", () => {
     [{ peer_type: "relay", success: "true" }, () => 3],
     [{ peer_type: "relay", success: "false" }, () => 1],
   ]);
-  const all = peersOf(null, ping, null, searches);
+  const side = ({ start_time }: Question) => {
+    const value = start_time === 0 ? 120 : 450;
+    const series = ping.series.map((one) => ({ ...one, overall: { value } }));
+    return Promise.resolve({ ...ping, series });
+  };
+  const range = { start: 0, end: 40 * 60 };
+  const ask = { metric: ping.metric, by: ["peer_type"] };
+  const changes = await changesOf(ask, ping, range, new AbortController().signal, side);
+  const all = peersOf(null, { answer: ping, changes }, searches);
   expect(all.map(({ type }) => type)).toEqual(["local", "relay"]);
   const relay = all[1] as (typeof all)[number];
   expect(relay.failed).toBe(0.25);
   expect(relay.ping?.change?.since).toBe(25 * 60);
-  expect(verdict(relay, all).words).toMatch(/^Slower to reach since .*90 ms → 480 ms/);
+  expect(verdict(relay, all).words).toMatch(/^Slower to reach since .*120 ms → 450 ms/);
   expect(verdict(all[0] as (typeof all)[number], all)).toEqual({ words: "Steady", bad: false });
 });
 
-it("orders methods by what they take, whatever their unit, each once", () => {
-  const seconds = {
-    ...answer("rpc.server.duration", [[{ "rpc.method": "Slow" }, () => 2]]),
-    unit: "s",
+it("has one number of connected peers for table, picture and chart", () => {
+  const connections = {
+    ...answer("p2p.peer.connections", [[{ peer_type: "local" }, (at) => at % 7]]),
+    type: "updowncounter",
+    aggregation: "avg",
   };
-  const milli = answer("node.request.duration", [[{ method: "/demo.Node/Fast" }, () => 30]]);
-  expect(methodsOf([milli, seconds, milli]).map(({ method }) => method)).toEqual(["Slow", "Fast"]);
-  expect(methodOf({ "service.name": "node" })).toBe("all");
+  const connected = connectedOf(connections);
+  expect(connected).toEqual([{ type: "local", count: 39 % 7 }]);
+  const graph = graphOf(
+    [connections, { ...connections, metric: "p2p.peer.connection" }],
+    connected,
+  );
+  expect(graph.places.map(({ label, count }) => [label, count])).toEqual([
+    ["this node", 0],
+    ["local", 39 % 7],
+  ]);
+  expect(withConnected([], connected).map(({ type }) => type)).toEqual(["local"]);
 });
 
-it("counts errors by kind", () => {
-  const errors = answer("node.errors.total", [
-    [{ method: "Fetch", error_type: "NOT_FOUND" }, () => 2],
-    [{ method: "Store" }, () => 0],
-  ]);
-  expect(errorsOf([errors])).toEqual([
-    { service: "node", what: "Fetch", kind: "NOT_FOUND", count: 80 },
+it("counts no connection of a kind that is no longer told of", () => {
+  const connections = {
+    ...answer("p2p.peer.connections", [
+      [{ peer_type: "local" }, () => 5],
+      [{ peer_type: "relay" }, () => 9],
+    ]),
+    aggregation: "avg",
+  };
+  connections.series[1]?.points.splice(20);
+  expect(connectedOf(connections)).toEqual([
+    { type: "local", count: 5 },
+    { type: "relay", count: null },
   ]);
 });
 
@@ -110,4 +140,16 @@ it("makes a file's name of any title", () => {
     "etc",
     "",
   ]);
+});
+
+it("says what the whole range came to, and of a bucket without an end where it begins", () => {
+  const slow = answer("node.request.duration", [[{ method: "Slow" }, () => 30]]);
+  const series = slow.series.map((one) => ({ ...one, overall: { value: 199, over: true } }));
+  expect(boundText(199, "ms", true)).toBe("> 199 ms");
+  expect(wholeOf({ ...slow, series })).toMatchObject({ value: 199, over: true });
+});
+
+it("says of a metric without buckets what to ask, and not that there is nothing", () => {
+  expect(emptyWords(["m has no buckets: ask avg"])).toBe("M has no buckets: ask avg.");
+  expect(emptyWords([])).toBe("No data in this range.");
 });

@@ -1,13 +1,15 @@
 /** The kinds of peer beside one another: how many, how fast, since when it is so. */
 
 import { query } from "../api";
-import { queryFinely, SLOW_PAUSE, toQuestion, useAsked } from "../ask";
-import { type Change, changeOf } from "../changes";
+import { type Ask, queryFinely, SLOW_PAUSE, toQuestion, useAsked } from "../ask";
+import { type Change, changeFigures } from "../changes";
 import { namedSeries } from "../chart/data";
 import { moment, type Range } from "../range";
 import { address } from "../route";
+import { changesOf } from "../sides";
 import type { Answer } from "../wire";
-import { figureText } from "../words";
+import { boundText, figureText } from "../words";
+import { type Connected, useConnected } from "./connected";
 import { Loading, Nothing, Section, Trouble } from "./state";
 import { TableCard } from "./table-card";
 
@@ -19,13 +21,14 @@ const PING = "p2p.ping.latency";
 const SLOW = 3;
 
 interface Speed {
+  /** Over the whole range, or since it changed. */
   now: number | null;
+  over?: boolean;
   change: Change | null;
 }
 
 export interface Peers {
   type: string;
-  connections: number | null;
   discovery: Speed | null;
   ping: Speed | null;
   failed: number | null;
@@ -37,15 +40,10 @@ async function askPeers(shown: Range, signal: AbortSignal): Promise<Peers[]> {
   const quietly = (promise: Promise<Answer>) => promise.catch(() => null);
   const by = ["peer_type"];
   const speed = (metric: string) =>
-    quietly(
-      queryFinely({ metric, by, filters: { success: "true" }, points: POINTS }, range, signal),
-    );
-  const [discovery, ping, connections, searches] = await Promise.all([
+    measure({ metric, by, filters: { success: "true" } }, range, signal);
+  const [discovery, ping, searches] = await Promise.all([
     speed(DISCOVERY),
     speed(PING),
-    quietly(
-      query(toQuestion({ metric: "p2p.peer.connections", by, aggregation: "avg" }, range), signal),
-    ),
     quietly(
       query(
         toQuestion(
@@ -56,25 +54,40 @@ async function askPeers(shown: Range, signal: AbortSignal): Promise<Peers[]> {
       ),
     ),
   ]);
-  if (discovery === null && ping === null && connections === null)
+  if (discovery === null && ping === null)
     throw new Error("the service did not say how the peers are: it is asked again in a moment");
-  return peersOf(discovery, ping, connections, searches);
+  return peersOf(discovery, ping, searches);
+}
+
+/** How fast each kind was, and since when. */
+export interface Measured {
+  answer: Answer;
+  changes: ReadonlyMap<string, Change>;
+}
+
+async function measure(ask: Ask, range: Range, signal: AbortSignal): Promise<Measured | null> {
+  try {
+    const answer = await queryFinely({ ...ask, points: POINTS }, range, signal);
+    return { answer, changes: await changesOf(ask, answer, range, signal) };
+  } catch {
+    return null;
+  }
 }
 
 export function peersOf(
-  discovery: Answer | null,
-  ping: Answer | null,
-  connections: Answer | null,
+  discovery: Measured | null,
+  ping: Measured | null,
   searches: Answer | null,
 ): Peers[] {
-  const answers = [discovery, ping, connections];
+  const answers = [discovery, ping];
   const types = new Set(
-    answers.flatMap((answer) => (answer?.series ?? []).map(({ attributes }) => typeOf(attributes))),
+    answers.flatMap((one) =>
+      (one?.answer.series ?? []).map(({ attributes }) => typeOf(attributes)),
+    ),
   );
   types.delete("");
   return [...types].sort().map((type) => ({
     type,
-    connections: connections === null ? null : (pointsOf(connections, type).at(-1)?.value ?? null),
     discovery: discovery === null ? null : speedOf(discovery, type),
     ping: ping === null ? null : speedOf(ping, type),
     failed: searches === null ? null : failedOf(searches, type),
@@ -83,23 +96,13 @@ export function peersOf(
 
 const typeOf = (attributes: Record<string, unknown>) => String(attributes["peer_type"] ?? "");
 
-function pointsOf(answer: Answer, type: string) {
+function speedOf({ answer, changes }: Measured, type: string): Speed {
   const found = namedSeries(answer).find(({ attributes }) => typeOf(attributes) === type);
-  return (found?.points ?? []).flatMap(({ timestamp, value }) =>
-    value === null ? [] : [{ time: Date.parse(timestamp) / 1000, value }],
-  );
-}
-
-function speedOf(answer: Answer, type: string): Speed {
-  const samples = pointsOf(answer, type);
-  const change = changeOf(samples);
-  return { now: change?.after ?? lately(samples.map(({ value }) => value)), change };
-}
-
-/** The middle of the last few, since one search more or less should not move the table. */
-function lately(values: readonly number[]): number | null {
-  const last = values.slice(-5).sort((a, b) => a - b);
-  return last[Math.floor(last.length / 2)] ?? null;
+  return {
+    now: found?.overall?.value ?? null,
+    over: found?.overall?.over === true,
+    change: (found && changes.get(found.key)) ?? null,
+  };
 }
 
 function failedOf(answer: Answer, type: string): number | null {
@@ -113,6 +116,15 @@ function failedOf(answer: Answer, type: string): number | null {
   return all === 0 ? null : failed / all;
 }
 
+/** Kinds that are connected, too, though nothing was measured of them. */
+export function withConnected(peers: readonly Peers[], connected: readonly Connected[]): Peers[] {
+  const known = new Set(peers.map(({ type }) => type));
+  const others = connected
+    .filter(({ type, count }) => !known.has(type) && (count ?? 0) > 0)
+    .map(({ type }) => ({ type, discovery: null, ping: null, failed: null }));
+  return [...peers, ...others].sort((a, b) => a.type.localeCompare(b.type));
+}
+
 /** What to say about one kind of peer beside the others. */
 export function verdict(peers: Peers, all: readonly Peers[]): { words: string; bad: boolean } {
   for (const [kind, speed] of [
@@ -122,7 +134,7 @@ export function verdict(peers: Peers, all: readonly Peers[]): { words: string; b
     const change = speed?.change;
     if (change == null) continue;
     const what = kind === "ping" ? "to reach" : "to find";
-    const figures = `${figureText(change.before, "ms")} → ${figureText(change.after, "ms")}`;
+    const figures = changeFigures(change, "ms");
     const slower = change.after > change.before;
     return {
       words: `${slower ? "Slower" : "Faster"} ${what} since ${moment(change.since)} (${figures})`,
@@ -140,7 +152,8 @@ export function verdict(peers: Peers, all: readonly Peers[]): { words: string; b
 
 export function PeerTypes() {
   const { data, trouble } = useAsked("peers", askPeers, SLOW_PAUSE / 3);
-  const peers = data.value;
+  const connected = useConnected();
+  const peers = data.value === null ? null : withConnected(data.value, connected);
   return (
     <Section
       id="peer-types"
@@ -155,12 +168,13 @@ export function PeerTypes() {
           and p2p.peer.connections with the attribute peer_type.
         </Nothing>
       )}
-      {peers !== null && peers.length > 0 && <Table peers={peers} />}
+      {peers !== null && peers.length > 0 && <Table peers={peers} connected={connected} />}
     </Section>
   );
 }
 
-function Table({ peers }: { peers: Peers[] }) {
+function Table({ peers, connected }: { peers: Peers[]; connected: Connected[] }) {
+  const counts = new Map(connected.map(({ type, count }) => [type, count]));
   return (
     <TableCard label="Kinds of peer">
       <table>
@@ -191,7 +205,7 @@ function Table({ peers }: { peers: Peers[] }) {
                   <b>{one.type}</b>
                 </th>
                 <td class={said.bad ? "bad" : ""}>{said.words}</td>
-                <td class="right">{figureText(one.connections, "")}</td>
+                <td class="right">{figureText(counts.get(one.type), "")}</td>
                 <td class="right">
                   <Speedy speed={one.discovery} metric={DISCOVERY} />
                 </td>
@@ -213,6 +227,8 @@ function Table({ peers }: { peers: Peers[] }) {
 function Speedy({ speed, metric }: { speed: Speed | null; metric: string }) {
   if (speed === null || speed.now === null) return <>–</>;
   return (
-    <a href={address("/explore", { metric, by: "peer_type" })}>{figureText(speed.now, "ms")}</a>
+    <a href={address("/explore", { metric, by: "peer_type" })}>
+      {boundText(speed.now, "ms", speed.over)}
+    </a>
   );
 }

@@ -5,6 +5,8 @@ import { useMemo } from "preact/hooks";
 import { MOST_LINES } from "../chart/colours";
 import type { Lines } from "../chart/data";
 import { download, rowsToCsv } from "../chart/export";
+import { exactly } from "../moments";
+import { median } from "../track";
 import type { SqlAnswer } from "../wire";
 import { ChartCard } from "./card";
 import { Nothing } from "./state";
@@ -37,9 +39,11 @@ export function linesOfSql({
     .sort((a, b) => a.at - b.at);
   const distinct = new Set(sorted.map(({ at }) => at));
   if (distinct.size !== sorted.length || sorted.length < 2) return null;
+  const times = sorted.map(({ at }) => at);
   return {
     lines: {
-      times: sorted.map(({ at }) => at),
+      times,
+      step: median(times.slice(1).map((at, index) => at - (times[index] ?? at))),
       columns: numbers.map((index) =>
         sorted.map(({ row }) => (row[index] === null ? null : Number(row[index]))),
       ),
@@ -114,7 +118,10 @@ function SqlChart({ title, lines, names }: { title: string; lines: Lines; names:
         unit=""
         legend={names.map((label, index) => ({
           label,
-          latest: () => lines.columns[index]?.at(-1) ?? null,
+          latest: () => ({
+            value: lines.columns[index]?.at(-1) ?? null,
+            when: `latest: ${exactly(times[times.length - 1] ?? 0)}`,
+          }),
         }))}
         lines={() => lines}
         span={() => ({ start: times[0] ?? 0, end: times[times.length - 1] ?? 1 })}

@@ -12,8 +12,11 @@ import {
 import { useMemo } from "preact/hooks";
 import { query } from "../api";
 import { SLOW_PAUSE, useAsked } from "../ask";
+import { namedSeries } from "../chart/data";
 import type { Answer } from "../wire";
 import { number } from "../words";
+import { type Connected, useConnected } from "./connected";
+import { latestOf } from "./reading";
 import { Loading, Nothing, sentence } from "./state";
 
 export interface Place extends SimulationNodeDatum {
@@ -31,7 +34,7 @@ export interface Tie {
 
 const [WIDTH, HEIGHT] = [640, 340];
 const TICKS = 240;
-/** The metrics that say where peers are, the first that has data wins. */
+/** The metrics that say where peers are; how many there are of a kind is known from `useConnected`. */
 const SOURCES = ["p2p.peer.connections", "p2p.peer.distribution", "p2p.peer.connection"];
 
 async function askTopology(range: { start: number; end: number }, signal: AbortSignal) {
@@ -49,18 +52,23 @@ async function askTopology(range: { start: number; end: number }, signal: AbortS
       ).catch(() => null),
     ),
   );
-  return graphOf(answers.filter((answer) => answer !== null));
+  return answers.filter((answer) => answer !== null);
 }
 
-export function graphOf(answers: readonly Answer[]): { places: Place[]; ties: Tie[] } {
+export function graphOf(
+  answers: readonly Answer[],
+  connected: readonly Connected[] = [],
+): { places: Place[]; ties: Tie[] } {
   const places = new Map<string, Place>([
     ["", { id: "", label: "this node", kind: "self", count: 0 }],
   ]);
   const ties = new Map<string, Tie>();
-  for (const { series } of answers)
-    for (const { attributes, points } of series) {
-      const count = Math.max(0, points.at(-1)?.value ?? 0);
-      if (points.length === 0 || count === 0) continue;
+  for (const answer of answers) {
+    const all = namedSeries(answer).filter(({ points }) => points.length > 0);
+    for (const series of all) {
+      const { attributes } = series;
+      const count = Math.max(0, latestOf(series, all, answer).value ?? 0);
+      if (count === 0) continue;
       const type = text(attributes["peer_type"]);
       const region = text(attributes["region"]);
       if (type !== "") place(places, ties, "", `type ${type}`, type, "type", count);
@@ -68,6 +76,14 @@ export function graphOf(answers: readonly Answer[]): { places: Place[]; ties: Ti
       if (region !== "" && region !== "other")
         place(places, ties, from, `${from} region ${region}`, region, "region", count);
     }
+  }
+  for (const { type, count } of connected) {
+    const id = `type ${type}`;
+    const known = [places.get(id), ties.get(id)];
+    for (const one of known) if (one !== undefined) one.count = count ?? 0;
+    if (known[0] === undefined && count !== null && count > 0)
+      place(places, ties, "", id, type, "type", count);
+  }
   return { places: [...places.values()], ties: [...ties.values()] };
 }
 
@@ -118,7 +134,8 @@ export function layOut(places: readonly Place[], ties: readonly Tie[]): Place[] 
 
 export default function Topology() {
   const { data, trouble } = useAsked("topology", askTopology, SLOW_PAUSE / 3);
-  const graph = data.value;
+  const connected = useConnected();
+  const graph = data.value === null ? null : graphOf(data.value, connected);
   const key = JSON.stringify(graph);
   // The key stands for the graph.
   const nodes = useMemo(() => (graph === null ? [] : layOut(graph.places, graph.ties)), [key]);

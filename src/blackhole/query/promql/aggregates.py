@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from blackhole.errors import EvaluationError
 from blackhole.query.promql.names import NAME, Labels, number_text
 from blackhole.query.promql.order import best, higher, lower
-from blackhole.query.promql.overtime import deviation, greatest, least, mean, quantile, total, variance
+from blackhole.query.promql.sums import deviation, greatest, least, mean, quantile, total, variance
 from blackhole.query.promql.values import Key, Scalar, Series, Values, Vector, key_of
 
 One = Callable[[Sequence[float]], float]
@@ -27,11 +27,6 @@ class Grouping:
         return {name: value for name, value in labels.items() if name in self.labels}
 
 
-def _scatter(one: One) -> One:
-    """Of values of which one is no number or infinite there is none."""
-    return lambda values: one(values) if all(map(math.isfinite, values)) else math.nan
-
-
 SIMPLE: dict[str, One] = {
     "sum": total,
     "avg": mean,
@@ -39,8 +34,8 @@ SIMPLE: dict[str, One] = {
     "max": greatest,
     "count": lambda values: float(len(values)),
     "group": lambda _: 1.0,
-    "stddev": _scatter(deviation),
-    "stdvar": _scatter(variance),
+    "stddev": deviation,
+    "stdvar": variance,
 }
 
 KNOWN = {*SIMPLE, "quantile", "count_values", "topk", "bottomk", "limitk"}

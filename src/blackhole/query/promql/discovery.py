@@ -10,7 +10,7 @@ import promql_parser as tree
 from blackhole.errors import ExpressionError
 from blackhole.query.promql import syntax
 from blackhole.query.promql.matching import Matcher, Regexes, accepted, matchers_of
-from blackhole.query.promql.names import LE, NAME, Labels, label_name, labels_of, number_text
+from blackhole.query.promql.names import LE, NAME, ORIGIN, Labels, label_name, labels_of, number_text
 from blackhole.query.promql.selection import Source, families, select
 from blackhole.query.promql.tree import bare
 from blackhole.query.promql.values import Allowance, Key, key_of
@@ -19,7 +19,11 @@ from blackhole.store.reader import Reader
 
 _KEYS = "SELECT DISTINCT unnest(json_keys(attributes)) FROM series"
 _ATTRIBUTES = "SELECT DISTINCT {columns} FROM series"
-_BOUNDS = "SELECT DISTINCT unnest(bounds) FROM histogram_points"
+_BOUNDS = """
+SELECT DISTINCT unnest(bounds) FROM (
+    SELECT DISTINCT bounds FROM histogram_chunks UNION SELECT DISTINCT bounds FROM recent_histogram_points
+)
+"""
 # What the labels of the resource are made of, besides those that have its name.
 _MADE_OF = {"job": ("service.name", "service.namespace"), "instance": ("service.instance.id",)}
 _MAX_VALUES = 100_000
@@ -60,6 +64,7 @@ class Discovery:
         names = {label_name(key) for key in keys}
         names |= {name for name, parts in _MADE_OF.items() if parts[0] in keys}
         names |= {LE} if any(family.part == "bucket" for family in known) else set()
+        names |= {ORIGIN} if any(family.shared for family in known) else set()
         return sorted({name for name in names if name.strip("_")} | ({NAME} if known else set()))
 
     def label_values(self, name: str, selectors: Sequence[str], span: Span | None) -> list[str]:
@@ -67,6 +72,8 @@ class Discovery:
             found = {labels.get(name, "") for labels in self.series(selectors, span)}
         elif name == NAME:
             found = {family.name for family in families(self._reader)}
+        elif name == ORIGIN:
+            found = {family.metric for family in families(self._reader) if family.shared}
         elif name == LE:
             found = {number_text(bound) for (bound,) in self._rows(_BOUNDS)} | {"+Inf"}
         else:
@@ -103,15 +110,15 @@ class Discovery:
         for source in sources:
             if source.family.part == "bucket":
                 edges = {bound for number in source.ids for bound in bounds.get(number, ())}
-                yield from self._buckets(source, edges, bucket_matchers)
+                if edges or not alive.isdisjoint(source.ids):
+                    yield from self._buckets(source, edges, bucket_matchers)
             elif not alive.isdisjoint(source.ids):
                 yield source.labels
 
     def _buckets(self, source: Source, edges: set[float], matchers: Sequence[Matcher]) -> Iterator[Labels]:
-        if edges:
-            every = [{**source.labels, LE: number_text(edge)} for edge in sorted(edges | {float("inf")})]
-            fits = accepted(matchers, every, self._regexes)
-            yield from (labels for labels, fit in zip(every, fits, strict=True) if fit)
+        every = [{**source.labels, LE: number_text(edge)} for edge in sorted(edges | {float("inf")})]
+        fits = accepted(matchers, every, self._regexes)
+        yield from (labels for labels, fit in zip(every, fits, strict=True) if fit)
 
     def _rows(self, sql: str) -> Iterable[tuple[Any]]:
         rows: Iterable[tuple[Any]] = self._reader.rows(

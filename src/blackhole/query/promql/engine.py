@@ -25,7 +25,8 @@ from blackhole.records import PrivacyLevel
 from blackhole.store.database import Database
 from blackhole.store.reader import Reader
 
-MAX_POINTS = 11_000
+# What Prometheus answers, and Grafana asks for: one point more than there are steps.
+MAX_STEPS = 11_000
 MAX_POINTS_IN_ALL = 500_000
 
 Point = tuple[float, float]
@@ -84,9 +85,9 @@ class Engine:
         if end < start:
             raise ExpressionError("end timestamp must not be before start time")
         count = (end - start) // step + 1
-        if count > MAX_POINTS:
+        if count > MAX_STEPS + 1:
             raise ExpressionError(
-                f"exceeded maximum resolution of {MAX_POINTS:,} points per timeseries. "
+                f"exceeded maximum resolution of {MAX_STEPS:,} points per timeseries. "
                 "Try decreasing the query resolution (?step=XX)"
             )
         kind = type_of(expr)
@@ -168,8 +169,5 @@ def _samples(
     expr: tree.Expr, grid: Grid, evaluator: Evaluator, ranges: Ranges
 ) -> Iterator[tuple[Labels, list[Point]]]:
     """The samples of a range vector themselves."""
-    for run, windows in ranges.values(ranges.over(expr, grid, evaluator.vector), grid, 0):
-        first, last = windows.spans[0]
-        if last > first:
-            times = (time / 1000 for time in run.times[first:last])
-            yield run.labels, list(zip(times, run.values[first:last], strict=True))
+    for run in ranges.samples(expr, grid, evaluator.vector):
+        yield run.labels, [(time / 1000, value) for time, value in zip(run.times, run.values, strict=True)]

@@ -6,10 +6,10 @@ from functools import partial
 
 import promql_parser as syntax
 
-from blackhole.errors import ExpressionError
-from blackhole.query.promql import aggregates, calls, counters, histograms, operators, overtime, relabel
-from blackhole.query.promql.ranges import Ranges
-from blackhole.query.promql.stepped import SUMMED
+from blackhole.errors import EvaluationError, ExpressionError
+from blackhole.query.promql import aggregates, calls, histograms, operators, relabel
+from blackhole.query.promql.aggregates import Grouping
+from blackhole.query.promql.ranges import Function, Ranges
 from blackhole.query.promql.tree import (
     bare,
     grouping_of,
@@ -23,20 +23,22 @@ from blackhole.query.promql.values import Grid, Scalar, Series, Values, Vector, 
 
 Args = Sequence[syntax.Expr]
 
-_OVER_RANGES = {**counters.PLAIN, **overtime.PLAIN}
+_PLAIN = frozenset(
+    [
+        *("rate", "increase", "delta", "irate", "idelta", "resets", "changes", "deriv"),
+        *(f"{name}_over_time" for name in ("sum", "avg", "min", "max", "count", "present", "last", "first")),
+        *(f"{name}_over_time" for name in ("stddev", "stdvar", "mad")),
+        *(f"ts_of_{name}_over_time" for name in ("first", "last", "max", "min")),
+    ]
+)
 # Functions that take numbers beside the range, and where among the arguments these are.
-_WITH_NUMBERS: dict[str, tuple[Callable[..., Values], Sequence[int]]] = {
-    "quantile_over_time": (overtime.quantile_over_time, (0,)),
-    "predict_linear": (counters.predict_linear, (1,)),
-    "double_exponential_smoothing": (counters.smoothed, (1, 2)),
+_WITH_NUMBERS: dict[str, Sequence[int]] = {
+    "quantile_over_time": (0,),
+    "predict_linear": (1,),
+    "double_exponential_smoothing": (1, 2),
 }
-# Nanoseconds a sample, about, of the functions that look at every sample of every window.
-_COSTS = {
-    **dict.fromkeys(("sum_over_time", "avg_over_time", "min_over_time", "max_over_time"), 60),
-    **dict.fromkeys(("stddev_over_time", "stdvar_over_time", "quantile_over_time"), 300),
-    **dict.fromkeys(("mad_over_time", "ts_of_max_over_time", "ts_of_min_over_time"), 500),
-    **dict.fromkeys(("deriv", "predict_linear", "double_exponential_smoothing"), 500),
-}
+# Aggregations that the core works out while it reads.
+_IN_THE_CORE = frozenset(("sum", "avg", "min", "max", "count", "group"))
 _SET_OPERATORS = ("and", "or", "unless")
 
 
@@ -112,6 +114,10 @@ class Evaluator:
         name, grouping = str(expr.op), grouping_of(expr.modifier)
         if name not in aggregates.KNOWN:
             raise unsupported(name)
+        if name in _IN_THE_CORE:
+            found = self._grouped(name, grouping, bare(expr.expr), grid)
+            if found is not None:
+                return found
         vector = self.vector(expr.expr, grid)
         if name in aggregates.SIMPLE:
             return aggregates.simple(vector, grouping, aggregates.SIMPLE[name])
@@ -126,7 +132,7 @@ class Evaluator:
 
     def _call(self, call: syntax.Call, grid: Grid) -> Vector:
         name, args = call.func.name, call.args
-        if name in _OVER_RANGES or name in _WITH_NUMBERS:
+        if name in _PLAIN or name in _WITH_NUMBERS:
             return self._over_range(name, args, grid)
         if name in calls.MAPPED:
             vector = self.vector(args[0], grid) if args else [Series({}, [t / 1000 for t in grid.times])]
@@ -138,22 +144,41 @@ class Evaluator:
             raise unsupported(name)
         return _SPECIAL[name](self, args, grid)
 
+    def _grouped(self, operator: str, grouping: Grouping, expr: syntax.Expr, grid: Grid) -> Vector | None:
+        """An aggregation of a selector, or of a function of one; None where the core cannot do it."""
+        if isinstance(expr, syntax.VectorSelector):
+            return self.ranges.grouped(operator, grouping, Function("last_over_time"), expr, grid)
+        if isinstance(expr, syntax.Call) and expr.func.name in _PLAIN:
+            with self.ranges.privacy.inside(expr.func.name):
+                function = Function(expr.func.name)
+                return self.ranges.grouped(operator, grouping, function, bare(expr.args[0]), grid)
+        return None
+
     def _over_range(self, name: str, args: Sequence[syntax.Expr], grid: Grid) -> Vector:
-        keeps_name = name in {"last_over_time", "first_over_time"}
-        function, places = _WITH_NUMBERS.get(name) or (_OVER_RANGES[name], ())
-        numbers = [self.scalar(args[place], grid) for place in places]
+        numbers = [self.scalar(args[place], grid) for place in _WITH_NUMBERS.get(name, ())]
         expr = bare(args[1 if name == "quantile_over_time" else 0])
-        answers: Vector = []
-        if name in SUMMED and isinstance(expr, syntax.MatrixSelector):
-            answers, found = self.ranges.summed(name, expr, grid)
-            answers = answers if keeps_name else [Series(nameless(s.labels), s.values) for s in answers]
-        else:
-            found = self.ranges.over(expr, grid, self.vector)
-        for run, windows in self.ranges.values(found, grid, _COSTS.get(name, 0)):
-            values = function(windows, *numbers)
-            if any(value is not None for value in values):
-                answers.append(Series(run.labels if keeps_name else nameless(run.labels), values))
-        return merged(sorted(answers, key=lambda series: key_of(series.labels)))
+        if name == "double_exponential_smoothing":
+            self._check_factors(numbers, expr, grid)
+        pairs = list(zip(numbers[0], numbers[-1], strict=True)) if numbers else []
+        function = Function(name, pairs)
+        found = sorted(
+            self.ranges.windows(function, expr, grid, self.vector), key=lambda series: key_of(series.labels)
+        )
+        if function.keeps_name:
+            return merged(found)
+        return merged(Series(nameless(series.labels), series.values) for series in found)
+
+    def _check_factors(self, factors: Sequence[Scalar], expr: syntax.Expr, grid: Grid) -> None:
+        """Of double_exponential_smoothing, where there are samples. Raises EvaluationError."""
+        for word, values in zip(("smoothing", "trend"), factors, strict=True):
+            wrong = {step: value for step, value in enumerate(values) if value <= 0 or value >= 1}
+            if not wrong:
+                continue
+            present = Function("present_over_time")
+            for series in self.ranges.windows(present, expr, grid, self.vector):
+                for step, value in wrong.items():
+                    if series.values[step] is not None:
+                        raise EvaluationError(f"invalid {word} factor: {value:g} is not between 0 and 1")
 
 
 def _needed(expr: syntax.Expr | None) -> syntax.Expr:
@@ -181,11 +206,11 @@ def _absent(evaluator: Evaluator, args: Args, grid: Grid) -> Vector:
 
 
 def _absent_over_time(evaluator: Evaluator, args: Args, grid: Grid) -> Vector:
-    found = evaluator.ranges.over(args[0], grid, evaluator.vector)
     values: Values = [1.0] * grid.count
-    for _, windows in evaluator.ranges.values(found, grid, 0):
-        for step, (first, last) in enumerate(windows.spans):
-            if last > first:
+    present = Function("present_over_time")
+    for series in evaluator.ranges.windows(present, args[0], grid, evaluator.vector):
+        for step, value in enumerate(series.values):
+            if value is not None:
                 values[step] = None
     return [Series(relabel.absent_labels(matchers_in(args[0])), values)]
 

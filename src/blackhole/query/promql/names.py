@@ -6,6 +6,7 @@ The rules are those of Prometheus' OTLP receiver (github.com/prometheus/otlptran
 import math
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -14,6 +15,8 @@ from blackhole.records import MetricType, PrivacyLevel
 
 NAME = "__name__"
 LE = "le"
+# Tells apart metrics that have one name for Prometheus.
+ORIGIN = "otel_metric_name"
 
 # The units of UCUM that have a word in Prometheus, and those that stand behind a "/".
 _UNITS = dict(
@@ -58,6 +61,7 @@ _RESERVED = re.compile(r"__(.*)__", re.DOTALL)
 Labels = dict[str, str]
 
 
+@cache
 def kind_of(kind: str, level: int) -> str:
     """The type that Prometheus is told; what is guarded is a gauge, since noise may lower it."""
     if kind in {MetricType.HISTOGRAM, MetricType.SUMMARY}:
@@ -75,6 +79,14 @@ def metric_name(name: str, kind: str, unit: str, level: int) -> str:
         tokens = _ending_in(tokens, "ratio")
     joined = "_".join(tokens)
     return f"_{joined}" if joined[:1].isdigit() else joined
+
+
+def beside(name: str, word: str) -> str:
+    """Another name than `name` for a metric of the type `word`; that of a counter ends as before."""
+    if word != "counter":
+        return f"{name}_{word}"
+    stem = name.removesuffix("total").rstrip("_")
+    return "_".join(part for part in (stem, word, "total") if part)
 
 
 def _ending_in(words: list[str], last: str) -> list[str]:

@@ -1,21 +1,19 @@
-"""Turns selectors and subqueries into samples: the newest of each step, or those of its window."""
+"""Turns functions of selectors and subqueries into values: of each step's newest sample, or its window."""
 
-from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import promql_parser as syntax
 
 from blackhole.errors import ExpressionError
+from blackhole.query.promql.aggregates import Grouping
 from blackhole.query.promql.matching import Matcher, Regexes, matchers_of
 from blackhole.query.promql.privacy import Privacy
-from blackhole.query.promql.runs import Runs
 from blackhole.query.promql.selection import Selection, select
-from blackhole.query.promql.summed import Summed, tiling_of
 from blackhole.query.promql.syntax import milliseconds
-from blackhole.query.promql.values import Allowance, Grid, Run, Series, Vector, key_of, merged
-from blackhole.query.promql.windows import Windows, newest, windows_of
-from blackhole.query.samples import Samples
+from blackhole.query.promql.values import Allowance, Grid, Run, Series, Vector, key_of, merged, nameless
+from blackhole.query.promql.windowed import Asked, Windowed
 from blackhole.records import PrivacyLevel
 from blackhole.store.reader import Reader
 
@@ -27,12 +25,15 @@ Inner = Callable[[syntax.Expr, Grid], Vector]
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
-    """Series whose windows of `length` end at `ends`; milliseconds."""
+class Function:
+    """A function of ranges, as the core knows it; `numbers`: of each step what it takes beside the range."""
 
-    runs: Iterator[Run]
-    ends: Sequence[int]
-    length: int
+    name: str
+    numbers: Sequence[tuple[float, float]] = ()
+
+    @property
+    def keeps_name(self) -> bool:
+        return self.name in {"last_over_time", "first_over_time"}
 
 
 class Ranges:
@@ -43,9 +44,7 @@ class Ranges:
         self.regexes = Regexes(reader, lambda: allowance.left)
         self._reader = reader
         self._allowance = allowance
-        samples = Samples(reader, lambda: allowance.left)
-        self._runs = Runs(samples, self.regexes)
-        self._summed = Summed(reader, allowance, samples, self._runs)
+        self._windowed = Windowed(reader, allowance, self.regexes)
         self._span = span
         self._selections: dict[tuple[Matcher, ...], Selection] = {}
 
@@ -53,72 +52,86 @@ class Ranges:
         """The newest sample of the last five minutes at each step. `stamps`: its time in seconds instead."""
         selection = self._select(selector)
         self.privacy.check(selection, [_step(grid)])
-        self._allowance.take(len(selection.sources) * grid.count)
-        ends = self._ends(selector, grid)
-        answers: Vector = []
+        found: Vector = []
         for lookback, part in self._by_lookback(selection):
-            for run in self._runs.read(part, min(ends[0], ends[-1]) - lookback, ends[-1]):
-                self._allowance.breathe()
-                values = newest(run, ends, lookback, stamps=stamps)
-                if any(value is not None for value in values):
-                    answers.append(Series(run.labels, values))
-        return merged(sorted(answers, key=lambda series: key_of(series.labels)))
+            function = "ts_of_last_over_time" if stamps else "last_over_time"
+            asked = Asked(function, self._ends(selector, grid), lookback, grid.times)
+            found += self._windowed.series(asked, part)
+        return merged(sorted(found, key=lambda series: key_of(series.labels)))
 
-    def summed(self, name: str, expr: syntax.MatrixSelector, grid: Grid) -> tuple[Vector, Range]:
-        """What can be had of a range function without samples, and the rest as windows of samples."""
-        selector, length = expr.vector_selector, milliseconds(expr.range)
-        selection = self._checked(selector, grid, length)
-        ends = self._ends(selector, grid)
-        answers: Vector = []
-        tiling = None if isinstance(ends, list) else tiling_of(ends, grid.step, length)
-        if tiling is not None:
-            answers, selection = self._summed.evaluate(name, selection, *tiling)
-        return answers, Range(self._runs.read(selection, ends[0] - length, ends[-1]), ends, length)
-
-    def over(self, expr: syntax.Expr, grid: Grid, inner: Inner) -> Range:
-        """The windows of a range selector or a subquery; `inner` evaluates what a subquery is about."""
+    def windows(self, function: Function, expr: syntax.Expr, grid: Grid, inner: Inner) -> Iterator[Series]:
+        """A function of a range selector or a subquery; `inner` evaluates what a subquery is about."""
         match expr:
             case syntax.ParenExpr():
-                return self.over(expr.expr, grid, inner)
+                yield from self.windows(function, expr.expr, grid, inner)
             case syntax.MatrixSelector():
-                return self._selected(expr, grid)
+                asked, selection = self._selected(function, expr, grid)
+                yield from self._windowed.series(asked, selection)
             case syntax.SubqueryExpr():
-                return self._subquery(expr, grid, inner)
-        raise ExpressionError("the expression is no range vector")
+                asked = self._asked(function, self._ends(expr, grid), milliseconds(expr.range), grid)
+                yield from self._windowed.given(asked, self._subquery(expr, asked, inner))
+            case _:
+                raise ExpressionError("the expression is no range vector")
 
-    def values(self, found: Range, grid: Grid, cost: int) -> Iterator[tuple[Run, Windows]]:
-        """Each series with its windows. `cost`: nanoseconds that a function needs for a sample.
+    def samples(self, expr: syntax.Expr, grid: Grid, inner: Inner) -> Iterator[Run]:
+        """The samples of a range vector themselves, of one step."""
+        match expr:
+            case syntax.ParenExpr():
+                yield from self.samples(expr.expr, grid, inner)
+            case syntax.MatrixSelector():
+                asked, selection = self._selected(Function("samples"), expr, grid)
+                yield from self._windowed.samples(asked, selection)
+            case syntax.SubqueryExpr():
+                length = milliseconds(expr.range)
+                asked = self._asked(Function("samples"), self._ends(expr, grid), length, grid)
+                for run in self._subquery(expr, asked, inner):
+                    first, last = (bisect_right(run.times, end) for end in (asked.after, asked.until))
+                    if last > first:
+                        yield Run(run.labels, run.times[first:last], run.values[first:last])
+            case _:
+                raise ExpressionError("the expression is no range vector")
 
-        Raises EvaluationError before a function would run for too long.
-        """
-        for run in found.runs:
-            windows = windows_of(run, found.ends, found.length, grid.times)
-            self._allowance.take(grid.count)
-            self._allowance.spend(windows.samples * cost)
-            yield run, windows
+    def grouped(
+        self, operator: str, grouping: Grouping, function: Function, expr: syntax.Expr, grid: Grid
+    ) -> Vector | None:
+        """An aggregation of a function of a selector, at once; None where each series must be seen."""
+        match expr:
+            case syntax.VectorSelector():
+                selection = self._select(expr)
+                self.privacy.check(selection, [_step(grid)])
+                asked = self._asked(function, self._ends(expr, grid), LOOKBACK, grid)
+            case syntax.MatrixSelector():
+                asked, selection = self._selected(function, expr, grid)
+            case _:
+                return None
+        if selection.guarded or not _distinct(selection, function):
+            return None
+        return self._windowed.grouped(asked, selection, operator, grouping)
 
-    def _selected(self, expr: syntax.MatrixSelector, grid: Grid) -> Range:
+    def _selected(
+        self, function: Function, expr: syntax.MatrixSelector, grid: Grid
+    ) -> tuple[Asked, Selection]:
         selector, length = expr.vector_selector, milliseconds(expr.range)
         selection = self._checked(selector, grid, length)
-        ends = self._ends(selector, grid)
-        return Range(self._runs.read(selection, ends[0] - length, ends[-1]), ends, length)
+        return self._asked(function, self._ends(selector, grid), length, grid), selection
+
+    def _asked(self, function: Function, ends: Sequence[int], length: int, grid: Grid) -> Asked:
+        return Asked(function.name, ends, length, grid.times, function.numbers)
 
     def _checked(self, selector: syntax.VectorSelector, grid: Grid, length: int) -> Selection:
         selection = self._select(selector)
         self.privacy.check(selection, [_step(grid), length])
         return selection
 
-    def _subquery(self, expr: syntax.SubqueryExpr, grid: Grid, inner: Inner) -> Range:
-        length = milliseconds(expr.range)
+    def _subquery(self, expr: syntax.SubqueryExpr, asked: Asked, inner: Inner) -> Iterator[Run]:
         step = milliseconds(expr.step) or RESOLUTION
-        ends = self._ends(expr, grid)
-        start = step * ((ends[0] - length) // step) + step
-        count = (ends[-1] - start) // step + 1
+        start = step * (asked.after // step) + step
+        count = (asked.until - start) // step + 1
         if count <= 0:
-            return Range(iter(()), ends, length)
+            return iter(())
         self._allowance.take(count)
         vector = inner(expr.expr, Grid(start, step, count, resolution=step))
-        return Range(_runs_of(vector, range(start, start + step * count, step)), ends, length)
+        return _runs_of(vector, range(start, start + step * count, step))
 
     def _ends(self, expr: syntax.VectorSelector | syntax.SubqueryExpr, grid: Grid) -> Sequence[int]:
         offset = milliseconds(expr.offset)
@@ -152,6 +165,15 @@ class Ranges:
                 yield lookback, Selection(sources, selection.bucket_matchers)
 
 
+def _distinct(selection: Selection, function: Function) -> bool:
+    """Whether no two series have the same labels once the function has dropped their names."""
+    keys = {
+        key_of(source.labels if function.keeps_name else nameless(source.labels))
+        for source in selection.sources
+    }
+    return len(keys) == len(selection.sources)
+
+
 def _step(grid: Grid) -> int:
     """The distance of the steps; 0 for a single one that nobody asked a distance of."""
     return grid.resolution or (grid.step if grid.count > 1 else 0)
@@ -163,6 +185,6 @@ def _runs_of(vector: Vector, times: range) -> Iterator[Run]:
         if known:
             yield Run(
                 series.labels,
-                array("q", (time for time, _ in known)),
-                array("d", (value for _, value in known)),
+                [time for time, _ in known],
+                [value for _, value in known],
             )

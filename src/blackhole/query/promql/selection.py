@@ -1,5 +1,6 @@
 """Turns the stored series into those that Prometheus would have, and picks the ones that match."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -9,12 +10,12 @@ import msgspec
 
 from blackhole.errors import EvaluationError
 from blackhole.query.promql.matching import Matcher, Regexes, accepted
-from blackhole.query.promql.names import LE, NAME, Labels, kind_of, labels_of, metric_name
+from blackhole.query.promql.names import LE, NAME, ORIGIN, Labels, beside, kind_of, labels_of, metric_name
 from blackhole.query.promql.values import key_of
 from blackhole.records import MetricType, PrivacyLevel
 from blackhole.store.reader import Reader
 
-MAX_SERIES = 10_000
+MAX_SERIES = 20_000
 _FAMILIES = "SELECT DISTINCT metric, type, unit, privacy_level FROM series ORDER BY ALL"
 _SERIES = """
 SELECT id, metric, type, unit, privacy_level, attributes
@@ -22,11 +23,18 @@ FROM series WHERE metric IN (SELECT unnest($metrics)) ORDER BY id
 """
 
 
+_PARTS: dict[str, tuple[str, ...]] = {
+    MetricType.HISTOGRAM: ("bucket", "sum", "count"),
+    MetricType.SUMMARY: ("sum", "count"),
+}
+_RESERVED = frozenset((LE, "quantile"))
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """Series of one metric, type, unit and level under the name that Prometheus has for a part of them.
 
-    `part`: value, or of a histogram bucket, sum or count.
+    `part`: value, or of a histogram bucket, sum or count. `shared`: other metrics have this name too.
     """
 
     metric: str
@@ -35,10 +43,27 @@ class Family:
     level: PrivacyLevel
     name: str
     part: str
+    shared: bool = False
 
     @property
     def kind(self) -> str:
         return kind_of(self.type, self.level)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is the running sum of what is stored."""
+        return self.kind in {"counter", "histogram"}
+
+    def labels(self, attributes: str) -> Labels:
+        """Of a series with these attributes (JSON); `le` of a histogram is what Prometheus says of it."""
+        labels = {f"key{name}" if name == NAME else name: text for name, text in _labels(attributes).items()}
+        if self.part != "value":
+            for taken in _RESERVED & labels.keys():
+                labels = {
+                    f"exported_{name}" if name == taken else name: text for name, text in labels.items()
+                }
+        origin = {ORIGIN: self.metric} if self.shared else {}
+        return {**labels, **origin, NAME: self.name}
 
     @property
     def stored_as(self) -> tuple[str, str, str, int]:
@@ -65,19 +90,66 @@ class Selection:
     def guarded(self) -> list[Source]:
         return [source for source in self.sources if source.family.level.guarded]
 
+    @property
+    def asked_edges(self) -> list[float]:
+        """Bounds that are asked for by name."""
+        plain = (one.value for one in self.bucket_matchers if not one.pattern and not one.negated)
+        return [edge for text in plain if (edge := _edge(text)) is not None]
+
+
+def _edge(text: str) -> float | None:
+    try:
+        edge = float(text)
+    except ValueError:
+        return None
+    return edge if math.isfinite(edge) else None
+
 
 def families(reader: Reader) -> list[Family]:
     """Everything that is stored, under the names of Prometheus. Raises QueryError."""
-    return [family for row in reader.rows(_FAMILIES).rows for family in _families(*row)]
+    return named(reader.rows(_FAMILIES).rows)
 
 
-def _families(metric: str, kind: str, unit: str, level: int) -> Iterator[Family]:
-    name = metric_name(metric, kind, unit, level)
-    parts = {MetricType.HISTOGRAM: ("bucket", "sum", "count"), MetricType.SUMMARY: ("sum", "count")}
-    for part in parts.get(MetricType(kind), ("value",)):
-        full = name if part == "value" else f"{name}_{part}"
-        if name:
-            yield Family(metric, kind, unit, PrivacyLevel(level), full, part)
+def named(stored: Iterable[tuple[str, str, str, int]]) -> list[Family]:
+    """Metric, type, unit and level under the name that Prometheus has for them, or for parts of them.
+
+    Where metrics of different types would have one name, the later ones have their type behind it; where
+    several of one type do, they are told apart by a label.
+    """
+    owners: dict[str, tuple[str, str]] = {}
+    bases: list[tuple[tuple[str, str, str, int], str]] = []
+    sharing: dict[str, set[str]] = {}
+    for row in stored:
+        base = _own_name(row, owners)
+        if base:
+            bases.append((row, base))
+            sharing.setdefault(base, set()).add(row[0])
+    return [family for row, base in bases for family in _parts(row, base, shared=len(sharing[base]) > 1)]
+
+
+def _own_name(row: tuple[str, str, str, int], owners: dict[str, tuple[str, str]]) -> str:
+    """A name that is used for nothing of another type, its parts neither; empty where there is none."""
+    metric, kind, unit, level = row
+    base = metric_name(metric, kind, unit, level)
+    word = _type_word(kind, level)
+    while base:
+        names = {base, *(f"{base}_{part}" for part in _PARTS.get(kind, ()))}
+        if all(owners.get(name, (base, word)) == (base, word) for name in names):
+            owners.update(dict.fromkeys(names, (base, word)))
+            return base
+        base = beside(base, word)
+    return ""
+
+
+def _type_word(kind: str, level: int) -> str:
+    return "summary" if kind == MetricType.SUMMARY else kind_of(kind, level)
+
+
+def _parts(row: tuple[str, str, str, int], base: str, *, shared: bool) -> Iterator[Family]:
+    metric, kind, unit, level = row
+    for part in _PARTS.get(kind, ("value",)):
+        full = base if part == "value" else f"{base}_{part}"
+        yield Family(metric, kind, unit, PrivacyLevel(level), full, part, shared)
 
 
 def select(reader: Reader, matchers: Sequence[Matcher], regexes: Regexes) -> Selection:
@@ -109,11 +181,11 @@ def _sources(reader: Reader, chosen: Iterable[Family]) -> Iterator[Source]:
         by_stored.setdefault(family.stored_as, []).append(family)
     if not by_stored:
         return
-    rows = reader.rows(_SERIES, {"metrics": sorted({stored[0] for stored in by_stored})}).rows
+    wanted = {"metrics": sorted({stored[0] for stored in by_stored})}
     known: dict[tuple[str, Any], Source] = {}
-    for number, metric, kind, unit, level, attributes in rows:
+    for number, metric, kind, unit, level, attributes in reader.each(_SERIES, wanted, timeout=10.0):
         for family in by_stored.get((metric, kind, unit, level), ()):
-            labels = {**_labels(attributes), NAME: family.name}
+            labels = family.labels(attributes)
             source = known.setdefault((family.kind, key_of(labels)), Source(family, labels))
             source.ids.append(number)
     yield from known.values()

@@ -12,13 +12,21 @@ MAX_LENGTH = 20_000
 # The parser recurses: some thousands of nested expressions would end the process.
 MAX_NESTING = 200
 _STRING = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`|#[^\n]*", re.DOTALL)
+_DIGITS = r"[0-9](?:_?[0-9])*"
+_EXPONENT = rf"(?:e[+-]?{_DIGITS})?"
+_NUMBER = (
+    rf"(?<![\w:.])(?:0x(?:_?[0-9a-f])+|{_DIGITS}(?:\.(?:{_DIGITS})?)?{_EXPONENT}|\.{_DIGITS}{_EXPONENT})"
+    r"(?![\w.])"
+)
 _REWRITTEN = re.compile(
-    rf"{_STRING.pattern}|\b(offset\s+[+-]?\s*0(?:ms|[smhdwy])?(?![\w.]))", re.DOTALL | re.IGNORECASE
+    rf"{_STRING.pattern}|\b(offset\s+[+-]?\s*0(?:ms|[smhdwy])?(?![\w.]))|({_NUMBER})",
+    re.DOTALL | re.IGNORECASE,
 )
 _BRANCH = re.compile(r"[({\[+\-*/%^<>=!]|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
 _BEFORE_THE_EPOCH = re.compile(r"@\s*-")
-_DURATION = re.compile(r"(?:\d+(?:ms|[smhdwy]))+")
-_WITH_EXPONENT = re.compile(r"[+-]?\d+(?:\.\d*)?[eE][+-]?\d{1,3}")
+_DURATION = re.compile(r"(?:[0-9]+(?:ms|[smhdwy]))+")
+_WITH_EXPONENT = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?[eE][+-]?[0-9]{1,3}")
+_SECONDS = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -47,11 +55,13 @@ def parse(text: str) -> syntax.Expr:
 def _rewritten(match: re.Match[str]) -> str:
     """Says what the parser does not take as it is meant in a way that it does.
 
-    In a matcher in backquotes it takes backslashes for escapes; it knows no offset of 0.
+    In a matcher in backquotes it takes backslashes for escapes; it knows no offset of 0, nor `1_000`.
     """
     found = match[0]
     if match[1]:
         return ""
+    if match[2]:
+        return found.replace("_", "")
     if found[0] != "`":
         return found
     inner = found[1:-1].replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
@@ -72,10 +82,17 @@ def time_of(text: str, field: str) -> int:
         raise ExpressionError(str(error)) from None
 
 
+def _seconds(text: str) -> float:
+    """Raises ValueError, also for what only Python takes for a number."""
+    if not _SECONDS.fullmatch(text):
+        raise ValueError(text[:20])
+    return float(text) * 1000
+
+
 def duration_of(text: str, field: str) -> int:
     """Milliseconds of `15s`, `1h30m` or of seconds. Raises ExpressionError."""
     try:
-        value = milliseconds(syntax.parse_duration(text)) if _DURATION.fullmatch(text) else float(text) * 1000
+        value = milliseconds(syntax.parse_duration(text)) if _DURATION.fullmatch(text) else _seconds(text)
         length = round(value)
     except (ValueError, OverflowError):
         raise ExpressionError(f"{field} is not a duration: write it like 15s, 5m or 1h") from None

@@ -49,15 +49,11 @@ Vector = list[Series]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The samples of one series in the order of time (milliseconds).
-
-    `sent`: of a counter the values as they came, which fall where its sender began anew, if they are others.
-    """
+    """The samples of one series in the order of time (milliseconds)."""
 
     labels: Labels
     times: Sequence[int]
     values: Sequence[float]
-    sent: Sequence[float] | None = None
 
 
 class Allowance:
@@ -89,13 +85,6 @@ class Allowance:
             time.sleep(_BREATH_S)
             self._breathed = time.monotonic()
         _ = self.left
-
-    def spend(self, nanoseconds: int) -> None:
-        """Raises EvaluationTimeoutError when what comes next would take longer than there is time."""
-        if nanoseconds > self.left * 1e9:
-            raise EvaluationTimeoutError(
-                "the windows of the query hold too many samples: ask for a longer step or shorter ranges"
-            )
 
     def take(self, cells: int) -> None:
         """Raises EvaluationError when too much was taken, EvaluationTimeoutError when too late."""

@@ -1,12 +1,12 @@
-WITH chosen AS (SELECT unnest($ids::UINTEGER[]) AS id, unnest($groups::UINTEGER[]) AS grp),
+WITH chosen AS (SELECT unnest($ids::UINTEGER[]) AS id, unnest($groups::UINTEGER[]) AS grp{factors}),
 every AS (
-    SELECT c.grp, epoch_ns(h.time) AS time, h.count, h.sum
+    SELECT c.grp, epoch_ns(h.time) AS time, h.count, h.sum{times} AS sum
     FROM recent_histogram_points AS h JOIN chosen AS c ON c.id = h.series
     WHERE h.time >= make_timestamp_ns($from) AND h.time < make_timestamp_ns($until)
     UNION ALL
-    SELECT grp, start + place * step + coalesce(away, 0), count, sum
+    SELECT grp, start + place * step + coalesce(away, 0), count, sum{times}
     FROM (
-        SELECT c.grp, epoch_ns(k.start) AS start, k.step, unnest(range(k.count::BIGINT)) AS place, unnest(k.offsets) AS away,
+        SELECT c.grp{factor}, epoch_ns(k.start) AS start, k.step, unnest(range(k.count::BIGINT)) AS place, unnest(k.offsets) AS away,
             unnest(k.counts) AS count, unnest(k.sums) AS sum
         FROM histogram_chunks AS k JOIN chosen AS c ON c.id = k.series
         WHERE k.last >= make_timestamp_ns($from) AND k.start < make_timestamp_ns($until)

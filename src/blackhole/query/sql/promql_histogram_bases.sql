@@ -20,7 +20,7 @@ opened AS (
 first AS (
     SELECT *, row_number() OVER (PARTITION BY series, stream ORDER BY time) AS nth FROM opened
 )
-SELECT series, bounds, (cumulative_count - count)::DOUBLE, cumulative_sum - sum,
+SELECT series, stream, bounds, (cumulative_count - count)::DOUBLE, cumulative_sum - sum,
     list_transform(list_zip(cumulative_buckets, buckets), lambda pair: pair[1]::DOUBLE - pair[2]::DOUBLE)
 FROM first
 WHERE nth = 1 AND cumulative_bounds = bounds AND cumulative_count > count

@@ -8,4 +8,4 @@ WITH cells AS (
 SELECT series, lower, upper, sum(observed)::DOUBLE AS observed, min(min) AS least, max(max) AS most
 FROM cells
 WHERE observed > 0
-GROUP BY series, lower, upper
+GROUP BY series, lower, upper, upper IS NULL AND max IS NULL

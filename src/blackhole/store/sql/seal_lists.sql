@@ -1,4 +1,4 @@
--- Chunks with their steps in the shortest lists, and the few that are far from the others apart.
+-- Chunks, with what else is known of them in their order, and with their steps in the shortest lists, and the few that are far from the others apart.
 INSERT INTO chunks
 WITH sized AS (
     SELECT *, greatest(list_max(steps), -list_min(steps)) AS furthest, list_min(steps) < 0 AS signed,
@@ -46,7 +46,8 @@ SELECT series, stream, make_timestamp_ns(start), make_timestamp_ns(last), step_n
     CASE WHEN NOT eight THEN lists.near END,
     CASE WHEN furthest >= 32768 AND furthest < 2147483648 THEN steps::INTEGER[] END,
     CASE WHEN furthest >= 2147483648 THEN steps END,
-    reals, cumulatives, samples, totals, sampling_rate, created_at, best.reach, lists.far
+    reals, cumulatives, samples, totals, sampling_rate, created_at, best.reach, lists.far,
+    make_timestamp_ns(($since::BIGINT[])[number]), ($period::BIGINT[])[number], ($grown::DOUBLE[][])[number]
 FROM (
     SELECT *, coalesce(list_max(lists.near)::INTEGER - list_min(lists.near) >= 128 AND list_min(lists.near) >= -128 AND list_max(lists.near) < 128, false) AS eight
     FROM coded

@@ -1,4 +1,5 @@
--- Recent rows of some series in one block into one chunk per stream, of which seal_lists.sql makes the shortest lists.
+-- Recent rows of some series in one block into one chunk per stream, of which grown.py says what else is known of them, and
+-- seal_lists.sql makes the shortest lists. A longer statement takes longer to plan than to run.
 CREATE TEMP TABLE sealing AS
 WITH chosen AS (
     SELECT id, type = 'counter' AS increments, min(id) OVER (PARTITION BY metric) AS leader
@@ -60,7 +61,7 @@ grouped AS (
         list(value ORDER BY nth) AS reals,
         list(moment // 3600000000000 ORDER BY nth) FILTER (opens) AS hours, list(nth ORDER BY nth) FILTER (opens) AS firsts,
         CASE WHEN any_value(running) > 0 THEN list(cumulative ORDER BY nth) END AS cumulatives,
-        min(sampling_rate) AS sampling_rate, max(created_at) AS created_at
+        min(sampling_rate) AS sampling_rate, max(created_at) AS created_at, any_value(running) = 0 AS as_sent
     FROM moved
     GROUP BY leader, series, stream, part, start
 ),
@@ -82,7 +83,8 @@ SELECT leader, series, stream, start, last, step_ns, points, kind, steps, sampli
     CASE WHEN kind = 0 THEN cumulatives END AS cumulatives,
     samples,
     -- A sum of decimals is rounded to what it would be without binary fractions.
-    list_transform(totals, lambda total: CASE WHEN abs(total - round(total, 6)) <= 1e-13 * abs(total) THEN round(total, 6) ELSE total END) AS totals
+    list_transform(totals, lambda total: CASE WHEN abs(total - round(total, 6)) <= 1e-13 * abs(total) THEN round(total, 6) ELSE total END) AS totals,
+    row_number() OVER () AS number, part, increments AND as_sent AS as_sent, CASE WHEN increments THEN firsts END AS firsts, CASE WHEN increments THEN reals END AS amounts
 FROM (
     SELECT *, list_transform(spans, lambda span: coalesce(span[2] - span[1], 0)) AS samples,
         list_transform(spans, lambda span: coalesce(list_sum(reals[span[1] + 1:span[2]]), 0)) AS totals

@@ -1,0 +1,5 @@
+UNION ALL
+    SELECT stream, epoch_ns(max(time)), NULL, arg_max(epoch_us(created_at) * 1000, time)
+    FROM {points}
+    WHERE series IN (SELECT unnest($ids::UINTEGER[])) AND time > make_timestamp_ns($read)
+    GROUP BY stream

@@ -1,0 +1,15 @@
+-- Of each stream the latest times and the newest value since a moment ago (of a histogram what was observed last, and its
+-- mean), and in a row of its own, since another moment, the newest increment that says since when it grew.
+SELECT series, stream, began IS NOT NULL AS told, max(epoch_ns(time), 10) AS times, arg_max(value, time),
+    arg_max(shown, time), arg_max(epoch_us(created_at), time) * 1000, arg_max(epoch_ns(began), time), arg_max(period, time)
+FROM (
+    SELECT series, stream, time, value, value AS shown, created_at, NULL::TIMESTAMP_NS AS began, NULL::BIGINT AS period
+    FROM recent_points WHERE time >= make_timestamp_ns($since)
+    UNION ALL
+    SELECT series, stream, time, count::DOUBLE, sum / nullif(count, 0), created_at, NULL, NULL
+    FROM recent_histogram_points WHERE time >= make_timestamp_ns($since)
+    UNION ALL
+    SELECT series, stream, time, value, total / nullif(value, 0), created_at, since, period
+    FROM intervals WHERE time >= make_timestamp_ns($told)
+)
+GROUP BY series, stream, told

@@ -1,0 +1,1 @@
+SELECT coalesce(max(len(buckets)), 0) FROM recent_histogram_points WHERE created_at > make_timestamp($seen)

@@ -1,0 +1,176 @@
+"""Turns the newest rows of the file into the last point of each stream, and how often it reports."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+from blackhole.query.templates import template
+from blackhole.query.times import SECOND
+from blackhole.store.reader import Reader
+
+TIMEOUT_S = 5.0
+MAX_SERIES = 50_000
+# Of each of points, histograms and intervals as many.
+_MAX_ROWS = 3 * MAX_SERIES
+_MOST_STEPS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What was said of a stream when it began."""
+
+    delta: bool = False
+    raw: int | None = None
+    kin: int | None = None
+    start: int | None = None
+
+
+_NO_FAMILY = Family()
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One raw series, and its last increment, observations or level; times are nanoseconds.
+
+    `since`: when the increment began to grow; None where nobody knows. `shown`: the value as people read it.
+    """
+
+    last: int
+    since: int | None
+    value: float
+    shown: float | None
+    arrived: int
+    period_ns: int | None
+    family: Family = _NO_FAMILY
+
+    @property
+    def period(self) -> float | None:
+        """Seconds between two of its points, where there are enough of them to tell."""
+        return None if self.period_ns is None else self.period_ns / SECOND
+
+
+# By number of the series, then of the stream.
+Streams = dict[int, dict[int, Stream]]
+# By number of the stream its series, and how far it reaches.
+Ends = dict[int, tuple[int, Stream]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The newest of a stream: its latest times, the newest first. `began`: an increment's that tells it."""
+
+    series: int
+    stream: int
+    told: bool
+    times: list[int]
+    value: float
+    shown: float | None
+    arrived: int
+    began: int | None
+    period_ns: int | None
+
+
+class Families:
+    """Of the streams that are asked for; nothing of it ever changes."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], Family] = {}
+
+    def of(self, row: Row) -> Family:
+        return self._known.get((row.series, row.stream), _NO_FAMILY)
+
+    def meet(self, reader: Reader, rows: Iterable[Row]) -> None:
+        new = {row.stream for row in rows if row.stream and (row.series, row.stream) not in self._known}
+        if new:
+            for stream, series, delta, *family in told(reader, "recent_families", {"ids": sorted(new)}):
+                self._known[series, stream] = Family(bool(delta), *family)
+
+    def keep(self, streams: Streams) -> None:
+        """Forgets all others."""
+        kept = {(series, stream) for series, some in streams.items() for stream in some}
+        self._known = {key: family for key, family in self._known.items() if key in kept}
+
+
+def newest(reader: Reader, families: Families, bound: dict[str, int]) -> list[Row]:
+    """`bound`: `since` when rows are new, and `told` since when those are that say since when they grew."""
+    rows = [Row(*row) for row in told(reader, "recent_streams", bound)]
+    families.meet(reader, rows)
+    return rows
+
+
+def sealed_ends(reader: Reader, families: Families, series: Sequence[int], since: int) -> dict[int, Stream]:
+    """The newest points of sealed streams. With numbers in the statement no other chunk is unpacked."""
+    entries = [Row(*row) for row in told(reader, "recent_intervals", {"since": since})]
+    ids = ", ".join(map(str, series))
+    rows = []
+    for name in ("recent_sealed_points", "recent_sealed_histograms"):
+        sql = template(name).format(ids=ids)
+        found = reader.rows(sql, {"since": since}, max_rows=MAX_SERIES, timeout=TIMEOUT_S).rows
+        rows += [Row(*row) for row in found]
+    families.meet(reader, [*rows, *entries])
+    streams = plain([*rows, *entries], families, {})
+    return {number: stream for some in streams.values() for number, stream in some.items()}
+
+
+def sealed_since(reader: Reader, since: int) -> Ends:
+    """How far the sealed points reach of each stream that has one since then."""
+    return {
+        stream: (series, Stream(last, None, 0.0, None, arrived, period))
+        for stream, series, last, period, arrived in told(reader, "recent_sealed", {"since": since})
+    }
+
+
+def told(reader: Reader, name: str, bound: dict[str, Any]) -> list[tuple[Any, ...]]:
+    return reader.rows(template(name), bound, max_rows=_MAX_ROWS, timeout=TIMEOUT_S).rows
+
+
+def entries(rows: Iterable[Row], families: Families) -> Streams:
+    """The increments that say since when they grew: of slow senders they are all there is."""
+    found: Streams = defaultdict(dict)
+    for row in rows:
+        if row.told:
+            found[row.series][row.stream] = _stream(row, families, row.began, row.period_ns)
+    return found
+
+
+def plain(rows: Sequence[Row], families: Families, older: Mapping[int, Stream]) -> Streams:
+    """The others. `older`: as far as they are known."""
+    said = {row.stream: row for row in rows if row.told}
+    found: Streams = defaultdict(dict)
+    for row in rows:
+        if not row.told:
+            begun = _begun(row.times, said.get(row.stream), older.get(row.stream))
+            found[row.series][row.stream] = _stream(row, families, *begun)
+    return found
+
+
+def after(streams: Streams, moment: int) -> Streams:
+    """Those that have a point since then."""
+    found = {
+        series: {number: stream for number, stream in some.items() if stream.last >= moment}
+        for series, some in streams.items()
+    }
+    return {series: some for series, some in found.items() if some}
+
+
+def _stream(row: Row, families: Families, since: int | None, period_ns: int | None) -> Stream:
+    return Stream(row.times[0], since, row.value, row.shown, row.arrived, period_ns, families.of(row))
+
+
+def _begun(times: list[int], entry: Row | None, older: Stream | None) -> tuple[int | None, int | None]:
+    """Since when the last of `times` (the newest first) grew, and how often its stream reports."""
+    times = list(dict.fromkeys(times))
+    steps = [after - before for after, before in pairwise(times)]
+    period = round(median(steps)) if steps else None
+    if older is not None and older.period_ns is not None and len(steps) < _MOST_STEPS:
+        period = older.period_ns
+    if entry is not None and entry.times[0] == times[0]:
+        return entry.began, period or entry.period_ns
+    if len(times) > 1:
+        return times[1], period
+    if older is None:
+        return None, period
+    return (older.last if older.last < times[0] else older.since), period
