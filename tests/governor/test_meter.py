@@ -82,8 +82,10 @@ async def test_only_the_steps_of_the_awaited_are_free() -> None:
     def around() -> Iterator[None]:
         nonlocal inside
         inside += 1
-        yield
-        inside -= 1
+        try:
+            yield
+        finally:
+            inside -= 1
 
     async def question() -> str:
         assert inside == 1
