@@ -30,7 +30,7 @@ def upper(successes: int, trials: int, confidence: float) -> float:
     """The probability is below this, but for a chance of 1 - `confidence` (Clopper-Pearson, one side)."""
     if successes == trials:
         return 1.0
-    return _beta_quantile(confidence, successes + 1, trials - successes)
+    return 1 - _beta_quantile(1 - confidence, trials - successes, successes + 1)
 
 
 def incomplete_beta(x: float, a: float, b: float) -> float:
@@ -68,7 +68,7 @@ def normal_tails(deviations: float) -> float:
 
 def _beta_quantile(probability: float, a: float, b: float) -> float:
     """Where I_x(a, b) reaches `probability`: Newton's steps, kept inside what is known to hold it."""
-    low, high, x = 0.0, 1.0, a / (a + b)
+    low, high, x = 0.0, 1.0, _beta_quantile_about(probability, a, b)
     beta = math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
     for _ in range(_MOST_STEPS):
         excess = incomplete_beta(x, a, b) - probability
@@ -79,6 +79,16 @@ def _beta_quantile(probability: float, a: float, b: float) -> float:
         if abs(x - before) <= _PRECISION * x:
             break
     return x
+
+
+def _beta_quantile_about(probability: float, a: float, b: float) -> float:
+    """The quantile within some per cent (Abramowitz, Stegun, 26.5.22), for a and b of 1 or more."""
+    below = NORMAL.inv_cdf(probability)
+    of_a, of_b = 1 / (2 * a - 1), 1 / (2 * b - 1)
+    mean, curve = 2 / (of_a + of_b), (below * below - 3) / 6
+    skew = (of_b - of_a) * (curve + 5 / 6 - 2 / (3 * mean))
+    odds = math.exp(2 * (below * math.sqrt(max(mean + curve, 0.0)) / mean + skew)) * a / b
+    return odds / (1 + odds)
 
 
 def _beta_fraction(x: float, a: float, b: float) -> float:
