@@ -173,7 +173,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         insights = Watch(runner, Findings(database))
         services = Services(
             runner,
-            statistics.snapshot,
+            lambda: statistics.snapshot(guard.unknown),
             _status_reporter((database, retention), writer, sampler, addresses),
             config,
             accepting.is_set,

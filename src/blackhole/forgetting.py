@@ -32,6 +32,8 @@ class Forgetting:
         What arrives from the moment on in which the series are known belongs to new series, and stays.
         """
         erase.check(what)
+        if what.dry_run:
+            return await asyncio.to_thread(self._count, what)
         async with self._turn:
             await _done(self.pipeline.settle(close_window=bool(what.where)))
             target = await asyncio.to_thread(erase.find, self.database, what)
@@ -40,6 +42,10 @@ class Forgetting:
             answer = await asyncio.to_thread(self._erase, target, now)
             self.runner.forget(what.names)
             return answer
+
+    def _count(self, what: Forget) -> Forgotten:
+        with self.free():
+            return erase.count(self.database, erase.find(self.database, what))
 
     def _erase(self, target: erase.Target, now: int) -> Forgotten:
         with self.free():

@@ -4,15 +4,17 @@ import asyncio
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
+from types import MappingProxyType
 from typing import Any, Protocol
 
+from blackhole.catalogue.allow import Sent
 from blackhole.catalogue.load import Catalogue
 from blackhole.decode import Batch, Decoder
 from blackhole.errors import IntakeError, OverloadedError
 from blackhole.guard.engine import Guard, Judgement, Refusal
-from blackhole.guard.reasons import Reason
+from blackhole.guard.reasons import ALLOWED_BY_NAME, Reason
 from blackhole.records import Encoding, GuardedBatch, Payload, Signal, Verdict
 
 RETRY_AFTER = 1.0
@@ -74,14 +76,20 @@ class Statistics:
         self.committed_rows += rows
         self.commit_durations.add(seconds)
 
-    def snapshot(self) -> dict[str, Any]:
-        """Plain data; `count` is null for guarded metrics."""
+    def snapshot(self, unknown: Mapping[str, Sent] = MappingProxyType({})) -> dict[str, Any]:
+        """Plain data; `count` is null for guarded metrics. `unknown`: what allowing by name would mend."""
         return {
             "requests": {str(s): self.requests[s] for s in Signal},
             "failed_requests": dict(self.failed_requests),
             "accepted": {str(s): self.accepted[s] for s in Signal},
             "refused": [
-                {"metric": metric, "reason": reason.words, "remedy": reason.remedy, "count": count}
+                {
+                    "metric": metric,
+                    "reason": reason.words,
+                    "remedy": reason.remedy,
+                    "count": count,
+                    "allows": _allows(unknown.get(metric), reason),
+                }
                 for (metric, reason), count in (*self._refused.items(), *self._secretly_refused.items())
             ],
             "commits": self.commits,
@@ -100,6 +108,10 @@ class Statistics:
             self._secretly_refused[key] = None
         else:
             self._refused[key] = self._refused.get(key, 0) + refusal.points
+
+
+def _allows(came: Sent | None, reason: Reason) -> str | None:
+    return came.type.value if came is not None and reason in ALLOWED_BY_NAME else None
 
 
 class Pipeline:

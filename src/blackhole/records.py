@@ -390,11 +390,15 @@ class Head:
 
 
 class Forget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is to be erased: metrics (`shop.*`: all that begin so), what has attributes, both, or all."""
+    """What is to be erased: metrics (`shop.*`: all that begin so), what has attributes, both, or all.
+
+    `dry_run`: only counted.
+    """
 
     metric: str | list[str] = ""
     where: dict[str, str] = {}
     all: bool = False
+    dry_run: bool = False
 
     @property
     def metrics(self) -> list[str]:
@@ -418,7 +422,10 @@ class Proof(msgspec.Struct, frozen=True):
 
 
 class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
-    """What was erased. `rows`: by table; `copies`: files that still hold it; `removed`: those that did."""
+    """What was erased. `rows`: by table; `copies`: files that still hold it; `removed`: those that did.
+
+    `dry_run`: nothing was; it is what would be.
+    """
 
     series: int
     rows: dict[str, int]
@@ -428,6 +435,7 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
     removed: list[str] = []
     copies: list[str] = []
     notes: list[str] = []
+    dry_run: bool = False
 
 
 class BackupFile(msgspec.Struct, frozen=True):

@@ -56,6 +56,54 @@ def test_what_is_open_already_needs_no_entry() -> None:
     assert [entry.name for entry in decision.new] == ["shop.sales"]
 
 
+def test_a_metric_that_was_refused_for_its_type_gets_the_type_that_was_sent_or_given() -> None:
+    sent = {"process.cpu.usage": Sent(MetricType.HISTOGRAM, "percent")}
+    for decision in (
+        decided("process.cpu.usage", sent=sent),
+        decided("process.cpu.usage", sent={}, type="histogram"),
+    ):
+        (entry,) = decision.new
+        before = CATALOGUE.match("process.cpu.usage")
+        assert before is not None
+        assert (entry.type, entry.unit, entry.privacy) == ("histogram", before.unit, before.privacy)
+        assert (entry.purpose, entry.kept_keys) == (before.purpose, before.kept_keys)
+        assert decision.already == []
+        assert decision.answer().allowed[0].instead_of == before.type
+
+
+def test_one_name_of_a_pattern_gets_an_entry_of_its_own_when_it_was_refused() -> None:
+    sent = {"shop.requests.total": Sent(MetricType.GAUGE, "1")}
+    (entry,) = decided("shop.requests.total", sent=sent).new
+    assert (entry.name, entry.type) == ("shop.requests.total", "gauge")
+
+
+@pytest.mark.parametrize("given", [{"type": "gauge"}, {"unit": "percent"}, {"privacy": "public"}])
+def test_what_is_given_and_holds_already_changes_nothing(given: dict[str, Any]) -> None:
+    decision = decided("process.cpu.usage", **given)
+    assert (decision.new, decision.already) == ([], ["process.cpu.usage"])
+
+
+def test_a_type_is_not_changed_by_name_where_the_metric_is_guarded() -> None:
+    with pytest.raises(PrivacyError):
+        decided("content.operations", type="gauge")
+
+
+@pytest.mark.parametrize("first", ["{name: x.y, description: d", "{description: d, name: x.y"])
+def test_an_entry_of_the_owner_gives_place_to_its_namesake_and_nothing_else(
+    first: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "catalogue.yaml"
+    rest = "type: gauge, unit: s, privacy: public, purpose: mine}"
+    text = f"metrics:\n  # of mine\n  - {first}, {rest}\n  # the next\n  - {LINE}\n"
+    file.write_text(text, encoding="utf-8")
+    (entry,) = decided("x.y", sent={}, type="counter").new
+    add(file, [entry])
+    assert [(one.name, one.type) for one in parse_file(file)] == [("a.b", "gauge"), ("x.y", "counter")]
+    assert "# the next" in file.read_text(encoding="utf-8")
+    add(file, decided("a.b", sent={}, type="histogram").new)
+    assert [(one.name, one.type) for one in parse_file(file)] == [("x.y", "counter"), ("a.b", "histogram")]
+
+
 PRIVATE: dict[str, dict[str, Any]] = {
     "a sensitive level": {"names": ["shop.sales"], "privacy": "sensitive"},
     "a highly sensitive level": {"names": ["shop.sales"], "privacy": "highly_sensitive"},

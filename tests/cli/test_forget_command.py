@@ -18,7 +18,9 @@ ANSWER: dict[str, Any] = {
 
 def test_the_service_is_asked_and_what_it_did_is_told(run: Runner, service: FakeService) -> None:
     service.answers["/api/analytics/forget"] = (200, ANSWER)
-    done = run("forget", "--url", service.url, "--metric", "a.b", "--metric", "c.*", "--where", "k=v=w")
+    done = run(
+        "forget", "--yes", "--url", service.url, "--metric", "a.b", "--metric", "c.*", "--where", "k=v=w"
+    )
     assert done.code == 0
     assert service.asked[0].body == {"metric": ["a.b", "c.*"], "where": {"k": "v=w"}, "all": False}
     for words in ("1,500 of points", "4.0 KiB before, 1.0 KiB now", "7 marks", "schema-2.bak", "a note"):
@@ -30,7 +32,7 @@ def test_a_service_of_another_directory_is_not_asked(
 ) -> None:
     """Erasing there what was meant here could not be undone."""
     (tmp_path / "home").mkdir()
-    done = run("forget", "--data-dir", str(tmp_path / "home"), "--all")
+    done = run("forget", "--yes", "--data-dir", str(tmp_path / "home"), "--all")
     assert done.code == 3
     assert service.asked == []
 
@@ -38,7 +40,7 @@ def test_a_service_of_another_directory_is_not_asked(
 def test_a_refusal_keeps_its_exit_code(run: Runner, service: FakeService) -> None:
     problem = {"type": "urn:blackhole:problem:usage", "detail": "nothing to forget"}
     service.answers["/api/analytics/forget"] = (400, problem)
-    done = run("forget", "--url", service.url)
+    done = run("forget", "--yes", "--url", service.url)
     assert (done.code, done.err) == (2, "blackhole: nothing to forget\n")
 
 
@@ -46,7 +48,9 @@ def test_a_refusal_keeps_its_exit_code(run: Runner, service: FakeService) -> Non
 def test_what_would_erase_something_else_than_was_meant_is_refused(
     run: Runner, service: FakeService, where: list[str]
 ) -> None:
-    done = run("forget", "--url", service.url, *(word for pair in where for word in ("--where", pair)))
+    done = run(
+        "forget", "--yes", "--url", service.url, *(word for pair in where for word in ("--where", pair))
+    )
     assert done.code == 2
     assert "--where" in done.err
     assert service.asked == []

@@ -4,8 +4,12 @@ import json
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
+import httpx
+import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Gauge, Metric, NumberDataPoint
 from tests.e2e.service import BLACKHOLE, Service, counter, request, stored
 
 PEER = "12D3KooWGRUVhXFBHEGgiPDYGmVeyuZL1tQwWjKBGLFiDYwHLQfM"
@@ -40,6 +44,49 @@ def test_what_was_refused_is_stored_once_it_is_allowed(tmp_path: Path) -> None:
     assert stored(data_dir, "SELECT value FROM metrics WHERE metric_name = 'shop.sales'") == [(2.0,)]
     with Service(data_dir) as service:  # and still after a restart
         assert send(service, 4) == 0
+
+
+def status(service: Service) -> dict[str, Any]:
+    return dict(httpx.get(f"{service.ready['api']}/api/analytics/status", timeout=60).json())
+
+
+def gauge(name: str, value: float) -> Metric:
+    point = NumberDataPoint(as_double=value, time_unix_nano=time.time_ns())
+    return Metric(name=name, gauge=Gauge(data_points=[point]))
+
+
+def refused(service: Service, metric: Metric) -> int:
+    answer = ExportMetricsServiceResponse.FromString(service.call(request(metric)))
+    return answer.partial_success.rejected_data_points
+
+
+@pytest.mark.parametrize("arguments", [(), ("--type", "gauge")])
+def test_a_type_that_was_refused_is_taken_once_it_is_allowed(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    data_dir = tmp_path / "data"
+    with Service(data_dir) as service:
+        assert refused(service, gauge("node.requests.total", 3.0)) == 1
+        (entry,) = status(service)["refused"]
+        assert (entry["metric"], entry["allows"]) == ("node.requests.total", "gauge")
+        done = allow(data_dir, "node.requests.total", *arguments)
+        assert done.returncode == 0
+        assert "gauge in {request}, collected from here on" in done.stdout
+        assert "instead of a counter" in done.stdout
+        assert refused(service, gauge("node.requests.total", 4.0)) == 0
+        (entry,) = status(service)["refused"]
+        assert entry["allows"] is None
+        again = allow(data_dir, "node.requests.total", *arguments)
+        assert again.stdout.startswith("node.requests.total: is allowed and was not changed")
+        assert service.stop() == 0
+    sql = "SELECT value FROM metrics WHERE metric_name = 'node.requests.total'"
+    assert stored(data_dir, sql) == [(4.0,)]
+
+
+@pytest.mark.parametrize("name", ["v8js.memory.heap.used", "system.memory.usage", "v8js.memory.heap.limit"])
+def test_a_gauge_is_taken_where_the_catalogue_has_an_updowncounter(name: str, tmp_path: Path) -> None:
+    with Service(tmp_path / "data") as service:
+        assert refused(service, gauge(name, 5.0)) == 0
 
 
 def test_the_open_window_belongs_to_the_catalogue_under_which_it_was_gathered(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """What is forgotten is in no byte of the data directory, while the service runs and after."""
 
+import contextlib
 import json
+import os
 import subprocess
 import threading
 import time
@@ -50,7 +52,7 @@ def home(tmp_path: Path) -> Path:
 
 def forget(home: Path, *what: str, code: int = 0) -> dict[str, object]:
     done = subprocess.run(
-        [str(BLACKHOLE), "forget", "--data-dir", str(home), "--json", *what],
+        [str(BLACKHOLE), "forget", "--data-dir", str(home), "--json", "--yes", *what],
         capture_output=True,
         text=True,
         check=False,
@@ -180,3 +182,67 @@ def test_what_says_nothing_or_too_much_is_refused(home: Path, what: list[str]) -
         assert service.stop() == 0
     assert stored(home, f"SELECT count(*) FROM metrics WHERE metric_name = '{NAME}'") == [(1,)]
     assert "\n" not in str(forget(home, *what, code=2)["error"]).strip()
+
+
+def test_on_a_terminal_it_counts_and_asks_before_it_erases(home: Path) -> None:
+    with Service(home) as service:
+        send(service, VALUE, time.time_ns())
+        assert "nothing was erased" in answered(home, b"n\n")
+        assert len(service.query(NAME)["series"]) == 1
+        said = answered(home, b"y\n")
+        assert "would erase: 1 series" in said
+        assert "1 of recent_points" in said
+        assert "erased:  1 series" in said
+
+
+def answered(home: Path, answer: bytes) -> str:
+    """What `forget` says on a terminal where this is typed."""
+    mine, its = os.openpty()
+    child = subprocess.Popen(
+        [str(BLACKHOLE), "forget", "--data-dir", str(home), "--metric", NAME],
+        stdin=its,
+        stdout=its,
+        stderr=its,
+    )
+    os.close(its)
+    os.write(mine, answer)
+    said = b""
+    with contextlib.suppress(OSError):  # the terminal's other end is closed
+        while piece := os.read(mine, 4096):
+            said += piece
+    assert child.wait(60) in {0, 1}
+    os.close(mine)
+    return said.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("what", [("--all",), ("--metric", NAME), ("--where", "a=b")])
+def test_where_nobody_can_be_asked_nothing_is_erased_without_a_word(
+    home: Path, what: tuple[str, ...]
+) -> None:
+    with Service(home) as service:
+        send(service, VALUE, time.time_ns())
+        done = subprocess.run(
+            [str(BLACKHOLE), "forget", "--data-dir", str(home), *what],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "add --yes" in done.stderr
+        assert len(service.query(NAME)["series"]) == 1
+
+
+def test_a_dry_run_counts_and_leaves_every_byte(home: Path) -> None:
+    with Service(home) as service:
+        send(service, VALUE, time.time_ns())
+        running = forget(home, "--metric", NAME, "--dry-run")
+        assert service.stop() == 0
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    stopped = forget(home, "--metric", NAME, "--dry-run")
+    assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
+    assert running["dry_run"] is stopped["dry_run"] is True
+    assert running["rows"] == stopped["rows"]
+    erased = forget(home, "--metric", NAME)
+    assert (erased["rows"], erased["dry_run"]) == (stopped["rows"], False)

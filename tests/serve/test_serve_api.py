@@ -99,6 +99,7 @@ async def test_the_status_tells_process_counts_refusals_and_privacy(client: http
         "reason": "not in the catalogue",
         "remedy": "allow it",
         "count": 4,
+        "allows": None,
     }
     assert status["refused"][1]["count"] is None
     assert status["privacy"]["k_anonymity"] == 5

@@ -223,6 +223,15 @@ describe.skipIf(CHROMIUM === undefined)("the page", () => {
       ]);
       expect(readFileSync(await file.path(), "latin1").startsWith(start)).toBe(true);
     }
+    const asked: string[] = [];
+    page.once("dialog", (dialog) => {
+      asked.push(dialog.message());
+      void dialog.dismiss();
+    });
+    await page.getByRole("button", { name: "Remove Ping" }).click();
+    expect(asked).toEqual([expect.stringContaining("0 of its 1 charts stay")]);
+    await page.locator("li.panel canvas").waitFor();
+    page.on("dialog", (dialog) => void dialog.accept());
     await page.getByRole("button", { name: "Remove Ping" }).click();
     await page.getByText("no charts any more").waitFor();
     await page.getByRole("button", { name: "Delete this board" }).click();

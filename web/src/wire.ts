@@ -148,12 +148,13 @@ export function parseMessage(text: string): Message | null {
   return KNOWN.has(String(message.type)) ? (message as Message) : null;
 }
 
-/** `count` is null where the metric is guarded. */
+/** `count` is null where the metric is guarded, `allows` where allowing it by name would mend nothing. */
 export interface Refused {
   metric: string;
   reason: string;
   remedy: string;
   count: number | null;
+  allows: string | null;
 }
 
 export interface Status {
@@ -294,8 +295,9 @@ export interface Explanation {
 
 export interface Permission {
   names: string[];
-  privacy: "public" | "internal";
-  purpose: string;
+  privacy?: "public" | "internal";
+  purpose?: string;
+  type?: string;
 }
 
 /** A saved page of charts: names, questions and ranges, never values. */

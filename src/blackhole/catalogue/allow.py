@@ -2,8 +2,8 @@
 
 import calendar
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +26,10 @@ _FILE = "write the entry into a file named in analytics.catalogue (docs/catalogu
 
 
 class Permission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What may be collected. `type` and `unit` are those that were sent, unless they are given."""
+    """What may be collected. `type` and `unit` are those that were sent, unless they are given.
+
+    Of what is open already, `privacy` stays, and `purpose` changes only beside `type`, `unit` or `keep`.
+    """
 
     names: tuple[str, ...]
     privacy: str = "internal"
@@ -37,6 +40,8 @@ class Permission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AllowedMetric(msgspec.Struct, frozen=True):
+    """`instead_of`: the type that was taken before, and is refused now."""
+
     name: str
     type: str
     unit: str
@@ -44,10 +49,11 @@ class AllowedMetric(msgspec.Struct, frozen=True):
     purpose: str
     keep: tuple[str, ...]
     review_after: date
+    instead_of: str | None = None
 
 
 class Allowed(msgspec.Struct, frozen=True):
-    """`already`: names that an open entry covered before; `file`: where in the data directory the rest is."""
+    """`already`: names that an open entry covers; `file`: where in the data directory the rest is."""
 
     allowed: list[AllowedMetric]
     already: list[str]
@@ -55,7 +61,7 @@ class Allowed(msgspec.Struct, frozen=True):
 
 
 class Sent(NamedTuple):
-    """How a metric came that was refused because no entry covers it."""
+    """How a metric came that was refused, though an entry of its own can make it accepted."""
 
     type: MetricType
     unit: str
@@ -67,9 +73,10 @@ class Decision:
 
     new: Sequence[Definition]
     already: Sequence[str]
+    former: Mapping[str, MetricType] = field(default_factory=dict)
 
     def answer(self) -> Allowed:
-        return Allowed([_shown(entry) for entry in self.new], list(self.already))
+        return Allowed([_shown(entry, self.former.get(entry.name)) for entry in self.new], list(self.already))
 
 
 def decide(
@@ -89,19 +96,35 @@ def decide(
         raise PrivacyError(
             f"{permission.privacy} needs a privacy unit and bounds, which cannot be guessed: {_FILE}"
         )
-    already = [name for name in names if _is_open_already(name, catalogue)]
-    entries = [_entry(name, permission, sent, today) for name in names if name not in already]
+    if permission.privacy not in _OPEN:
+        raise CatalogueError(f"`privacy`: there is no level of this name: write {' or '.join(_OPEN)}")
+    covering = {name: entry for name in names if (entry := _open_entry(name, catalogue)) is not None}
+    already = [
+        name for name, entry in covering.items() if name not in sent and not _changes(entry, permission)
+    ]
+    entries = [
+        _renewed(name, covering[name], permission, sent, today)
+        if name in covering
+        else _entry(name, permission, sent, today)
+        for name in names
+        if name not in already
+    ]
     new = parse({"metrics": entries}, where="catalogue allow")
     _refuse_overlaps(new, catalogue)
-    return Decision(new, already)
+    return Decision(new, already, _former_types(new, covering))
 
 
 def add(file: Path, new: Sequence[Definition]) -> None:
-    """Adds entries to the owner's file, whose own lines stay. Raises CatalogueError when that cannot be."""
+    """Adds entries to the owner's file, or puts them in the place of their namesakes; its other lines stay.
+
+    Raises CatalogueError when that cannot be.
+    """
     before = parse_file(file) if file.exists() else []
-    text = file.read_text(encoding="utf-8") if before else "metrics:\n"
-    for draft in (_appended(text, new), _written(_plain(entry) for entry in [*before, *new])):
-        if _reads_as(draft, [*before, *new]):
+    names = {entry.name for entry in new}
+    kept = [entry for entry in before if entry.name not in names]
+    text = _without(file.read_text(encoding="utf-8"), names) if before else "metrics:\n"
+    for draft in (_appended(text, new), _written(_plain(entry) for entry in [*kept, *new])):
+        if _reads_as(draft, [*kept, *new]):
             return _replace(file, draft)
     raise CatalogueError(f"{file}: nothing can be added to it: add the entry by hand")
 
@@ -119,20 +142,55 @@ def _refuse_identities(permission: Permission, names_somebody: Callable[[str], b
             raise PrivacyError(f"{place} holds what looks like an identity: put identities nowhere in names")
 
 
-def _is_open_already(name: str, catalogue: Catalogue) -> bool:
+def _open_entry(name: str, catalogue: Catalogue) -> Definition | None:
     entry = catalogue.match(name)
     if entry is not None and entry.level.guarded:
         raise PrivacyError(
             f"{name}: `{entry.name}` makes it {entry.privacy}, which is not undone by name: {_FILE}"
         )
-    return entry is not None
+    return entry
+
+
+def _changes(entry: Definition, permission: Permission) -> dict[str, Any]:
+    """What of the entry is to be something else."""
+    given = {"type": permission.type, "unit": permission.unit}
+    changed: dict[str, Any] = {
+        key: value for key, value in given.items() if value not in (None, getattr(entry, key))
+    }
+    if not set(permission.keep) <= set(entry.kept_keys):
+        changed["keep"] = list(dict.fromkeys((*entry.kept_keys, *permission.keep)))
+    return changed
+
+
+def _renewed(
+    name: str, entry: Definition, permission: Permission, sent: Mapping[str, Sent], today: date
+) -> dict[str, Any]:
+    """The entry that covers it, of this name alone, with what is given and the type that was sent."""
+    came = {"type": sent[name].type.value} if name in sent else {}
+    new = {
+        **_plain(entry),
+        **came,
+        **_changes(entry, permission),
+        "name": name,
+        "purpose": permission.purpose or entry.purpose,
+        "review_after": _months_later(today, REVIEW_MONTHS),
+    }
+    if new["type"] != entry.type.value:
+        for key in ("buckets", "first"):  # what they say is of the type that it was
+            new.pop(key, None)
+    return new
+
+
+def _former_types(new: Sequence[Definition], covering: Mapping[str, Definition]) -> Mapping[str, MetricType]:
+    before = {entry.name: covering[entry.name].type for entry in new if entry.name in covering}
+    return {
+        entry.name: before[entry.name] for entry in new if before.get(entry.name, entry.type) != entry.type
+    }
 
 
 def _entry(name: str, permission: Permission, sent: Mapping[str, Sent], today: date) -> dict[str, Any]:
     if "*" in name:
         raise CatalogueError(f"{name}: only single metrics are allowed by name: {_FILE}")
-    if permission.privacy not in _OPEN:
-        raise CatalogueError(f"{name}: `privacy`: there is no level of this name: write {' or '.join(_OPEN)}")
     came = sent.get(name)
     kind = permission.type or (came.type.value if came is not None else None)
     if kind is None:
@@ -192,6 +250,23 @@ def _appended(text: str, new: Sequence[Definition]) -> str:
     return text.rstrip("\n") + "\n" + "".join(f"{indent}{line}\n" for line in lines)
 
 
+def _without(text: str, names: Collection[str]) -> str:
+    """The file without the lines of these entries; comments before the next one stay."""
+    import yaml  # noqa: PLC0415
+
+    lines = text.splitlines()
+    gone: set[int] = set()
+    root: Any = yaml.compose(text, yaml.SafeLoader)
+    for item in root.value[0][1].value:
+        name = next(value.value for key, value in item.value if key.value == "name")
+        if name in names:
+            last = min(item.end_mark.line, len(lines)) - (item.end_mark.column == 0)
+            own = range(item.start_mark.line, last + 1)
+            said = [at for at in own if at < len(lines) and lines[at].split("#")[0].strip()]
+            gone.update(range(item.start_mark.line, max(said, default=-1) + 1))
+    return "\n".join(line for at, line in enumerate(lines) if at not in gone)
+
+
 def _reads_as(draft: str, entries: Sequence[Definition]) -> bool:
     try:
         return parse(parse_yaml(draft), where="draft") == list(entries)
@@ -218,7 +293,7 @@ def _replace(file: Path, text: str) -> None:
         ) from None
 
 
-def _shown(entry: Definition) -> AllowedMetric:
+def _shown(entry: Definition, former: MetricType | None) -> AllowedMetric:
     assert entry.review_after is not None  # noqa: S101  (`_entry` sets it)
     return AllowedMetric(
         entry.name,
@@ -228,4 +303,5 @@ def _shown(entry: Definition) -> AllowedMetric:
         entry.purpose,
         entry.keep or (),
         entry.review_after,
+        None if former is None else former.value,
     )

@@ -88,7 +88,8 @@ def check(place: Place, file: Path) -> None:
 def allow(place: Place, **wanted: Any) -> None:
     """Collect the metrics NAME from here on: adds them to catalogue.yaml in the data directory.
 
-    Type and unit are those of what the running service refused, unless they are given.
+    Type and unit are those of what the running service refused, unless they are given. Of a metric that the
+    catalogue has, this changes the type, the unit and the attributes that are kept.
     """
     from blackhole.cli.allow import allowed  # noqa: PLC0415
 
@@ -99,8 +100,12 @@ def allow(place: Place, **wanted: Any) -> None:
         return
     for entry in answer["allowed"]:
         click.echo(f"{entry['name']}: {entry['privacy']} {entry['type']} in {entry['unit'] or '1'}, {where}")
+        if entry.get("instead_of"):
+            click.echo(
+                f"  instead of a {entry['instead_of']}: what is sent as one may be refused from now on"
+            )
     for name in answer["already"]:
-        click.echo(f"{name}: was allowed before, see `blackhole catalogue show {name}`")
+        click.echo(f"{name}: is allowed and was not changed, see `blackhole catalogue show {name}`")
 
 
 @command.command("unused")

@@ -1,6 +1,7 @@
 """`blackhole forget`: erases from the database what is named, through the service or in the file itself."""
 
 import json
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,7 +10,7 @@ import click
 
 from blackhole.cli.options import Place, reading
 from blackhole.cli.render import number, size
-from blackhole.errors import UnavailableError, UsageError
+from blackhole.errors import BlackholeError, UnavailableError, UsageError
 
 
 @click.command("forget")
@@ -18,25 +19,55 @@ from blackhole.errors import UnavailableError, UsageError
     "--where", multiple=True, metavar="KEY=VALUE", help="What has this attribute; all of several keys."
 )
 @click.option("--all", "everything", is_flag=True, help="All that was ever collected, and old copies.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only count what would be erased.")
 @reading
-def command(place: Place, metrics: tuple[str, ...], where: tuple[str, ...], everything: bool) -> None:
+def command(place: Place, *, yes: bool, dry_run: bool, **named: Any) -> None:
     """Erase from recent, sealed and aggregated data, rewrite the file, and prove it by reading that.
 
-    The privacy ledger stays: what was spent was spent.
+    On a terminal it counts first and asks. The privacy ledger stays: what was spent was spent.
     """
-    what = {"metric": list(metrics), "where": _pairs(where), "all": everything}
-    answer = _forgotten(place, what)
+    what = {"metric": list(named["metrics"]), "where": _pairs(named["where"]), "all": named["everything"]}
+    if not dry_run and not yes:
+        _ask(place, what)
+    answer = _forgotten(place, {**what, "dry_run": True} if dry_run else what)
     if place.as_json:
         click.echo(json.dumps(answer))
         return
-    click.echo("\n".join(words(answer)))
+    click.echo("\n".join(would(answer) if dry_run else words(answer)))
+
+
+def would(answer: Mapping[str, Any]) -> Iterator[str]:
+    """What would be erased."""
+    yield f"would erase: {_counts(answer)}"
+    for path in answer["removed"]:
+        yield f"would remove: {path}"
+    for path in answer["copies"]:
+        yield f"would stay:  {path}, an older copy"
+    for note in answer["notes"]:
+        yield f"note:        {note}"
+
+
+def _counts(answer: Mapping[str, Any]) -> str:
+    told = ", ".join(f"{number(count)} of {table}" for table, count in answer["rows"].items())
+    return f"{number(answer['series'])} series" + (f"; rows: {told}" if told else "")
+
+
+def _ask(place: Place, what: Mapping[str, Any]) -> None:
+    """Raises UsageError where nobody can answer, click.Abort unless the answer is yes."""
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "nothing was erased: there is no terminal to ask on: add --yes, or --dry-run to see the counts"
+        )
+    click.echo("\n".join(would(_forgotten(place, {**what, "dry_run": True}))), err=True)
+    if not click.confirm("Erase it? This cannot be undone", err=True):
+        raise BlackholeError("nothing was erased")
 
 
 def words(answer: Mapping[str, Any]) -> Iterator[str]:
     """What was done, how it was shown, and where it still is."""
-    rows, proof = answer["rows"], answer["proof"]
-    told = ", ".join(f"{number(count)} of {table}" for table, count in rows.items())
-    yield f"erased:  {number(answer['series'])} series" + (f"; rows: {told}" if told else "")
+    proof = answer["proof"]
+    yield f"erased:  {_counts(answer)}"
     yield f"file:    {size(answer['bytes_before'])} before, {size(answer['bytes_after'])} now, written anew"
     yield (
         f"proof:   the new file was read: {number(proof['rows'])} rows of {proof['tables']} tables hold"
@@ -85,10 +116,14 @@ def _forgotten(place: Place, what: Mapping[str, Any]) -> Mapping[str, Any]:
 
     forget = msgspec.convert(what, Forget)
     erase.check(forget)
-    database = Database.open(path)
+    database = Database.open(path, read_only=forget.dry_run)
     try:
         target = erase.find(database, forget)
-        forgotten = erase.erase(database, target, created_ns=time.time_ns())
+        forgotten = (
+            erase.count(database, target)
+            if forget.dry_run
+            else erase.erase(database, target, created_ns=time.time_ns())
+        )
     finally:
         database.close()
     told: dict[str, Any] = msgspec.to_builtins(forgotten)

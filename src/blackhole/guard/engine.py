@@ -192,7 +192,7 @@ class Guard:
 
     @property
     def unknown(self) -> Mapping[str, Sent]:
-        """How metrics came that no entry covers, since the catalogue last changed."""
+        """How metrics came that an entry of their own would admit, since the catalogue last changed."""
         return self._resolver.unknown
 
     def take_edges(self) -> bytes | None:

@@ -33,6 +33,9 @@ class Reason(IntEnum):
         return _WORDS[self][1]
 
 
+# What an entry of exactly this name and type would mend.
+ALLOWED_BY_NAME = frozenset({Reason.NOT_IN_CATALOGUE, Reason.TYPE_MISMATCH, Reason.TOO_MANY_NAMES})
+
 _WORDS = {
     Reason.SERIES_LIMIT: (
         "the service holds as many series as it may",
@@ -61,7 +64,7 @@ _WORDS = {
     ),
     Reason.TYPE_MISMATCH: (
         "the catalogue has another type for it",
-        "send the type that `blackhole catalogue show` names",
+        "send the type that `blackhole catalogue show` names, or take this one (`blackhole catalogue allow`)",
     ),
     Reason.NEXT_PERIOD: (
         "highly sensitive, and new in the catalogue since the budget period began",

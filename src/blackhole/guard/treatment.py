@@ -12,7 +12,7 @@ from blackhole.catalogue.load import Catalogue
 from blackhole.config import Config
 from blackhole.guard.attributes import Attributes, Reducer, canonical
 from blackhole.guard.ledger import Ledger
-from blackhole.guard.reasons import Reason
+from blackhole.guard.reasons import ALLOWED_BY_NAME, Reason
 from blackhole.guard.release import Releases
 from blackhole.guard.scrub import clean_name, clean_text, names_somebody
 from blackhole.guard.terms import EVENT
@@ -194,6 +194,8 @@ class Resolver:
         metric = Metric(self._name_kept(name, definition), stored, _unit_kept(unit, definition), definition)
         reason = self._why_refused(metric, sent) or self._why_unit_refused(metric, unit)
         if reason is not None:
+            if reason in ALLOWED_BY_NAME and not definition.level.guarded:
+                self.unknown.note(name, unit, sent)
             return reason
         if factor(unit or definition.unit, definition.unit) is None and not definition.level.guarded:
             self.warnings.append(

@@ -1,4 +1,4 @@
-"""Remembers how metrics came that no catalogue entry covers, so that their owner can allow them by name."""
+"""Remembers how metrics came that no entry admits, so that their owner can allow them by name."""
 
 from collections.abc import Iterator, Mapping
 

@@ -49,12 +49,16 @@ class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """What was not taken: `count` is null where the metric is guarded."""
+    """What was not taken: `count` is null where the metric is guarded.
+
+    `allows`: the type that is taken once the metric is allowed by name; null where that mends nothing.
+    """
 
     metric: str
     reason: str
     remedy: str
     count: int | None = None
+    allows: str | None = None
 
 
 class PrivacySettings(msgspec.Struct, frozen=True):
@@ -165,7 +169,8 @@ class Api:
         what = await _read(request, Forget)
         with anyio.CancelScope(shield=True):
             answer = await self._services.forget(what)
-            self._forgotten()
+            if not what.dry_run:
+                self._forgotten()
         return _json(answer)
 
     async def backup(self, request: Request) -> Response:

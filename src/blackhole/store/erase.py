@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from blackhole.errors import UsageError
-from blackhole.records import Forget, Forgotten
+from blackhole.records import Forget, Forgotten, Proof
 from blackhole.store import allocator, files, proof
 from blackhole.store.database import Database
 from blackhole.store.reader import Reader
@@ -76,6 +76,32 @@ def find(database: Database, forget: Forget) -> Target:
         metrics = frozenset(metric for _, metric in rows)
         mixed = Mixed(metrics, frozenset(_others(reader, series, metrics) if forget.where else ()))
     return Target(forget, series, metrics, _conditions(forget, series, mixed, columns))
+
+
+def count(database: Database, target: Target) -> Forgotten:
+    """What `erase` would take out of the file as it is now. Raises QueryError."""
+    with database.reader() as reader:
+        rows = {
+            table: int(
+                reader.rows(
+                    f"SELECT count(*) FROM {quoted(table)} WHERE {condition.sql}", list(condition.params)
+                ).rows[0][0]
+            )
+            for table, condition in target.conditions.items()
+        }
+    size = database.size()
+    copies = [str(path) for path in files.copies(database.path)]
+    return Forgotten(
+        series=len(target.series),
+        rows={table: number for table, number in rows.items() if number},
+        bytes_before=size,
+        bytes_after=size,
+        proof=Proof(),
+        removed=copies if target.forget.all else [],
+        copies=[] if target.forget.all else copies,
+        notes=["what is gathered for an open window or waits for its commit is not counted"],
+        dry_run=True,
+    )
 
 
 def erase(database: Database, target: Target, *, created_ns: int) -> Forgotten:

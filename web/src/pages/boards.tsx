@@ -75,12 +75,20 @@ function One({ name }: { name: string }) {
   }, [name]);
   const remove = async (at: number) => {
     if (board.value === null) return;
+    const { title, panels } = board.value;
+    const named = panels[at]?.title ?? "this chart";
+    const left = `${panels.length - 1} of its ${panels.length} charts stay`;
+    if (!window.confirm(`Remove “${named}” from “${title}”? ${left}. The data stay.`)) return;
     const next = { ...board.value, panels: board.value.panels.filter((_, index) => index !== at) };
     await putBoard(name, next).then(() => {
       board.value = next;
     }, tell);
   };
-  const erase = () => deleteBoard(name).then(() => go("/boards"), tell);
+  const erase = () => {
+    const charts = board.value?.panels.length ?? 0;
+    const words = `Delete the board with its ${charts} ${charts === 1 ? "chart" : "charts"}? The data stay.`;
+    if (window.confirm(words)) void deleteBoard(name).then(() => go("/boards"), tell);
+  };
   if (board.value === null)
     return trouble.value === "" ? <Loading height={300} /> : <Trouble words={trouble.value} />;
   return (

@@ -47,8 +47,14 @@ it("shows a service that answers, one that fails and one that fell silent", () =
 
 it("shows why a metric was refused, and counts nothing that is protected", () => {
   const refused = [
-    { metric: "odd.metric", reason: "not in the catalogue", remedy: "allow it", count: 4 },
-    { metric: "user.active", reason: "waits for noise", remedy: "wait", count: null },
+    {
+      metric: "odd.metric",
+      reason: "not in the catalogue",
+      remedy: "allow it",
+      count: 4,
+      allows: "counter",
+    },
+    { metric: "user.active", reason: "waits for noise", remedy: "wait", count: null, allows: null },
   ];
   status.value = { refused } as unknown as Status;
   render(<RefusedPanel />, place);
@@ -57,6 +63,44 @@ it("shows why a metric was refused, and counts nothing that is protected", () =>
     "odd.metricnot in the catalogueallow it4Allow…",
     "user.activewaits for noisewaitnot counted",
   ]);
+});
+
+it("offers what allowing by name mends, and no button for the rest", () => {
+  const reason = "the catalogue has another type for it";
+  const refused = [
+    { metric: "a.b", reason, remedy: "send the type", count: 1, allows: "gauge" },
+    { metric: "c.d", reason, remedy: "send the type", count: 1, allows: null },
+    { metric: "e.f", reason: "not in the catalogue", remedy: "allow", count: 1, allows: null },
+  ];
+  status.value = { refused } as unknown as Status;
+  render(<RefusedPanel />, place);
+  const buttons = [...place.querySelectorAll("button")].map((button) => button.textContent);
+  expect(buttons).toEqual(["Take the gauge…"]);
+});
+
+it("says that nothing was changed where the answer says so", async () => {
+  const metric = "a.b";
+  const reason = "the catalogue has another type for it";
+  const refused = [{ metric, reason, remedy: "send the type", count: 1, allows: "gauge" }];
+  status.value = { refused } as unknown as Status;
+  HTMLDialogElement.prototype.showModal = function show() {
+    this.open = true;
+  };
+  const asked = vi.fn(async (_: unknown, __?: RequestInit) =>
+    Response.json({ allowed: [], already: [metric], file: "catalogue.yaml" }),
+  );
+  vi.stubGlobal("fetch", asked);
+  render(<RefusedPanel />, place);
+  place.querySelector<HTMLButtonElement>("td button")?.click();
+  await vi.waitFor(() => expect(place.querySelector("form")).not.toBeNull());
+  place.querySelector("form")?.dispatchEvent(new Event("submit", { cancelable: true }));
+  await vi.waitFor(() => expect(place.textContent).toContain("Nothing was changed"));
+  expect(place.textContent).not.toContain("from here on.");
+  expect(JSON.parse(String(asked.mock.calls[0]?.[1]?.body))).toEqual({
+    names: [metric],
+    type: "gauge",
+  });
+  vi.unstubAllGlobals();
 });
 
 const privacy: Status["privacy"] = {
