@@ -28,6 +28,7 @@ COMMANDS = {
     "forget": ("blackhole.cli.forget", "Erase what is stored, and prove that it is gone."),
     "config": ("blackhole.cli.config", "Show and check the configuration."),
     "doctor": ("blackhole.cli.doctor", "Say what is wrong here and how to mend it."),
+    "env": ("blackhole.cli.env", "Print the lines that point programs of any language here."),
     "conformance": ("blackhole.cli.conformance", "Try any OTLP receiver against the specification."),
     "version": ("blackhole.cli.version", "Print the version."),
 }

@@ -72,12 +72,28 @@ def find_keeper(place: Place, config: Config) -> Service | None:
 
 def run_file_url(directory: Path) -> str | None:
     """Where the service of this data directory said it listens, or None."""
+    return _run_file(directory).get("api")
+
+
+def endpoints(place: Place, config: Config) -> Mapping[str, str]:
+    """Where the service of this place listens for OTLP; nothing where none runs.
+
+    Raises UnavailableError when a service was named and does not answer.
+    """
+    if place.url:
+        service = find_service(place, config)
+        told: Mapping[str, str] = {} if service is None else json.loads(service.status())["endpoints"]
+        return told
+    ready = _run_file(place.data_dir)
+    return ready if "api" in ready and is_alive(ready["api"], config.api.tls_cert) else {}
+
+
+def _run_file(directory: Path) -> dict[str, str]:
     try:
         ready = json.loads((directory / RUN_FILE).read_text(encoding="utf-8"))
-        url = ready["api"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return url if isinstance(url, str) else None
+        return {key: value for key, value in ready.items() if isinstance(value, str)}
+    except (OSError, ValueError, AttributeError):
+        return {}
 
 
 def _default_url(place: Place) -> str | None:

@@ -132,10 +132,12 @@ it("shows no budget where differential privacy is off", () => {
 });
 
 it("tells a newcomer the address that this service really listens on", () => {
-  status.value = { endpoints: { otlp_grpc: "127.0.0.1:54321" } } as unknown as Status;
+  status.value = {
+    endpoints: { otlp_grpc: "127.0.0.1:54320", otlp_http: "127.0.0.1:54321" },
+  } as unknown as Status;
   render(<Empty />, place);
   expect(place.querySelector("pre")?.textContent).toContain(
-    "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:54321\n",
+    "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:54321\nexport OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n",
   );
 });
 

@@ -1,0 +1,182 @@
+"""Turns where the service listens into the lines that point programs of any language there (`blackhole env`)."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import click
+
+from blackhole.cli.options import Place, reading
+from blackhole.config import Config
+
+_PORTS = {"otlp_grpc": 4317, "otlp_http": 4318}
+_ANY = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104  (what is listened on, not where to)
+LANGUAGES = ("python", "node", "java", "go", "rust", "collector", "browser")
+
+_NO_PROXY = """\
+export no_proxy="127.0.0.1,localhost,::1${no_proxy:+,$no_proxy}"
+export NO_PROXY="$no_proxy\""""
+
+_BROWSER = """\
+// npm install @opentelemetry/sdk-metrics @opentelemetry/exporter-metrics-otlp-http
+// A page needs leave to send: analytics.otlp.allowed_origins: ["https://your-page.example"]
+import {{ MeterProvider, PeriodicExportingMetricReader }} from "@opentelemetry/sdk-metrics";
+import {{ OTLPMetricExporter }} from "@opentelemetry/exporter-metrics-otlp-http";
+const exporter = new OTLPMetricExporter({{ url: "{url}/v1/metrics"{headers} }});
+const provider = new MeterProvider({{ readers: [new PeriodicExportingMetricReader({{ exporter }})] }});"""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to send, and what has to come along; files are named, never read."""
+
+    grpc: bool
+    address: str
+    http_address: str
+    token_file: str = ""
+    certificate: str = ""
+
+    @property
+    def url(self) -> str:
+        return f"{self._scheme}://{self.address}"
+
+    @property
+    def http_url(self) -> str:
+        return f"{self._scheme}://{self.http_address}"
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.certificate else "http"
+
+    @property
+    def is_local(self) -> bool:
+        return urlsplit(self.url).hostname in {"127.0.0.1", "localhost", "::1"}
+
+
+@click.command("env")
+@click.argument("language", required=False, type=click.Choice(LANGUAGES))
+@click.option("--grpc", is_flag=True, help="OTLP over gRPC (port 4317), where HTTP (port 4318) is usual.")
+@reading
+def command(place: Place, language: str | None, grpc: bool) -> None:
+    """Print the lines that point programs here: `eval "$(blackhole env)"`.
+
+    With a LANGUAGE only its own, as they are: YAML for a Collector, JavaScript for a browser.
+    """
+    target = _target(place, place.config(), grpc=grpc)
+    snippets = lines(target)
+    if place.as_json:
+        click.echo(json.dumps(snippets if language is None else {language: snippets[language]}))
+    elif language is not None:
+        click.echo(snippets[language])
+    else:
+        click.echo(script(target, snippets))
+
+
+def lines(target: Target) -> Mapping[str, str]:
+    """By language what points a program of it here."""
+    shell = "\n".join(_exports(target))
+    return {
+        "python": f"{shell}\n"
+        "# pip install opentelemetry-distro opentelemetry-exporter-otlp\n"
+        "# opentelemetry-instrument python your_program.py",
+        "node": f"{shell}\n"
+        "# npm install @opentelemetry/api @opentelemetry/auto-instrumentations-node\n"
+        "# node --require @opentelemetry/auto-instrumentations-node/register your_program.js",
+        "java": f"{shell}\n# java -javaagent:opentelemetry-javaagent.jar -jar your_program.jar",
+        "go": f"{shell}\n# in the program: {_go(grpc=target.grpc)}",
+        "rust": f"{shell}\n# in the program: {_rust(grpc=target.grpc)}",
+        "collector": _collector(target),
+        "browser": _browser(target),
+    }
+
+
+def script(target: Target, snippets: Mapping[str, str]) -> str:
+    """All of it as one shell script: the variables that every SDK reads, and the rest as comments."""
+    shell = _exports(target)
+    named = "# Give each program its own name: export OTEL_SERVICE_NAME=your-service"
+    parts = ["# Every OpenTelemetry SDK reads these:", *shell, named]
+    for language, snippet in snippets.items():
+        own = [line for line in snippet.splitlines() if line not in shell]
+        plain = (line.removeprefix("# ") if language in LANGUAGES[:5] else line for line in own)
+        parts += ["", f"# {language}:", *(f"#   {line}" for line in plain)]
+    return "\n".join(parts)
+
+
+def _exports(target: Target) -> list[str]:
+    values = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": target.url,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc" if target.grpc else "http/protobuf",
+        # Otherwise some SDKs export nothing but spans, and others every minute only.
+        "OTEL_METRICS_EXPORTER": "otlp",
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_LOGS_EXPORTER": "otlp",
+        "OTEL_METRIC_EXPORT_INTERVAL": "10000",
+    }
+    if target.certificate:
+        values["OTEL_EXPORTER_OTLP_CERTIFICATE"] = target.certificate
+    elif target.grpc:
+        values["OTEL_EXPORTER_OTLP_INSECURE"] = "true"
+    told = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+    if target.token_file:
+        secret = f"$(head -n 1 {shlex.quote(target.token_file)})"
+        told.append(f'export OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20{secret}"')
+    return [*told, *(_NO_PROXY.splitlines() if target.is_local else ())]
+
+
+def _go(*, grpc: bool) -> str:
+    kind = "grpc" if grpc else "http"
+    package = f"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetric{kind}"
+    return f"otlpmetric{kind}.New(ctx)   // {package}"
+
+
+def _rust(*, grpc: bool) -> str:
+    kind, feature = ("with_tonic", "grpc-tonic") if grpc else ("with_http", "http-proto")
+    return f'MetricExporter::builder().{kind}().build()   // opentelemetry-otlp, features = ["{feature}"]'
+
+
+def _collector(target: Target) -> str:
+    kind = "otlp" if target.grpc else "otlphttp"
+    endpoint = target.address if target.grpc else target.url
+    parts = [
+        "exporters:",
+        f"  {kind}/blackhole:",
+        f"    endpoint: {json.dumps(endpoint)}",
+        *(["    tls:", f"      ca_file: {json.dumps(target.certificate)}"] if target.certificate else ()),
+        *(["    tls:", "      insecure: true"] if target.grpc and not target.certificate else ()),
+    ]
+    if target.token_file:
+        parts += [
+            "    auth:",
+            "      authenticator: bearertokenauth/blackhole",
+            "extensions:",
+            "  bearertokenauth/blackhole:",
+            f"    filename: {json.dumps(target.token_file)}",
+        ]
+    return "\n".join([*parts, f"# and in each pipeline of yours: exporters: [{kind}/blackhole]"])
+
+
+def _browser(target: Target) -> str:
+    headers = ', headers: { authorization: "Bearer TOKEN" }' if target.token_file else ""
+    said = ["// Browsers speak no gRPC: this is OTLP over HTTP."] if target.grpc else []
+    return "\n".join([*said, _BROWSER.format(url=target.http_url, headers=headers)])
+
+
+def _target(place: Place, config: Config, *, grpc: bool) -> Target:
+    from blackhole.cli.source import endpoints  # noqa: PLC0415
+
+    told = endpoints(place, config)
+    found = {key: _reachable(told.get(key) or f"127.0.0.1:{port}") for key, port in _PORTS.items()}
+    return Target(
+        grpc,
+        found["otlp_grpc" if grpc else "otlp_http"],
+        found["otlp_http"],
+        config.otlp.token_file,
+        config.otlp.tls_cert,
+    )
+
+
+def _reachable(address: str) -> str:
+    host, colon, port = address.rpartition(":")
+    return f"{_ANY.get(host, host)}{colon}{port}"
