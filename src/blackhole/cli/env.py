@@ -1,4 +1,4 @@
-"""Turns where the service listens into the lines that point programs of any language there (`blackhole env`)."""
+"""Turns where the service listens into lines that point programs of any language there (`blackhole env`)."""
 
 import json
 import shlex
