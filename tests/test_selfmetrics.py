@@ -18,8 +18,8 @@ from blackhole.decode import Decoder
 from blackhole.guard.engine import Guard
 from blackhole.pipeline import Pipeline, Statistics
 from blackhole.query.sandbox import run
-from blackhole.records import Encoding, Payload, Signal
-from blackhole.selfmetrics import SERVICE, Reporter
+from blackhole.records import OWN_SERVICE, Encoding, Payload, Signal
+from blackhole.selfmetrics import Reporter
 from blackhole.store.append import Writer
 from blackhole.store.database import Database
 
@@ -132,7 +132,7 @@ def test_counts_are_stored_and_add_up(bench: Bench) -> None:
         bench.report()
     assert bench.values("blackhole.accepted", "signal") == {"metrics": 6.0, "traces": 0.0, "logs": 0.0}
     assert bench.values("blackhole.requests.total", "signal")["metrics"] == 3.0
-    assert bench.values("blackhole.accepted", "service.name") == {SERVICE: 0.0}
+    assert bench.values("blackhole.accepted", "service.name") == {OWN_SERVICE: 0.0}
 
 
 def test_what_the_service_says_of_itself_is_in_no_count(bench: Bench) -> None:
@@ -151,7 +151,7 @@ def test_levels_and_durations_are_stored(bench: Bench) -> None:
     levels = run(
         bench.database,
         "SELECT metric_name, value FROM metrics WHERE metric_type = 'gauge' "
-        f"AND attributes LIKE '%{SERVICE}%' ORDER BY ALL",
+        f"AND attributes LIKE '%{OWN_SERVICE}%' ORDER BY ALL",
     ).rows
     assert levels == [
         ["blackhole.cpu.usage", 2.5],
@@ -262,4 +262,4 @@ def test_reports_come_again_and_again(bench: Bench) -> None:
 
     asyncio.run(scenario())
     bench.settle()
-    assert bench.values("blackhole.queue.rows", "service.name") == {SERVICE: 3.0}
+    assert bench.values("blackhole.queue.rows", "service.name") == {OWN_SERVICE: 3.0}

@@ -21,6 +21,9 @@ SPARSE_HISTOGRAMS = frozenset(
     )
 )
 
+# The name under which this service stores its own metrics.
+OWN_SERVICE = "blackhole-analytics"
+
 
 class Signal(StrEnum):
     METRICS = "metrics"

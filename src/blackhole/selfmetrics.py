@@ -11,9 +11,8 @@ import msgspec
 
 from blackhole.errors import IntakeError
 from blackhole.pipeline import Pipeline
-from blackhole.records import Encoding, Payload, Signal
+from blackhole.records import OWN_SERVICE, Encoding, Payload, Signal
 
-SERVICE = "blackhole-analytics"
 _CUMULATIVE = 2
 
 _log = logging.getLogger(__name__)
@@ -84,7 +83,7 @@ def encode(statistics: Mapping[str, Any], condition: Condition, *, started_ns: i
         _histogram("blackhole.request.duration", statistics["request_durations"], times),
         _histogram("blackhole.commit.duration", statistics["commit_durations"], times),
     ]
-    resource = {"attributes": _attributes({"service.name": SERVICE})}
+    resource = {"attributes": _attributes({"service.name": OWN_SERVICE})}
     scope = {"scope": {"name": "blackhole"}, "metrics": metrics}
     return _encode({"resourceMetrics": [{"resource": resource, "scopeMetrics": [scope]}]})
 

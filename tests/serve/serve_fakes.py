@@ -33,6 +33,7 @@ from blackhole.query.reports import (
     ServicesReport,
     ServiceWork,
     Sources,
+    Verdict,
 )
 from blackhole.query.scrape import Scrape
 from blackhole.records import BackupAnswer, BackupFile, Forget, Forgotten, Proof, StoredInsight
@@ -109,6 +110,10 @@ class FakeRunner:
         self._note("health")
         self.computed += 1
         return HealthReport([ServiceHealth("identity", True, 2.0, 0.0, 8.0, 1.0, 5e7, MOMENT)])
+
+    @property
+    def verdict(self) -> Verdict:
+        return Verdict("steady", "Steady: identity reports, and nothing is beyond its limits.")
 
     def services(self, start: str | None = None, end: str | None = None) -> ServicesReport:
         self._note((start, end))

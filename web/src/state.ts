@@ -15,6 +15,7 @@ import type {
   SeriesPoint,
   ServiceHealth,
   Status,
+  Verdict,
 } from "./wire";
 
 const STATUS_PAUSE = 5000;
@@ -47,6 +48,8 @@ export const lockedOut = signal(false);
 export const missed = signal(0);
 export const version = signal("");
 export const services = signal<ServiceHealth[] | null>(null);
+/** As the service says; null before it has. */
+export const verdict = signal<Verdict | null>(null);
 export const sparks = new Map<string, Track>();
 /** Replaced when a metric is new; what it holds moves. */
 export const network = signal<LiveBoard>(new Map());
@@ -100,6 +103,7 @@ export function take(message: Message): void {
       break;
     case "service_health":
       takeHealth(message.data.services, time);
+      verdict.value = message.data.verdict ?? null;
       break;
     case "p2p_metrics":
       takeSeries(network, message.data.series);

@@ -75,6 +75,30 @@ export interface ServicesReport {
   notes: string[];
 }
 
+/** One thing that is not as it must be. */
+export interface Reason {
+  kind: string;
+  service: string;
+  words: string;
+  detail: string;
+  since: string | null;
+  down: boolean;
+  metric?: string;
+}
+
+/** How everything together is. */
+export interface Verdict {
+  state: "steady" | "degraded" | "down" | "unknown";
+  sentence: string;
+  since: string | null;
+  reasons: Reason[];
+}
+
+export interface HealthReport {
+  services: ServiceHealth[];
+  verdict?: Verdict;
+}
+
 export interface SeriesPoint {
   metric: string;
   unit: string;
@@ -122,7 +146,7 @@ interface Envelope<Type extends string, Data> {
 
 export type Message =
   | Envelope<"hello", Hello>
-  | Envelope<"service_health", { services: ServiceHealth[] }>
+  | Envelope<"service_health", HealthReport>
   | Envelope<"p2p_metrics", { series: SeriesPoint[] }>
   | Envelope<"performance", { series: SeriesPoint[] }>
   | Envelope<"governor", Governor>

@@ -11,6 +11,7 @@ from blackhole.cli.options import Place, reading
 from blackhole.cli.render import clock, number, size, table
 
 MOST_REFUSALS = 20
+MOST_REASONS = 10
 _ENDPOINTS = {"otlp_grpc": "OTLP over gRPC", "otlp_http": "OTLP over HTTP", "api": "page and API"}
 _SIGNALS = {"metrics": "data points", "traces": "spans", "logs": "log records"}
 
@@ -29,7 +30,7 @@ def command(place: Place, utc: bool) -> None:
         return
     status = json.loads(body)
     words = running(status, utc=utc) if status.get("running", True) else stopped(status)
-    click.echo("\n".join(f"{name + ':':<16}{text}" for name, text in words))
+    click.echo("\n".join(f"{name + ':' * bool(name):<16}{text}" for name, text in words))
     refused = status.get("statistics", status).get("refused", [])
     if refused:
         click.echo("\n" + refusals(refused))
@@ -38,6 +39,7 @@ def command(place: Place, utc: bool) -> None:
 def running(status: Mapping[str, Any], *, utc: bool) -> Iterator[tuple[str, str]]:
     """What a running service says, as name and words."""
     counts = status.get("statistics", status)
+    yield from _verdict(status.get("verdict"), utc=utc)
     began = datetime.fromtimestamp(status["started_at"], UTC).isoformat()
     yield (
         "running",
@@ -60,6 +62,16 @@ def running(status: Mapping[str, Any], *, utc: bool) -> Iterator[tuple[str, str]
     yield from _set_aside(status)
     for note in status.get("notes", ()):
         yield "note", str(note)
+
+
+def _verdict(verdict: Mapping[str, Any] | None, *, utc: bool) -> Iterator[tuple[str, str]]:
+    """How all services together are, and each thing that is wrong."""
+    if verdict is None:
+        return
+    yield "verdict", verdict["sentence"]
+    for reason in verdict["reasons"][:MOST_REASONS]:
+        since = f" (since {clock(reason['since'], utc=utc)})" if reason["since"] else ""
+        yield "", f"{reason['words']}{since}: {reason['detail']}"
 
 
 def stopped(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -37,6 +37,21 @@ def silent_services(observation: Observation) -> Sequence[Insight]:
     ]
 
 
+def beyond_limits(observation: Observation) -> Sequence[Insight]:
+    """What must not be, whatever was usual: silence and failing requests have findings of their own."""
+    return [
+        Insight(
+            "beyond_limit",
+            reason.words,
+            reason.detail,
+            "critical" if reason.down else "warning",
+            (reason.metric,) if reason.metric else (),
+        )
+        for reason in observation.health.verdict.reasons
+        if reason.kind == "limit"
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class _Sample:
     time: float

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from blackhole.errors import QueryError
 from blackhole.insights.budget import budget_nearly_spent
 from blackhole.insights.observation import Detector, Observation, Questions
-from blackhole.insights.services import ErrorRate, silent_services
+from blackhole.insights.services import ErrorRate, beyond_limits, silent_services
 from blackhole.query.accounts import BudgetAnswer
 from blackhole.records import Insight, StoredInsight
 from blackhole.store.findings import Findings
@@ -30,7 +30,9 @@ class Watch:
         self._questions = questions
         self._findings = findings
         self._detectors = (
-            (silent_services, ErrorRate(), budget_nearly_spent) if detectors is None else detectors
+            (silent_services, beyond_limits, ErrorRate(), budget_nearly_spent)
+            if detectors is None
+            else detectors
         )
         self._now = now
         self._new: deque[StoredInsight] = deque(maxlen=_REMEMBERED)

@@ -9,11 +9,13 @@ import msgspec
 
 from blackhole.query.conventions import in_bytes, milliseconds, percent
 from blackhole.query.facts import Facts, Part, Used, facts, filters_of_all, metrics_of
+from blackhole.query.limits import LastAbove, Limits
 from blackhole.query.quantiles import Percentile, quantile
 from blackhole.query.rates import Present, alive
 from blackhole.query.recent import State
 from blackhole.query.reports import HealthReport, ServiceHealth, Sources
 from blackhole.query.times import SECOND
+from blackhole.query.verdict import verdict
 from blackhole.records import format_time
 
 Value = TypeVar("Value", float, Percentile)
@@ -29,7 +31,8 @@ _REMEMBERED_NS = 86400 * SECOND
 class Health:
     """Remembers services for a day, so that one that fell silent is shown as down."""
 
-    def __init__(self) -> None:
+    def __init__(self, last_above: LastAbove) -> None:
+        self._limits = Limits(last_above)
         self._seen: dict[str, tuple[int, int]] = {}
 
     def remember(self, service: str, last_ns: int) -> None:
@@ -47,9 +50,9 @@ class Health:
             for name, (last, period) in self._seen.items()
             if now_ns - last < _REMEMBERED_NS
         }
-        return HealthReport(
-            [self._health(name, services.get(name, {}), present) for name in sorted(self._seen)]
-        )
+        found = [self._health(name, services.get(name, {}), present) for name in sorted(self._seen)]
+        up = {service.service for service in found if service.up}
+        return HealthReport(found, verdict(found, self._limits.look(present.states[1], up, now_ns)))
 
     def _health(self, name: str, service: Service, present: Present) -> ServiceHealth:
         last, period = self._seen[name]

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 from blackhole.catalogue.definition import Definition
 from blackhole.query.reports import MetricInfo
+from blackhole.query.streams import TIMEOUT_S
+from blackhole.query.templates import template
 from blackhole.query.times import SECOND
 from blackhole.records import PrivacyLevel, format_time
 from blackhole.store.reader import Reader
@@ -63,6 +65,14 @@ def last_heard(reader: Reader, now_ns: int) -> Iterator[tuple[str, int]]:
     for service, last_ns in reader.rows(_SERVICES, {"since": now_ns - _DAY_NS}).rows:
         if service:
             yield service, last_ns
+
+
+def last_above(reader: Reader, things: list[list[int]], now_ns: int) -> list[int | None]:
+    """Of each thing, by numbers of its series, when one of these was last above zero within a day."""
+    ids = ", ".join(str(number) for number in sorted({number for series in things for number in series}))
+    sql = template("last_above").format(ids=ids)
+    found: dict[int, int] = dict(reader.rows(sql, {"since": now_ns - _DAY_NS}, timeout=TIMEOUT_S).rows)
+    return [max((found[n] for n in series if n in found), default=None) for series in things]
 
 
 def inventory(

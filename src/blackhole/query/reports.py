@@ -40,8 +40,36 @@ class ServiceHealth(msgspec.Struct, frozen=True, omit_defaults=True):
     p95_over: bool | msgspec.UnsetType = msgspec.UNSET
 
 
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that is not as it must be, since when, and the metric that tells it.
+
+    `kind`: `silent`, `limit` or `errors`. `down`: nothing of it works any more.
+    """
+
+    kind: str
+    service: str
+    words: str
+    detail: str
+    since: str | None
+    down: bool
+    metric: str = ""
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """How everything together is: `steady`, `degraded`, `down`, or `unknown` while nothing can be known.
+
+    `sentence` is for people; `since` the time at which the first of the reasons began.
+    """
+
+    state: str = "unknown"
+    sentence: str = "Nothing has been heard of any service yet."
+    since: str | None = None
+    reasons: list[Reason] = []
+
+
 class HealthReport(msgspec.Struct, frozen=True):
     services: list[ServiceHealth]
+    verdict: Verdict = Verdict()
 
 
 class Method(msgspec.Struct, frozen=True):

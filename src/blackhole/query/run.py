@@ -11,7 +11,7 @@ import msgspec
 
 from blackhole.catalogue.definition import Definition
 from blackhole.config import Config
-from blackhole.errors import UnknownMetricError
+from blackhole.errors import QueryError, UnknownMetricError
 from blackhole.guard.explain import Explanation, explain_name
 from blackhole.guard.units import factor
 from blackhole.query import folding, methods, newest, percentiles, released, sandbox, select, summed
@@ -20,7 +20,7 @@ from blackhole.query.chosen import Chosen, choose
 from blackhole.query.closed import Closed
 from blackhole.query.folding import Moment
 from blackhole.query.health import Health
-from blackhole.query.inventory import inventory, last_heard
+from blackhole.query.inventory import inventory, last_above, last_heard
 from blackhole.query.language import (
     HISTOGRAMS,
     QUANTILES,
@@ -41,7 +41,7 @@ from blackhole.query.promql.engine import Engine
 from blackhole.query.promql.matching import Regexes
 from blackhole.query.rates import Present
 from blackhole.query.recent import Recent
-from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport, ServicesReport
+from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport, ServicesReport, Verdict
 from blackhole.query.scrape import Scrape, Scraper
 from blackhole.query.times import SECOND
 from blackhole.records import MetricType, PrivacyLevel
@@ -98,6 +98,7 @@ class Runner:
         )
         self._scraper = Scraper(database, self._now_ns, self._description)
         self._health: Health | None = None
+        self._verdict = Verdict()
         self._health_lock = threading.Lock()
         self._asked = Asked(database)
         self._categories: dict[str, str | None] = {}
@@ -113,7 +114,7 @@ class Runner:
         self._recent.forget()
         self._scraper.forget()
         with self._health_lock:
-            self._health = None
+            self._health, self._verdict = None, Verdict()
 
     def query(self, query: Query) -> Answer:
         """Values of one metric over time. Raises QueryError, UnknownMetricError."""
@@ -192,12 +193,19 @@ class Runner:
         """The services of the last day. Raises QueryError."""
         with self._health_lock:
             if self._health is None:
-                health = Health()
+                health = Health(self._last_above)
                 with self._database.reader() as reader:
                     for service, last_ns in last_heard(reader, self._now_ns()):
                         health.remember(service, last_ns)
                 self._health = health
-            return self._health.report(Present(self._recent.states(), self._now_ns()))
+            report = self._health.report(Present(self._recent.states(), self._now_ns()))
+            self._verdict = report.verdict
+            return report
+
+    @property
+    def verdict(self) -> Verdict:
+        """As of the newest look at the health: nothing is read for it."""
+        return self._verdict
 
     def services(self, start: str | float | None = None, end: str | float | None = None) -> ServicesReport:
         """What the services did from `start` to `end`, by default in the last hour. Raises QueryError."""
@@ -284,6 +292,14 @@ class Runner:
             definition = self._catalogue.match(metric)
             known[metric] = None if definition is None else definition.category
         return known[metric]
+
+    def _last_above(self, things: list[list[int]]) -> list[int | None]:
+        """What cannot be read now is not known, and nothing is said of it."""
+        try:
+            with self._database.reader() as reader:
+                return last_above(reader, things, self._now_ns())
+        except QueryError:
+            return [None] * len(things)
 
     def _now_ns(self) -> int:
         return round(self._now() * SECOND)

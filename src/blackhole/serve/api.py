@@ -13,7 +13,7 @@ from starlette.responses import Response
 from blackhole.catalogue.allow import Permission
 from blackhole.errors import QueryError, TooLargeError, UnauthenticatedError, UnsupportedError
 from blackhole.query.language import parse
-from blackhole.query.reports import MetricInfo
+from blackhole.query.reports import MetricInfo, Verdict
 from blackhole.records import Forget
 from blackhole.serve import exposition
 from blackhole.serve.access import COOKIE, SESSION_SECONDS, Tokens
@@ -77,6 +77,7 @@ class StatusAnswer(Status, frozen=True, kw_only=True):
     """`accepted` counts points, spans and log records; `requests` export requests; both by signal."""
 
     ready: bool
+    verdict: Verdict
     accepted: dict[str, int]
     requests: dict[str, int]
     commits: int
@@ -186,6 +187,7 @@ class Api:
         answer = StatusAnswer(
             **msgspec.structs.asdict(status),
             ready=self._services.ready(),
+            verdict=self._services.runner.verdict,
             accepted=dict(statistics["accepted"]),
             requests=dict(statistics["requests"]),
             commits=statistics["commits"],

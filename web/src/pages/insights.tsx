@@ -19,7 +19,7 @@ export function Insights() {
         id="insights"
         title="Insights"
         findings={insights.value}
-        nothing="Nothing was found yet. The service looks for silent services, rising error rates and a budget that is nearly spent, and says so here."
+        nothing="Nothing was found yet. The service looks for silent services, what is beyond a limit, rising error rates and a budget that is nearly spent, and says so here."
       />
     </>
   );

@@ -6,6 +6,7 @@ import { FindingsList } from "../parts/findings-list";
 import { Health } from "../parts/health";
 import { LiveCard } from "../parts/metric";
 import { Section } from "../parts/state";
+import { VerdictLine } from "../parts/verdict";
 import { rangeWords } from "../range";
 import { address } from "../route";
 import { alerts, insights, isOpen, network, now, performance, services } from "../state";
@@ -20,6 +21,7 @@ export function Overview() {
   return (
     <>
       <h1 class="hidden">Overview</h1>
+      <VerdictLine />
       <OpenFindings />
       <Health />
       <Changes />

@@ -55,8 +55,12 @@ export function SlowestMethods({ work }: { work: Work }) {
   );
 }
 
+/** The share of failures from which a method is not steady, whatever was usual. */
+const FAILING = 0.5;
+
 function MethodRow({ call, change }: { call: Call; change: Change | undefined }) {
   const by = keysOf([call]).join(",");
+  const fails = (call.requests ?? 0) > 0 && (call.errors ?? 0) >= FAILING * (call.requests ?? 0);
   return (
     <tr>
       <th scope="row">
@@ -66,8 +70,8 @@ function MethodRow({ call, change }: { call: Call; change: Change | undefined })
       <td class="right">{boundText(call.p95_ms, "ms", call.p95_over)}</td>
       <td class="right">{call.requests === null ? "–" : number(call.requests)}</td>
       <td class="right">{call.errors === null ? "–" : number(call.errors)}</td>
-      <td class={change !== undefined && change.after > change.before ? "bad" : ""}>
-        {changeWords(change)}
+      <td class={fails || (change !== undefined && change.after > change.before) ? "bad" : ""}>
+        {fails ? "Half of them fail, or more" : changeWords(change)}
       </td>
     </tr>
   );

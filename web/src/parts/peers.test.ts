@@ -5,7 +5,7 @@ import { boundText } from "../words";
 import { wholeOf } from "./compare";
 import { connectedOf } from "./connected";
 import { emptyWords } from "./metric";
-import { peersOf, verdict, withConnected } from "./peers";
+import { peersOf, recentOf, verdict, withConnected } from "./peers";
 import { fileName } from "./save";
 import { linesOfSql } from "./sql-result";
 import { graphOf, layOut } from "./topology";
@@ -61,6 +61,52 @@ it("says which kind of peer got slow, and since when, of each side as a whole", 
   expect(relay.ping?.change?.since).toBe(25 * 60);
   expect(verdict(relay, all).words).toMatch(/^Slower to reach since .*120 ms → 450 ms/);
   expect(verdict(all[0] as (typeof all)[number], all)).toEqual({ words: "Steady", bad: false });
+});
+
+it("calls no kind steady of which half fails, or nothing comes any more, whatever was usual", () => {
+  const end = 40 * 60;
+  const counts = (good: (at: number) => number, bad: (at: number) => number) =>
+    answer("p2p.ping.latency", [
+      [{ peer_type: "relay", success: "true" }, good],
+      [{ peer_type: "relay", success: "false" }, bad],
+    ]);
+  const relay = { type: "relay", discovery: null, ping: null, failed: null };
+  const words = (pings: Answer) => {
+    const one = { ...relay, ...recentOf("relay", null, pings, end) };
+    return verdict(one, [one]);
+  };
+  expect(
+    words(
+      counts(
+        () => 5,
+        () => 1,
+      ),
+    ).words,
+  ).toBe("Steady");
+  expect(
+    words(
+      counts(
+        () => 5,
+        () => 5,
+      ),
+    ),
+  ).toEqual({ words: "50 % of the pings fail", bad: true });
+  expect(
+    words(
+      counts(
+        (at) => (at < 28 ? 5 : 0),
+        () => 0,
+      ),
+    ),
+  ).toMatchObject({ bad: true });
+  expect(
+    words(
+      counts(
+        (at) => (at < 28 ? 5 : 0),
+        () => 0,
+      ),
+    ).words,
+  ).toMatch(/^Nothing measured since/);
 });
 
 it("has one number of connected peers for table, picture and chart", () => {

@@ -19,6 +19,9 @@ const DISCOVERY = "p2p.discovery.latency";
 const PING = "p2p.ping.latency";
 /** So many times slower than all the others is worth a word. */
 const SLOW = 3;
+/** The share of failures from which a kind is not steady, whatever was usual. */
+const FAILING = 0.5;
+const RECENT = 600;
 
 interface Speed {
   /** Over the whole range, or since it changed. */
@@ -32,6 +35,10 @@ export interface Peers {
   discovery: Speed | null;
   ping: Speed | null;
   failed: number | null;
+  /** Of the last ten minutes. */
+  failing?: { searches: number | null; pings: number | null };
+  /** Since when nothing was measured any more, though it was before. */
+  silentSince?: number | null;
 }
 
 /** At least an hour, since a change shows only beside what was before. */
@@ -41,22 +48,25 @@ async function askPeers(shown: Range, signal: AbortSignal): Promise<Peers[]> {
   const by = ["peer_type"];
   const speed = (metric: string) =>
     measure({ metric, by, filters: { success: "true" } }, range, signal);
-  const [discovery, ping, searches] = await Promise.all([
-    speed(DISCOVERY),
-    speed(PING),
+  const counts = (metric: string) =>
     quietly(
       query(
-        toQuestion(
-          { metric: DISCOVERY, by: ["peer_type", "success"], aggregation: "count" },
-          range,
-        ),
+        toQuestion({ metric, by: ["peer_type", "success"], aggregation: "count" }, range),
         signal,
       ),
-    ),
+    );
+  const [discovery, ping, searches, pings] = await Promise.all([
+    speed(DISCOVERY),
+    speed(PING),
+    counts(DISCOVERY),
+    counts(PING),
   ]);
   if (discovery === null && ping === null)
     throw new Error("the service did not say how the peers are: it is asked again in a moment");
-  return peersOf(discovery, ping, searches);
+  return peersOf(discovery, ping, searches).map((one) => ({
+    ...one,
+    ...recentOf(one.type, searches, pings, range.end),
+  }));
 }
 
 /** How fast each kind was, and since when. */
@@ -105,11 +115,39 @@ function speedOf({ answer, changes }: Measured, type: string): Speed {
   };
 }
 
-function failedOf(answer: Answer, type: string): number | null {
+/** What the last ten minutes say of a kind, whatever was before. */
+export function recentOf(
+  type: string,
+  searches: Answer | null,
+  pings: Answer | null,
+  end: number,
+): Pick<Peers, "failing" | "silentSince"> {
+  const share = (answer: Answer | null) => answer && failedOf(answer, type, end - RECENT);
+  const last = Math.max(
+    ...[searches, pings].map((answer) => (answer === null ? -Infinity : lastOf(answer, type))),
+  );
+  return {
+    failing: { searches: share(searches), pings: share(pings) },
+    silentSince: Number.isFinite(last) && last < end - RECENT ? last : null,
+  };
+}
+
+/** When something of a kind was measured last. */
+function lastOf(answer: Answer, type: string): number {
+  const times = answer.series
+    .filter(({ attributes }) => typeOf(attributes) === type)
+    .flatMap(({ points }) => points.filter(({ value }) => (value ?? 0) > 0))
+    .map(({ timestamp }) => Date.parse(timestamp) / 1000);
+  return Math.max(...times);
+}
+
+function failedOf(answer: Answer, type: string, since = -Infinity): number | null {
   let [all, failed] = [0, 0];
   for (const { attributes, points } of answer.series) {
     if (typeOf(attributes) !== type) continue;
-    const count = points.reduce((sum, { value }) => sum + (value ?? 0), 0);
+    const count = points
+      .filter(({ timestamp }) => Date.parse(timestamp) / 1000 >= since)
+      .reduce((sum, { value }) => sum + (value ?? 0), 0);
     all += count;
     if (String(attributes["success"]) === "false") failed += count;
   }
@@ -127,6 +165,14 @@ export function withConnected(peers: readonly Peers[], connected: readonly Conne
 
 /** What to say about one kind of peer beside the others. */
 export function verdict(peers: Peers, all: readonly Peers[]): { words: string; bad: boolean } {
+  if (peers.silentSince != null)
+    return { words: `Nothing measured since ${moment(peers.silentSince)}`, bad: true };
+  for (const [what, share] of [
+    ["pings", peers.failing?.pings],
+    ["searches", peers.failing?.searches],
+  ] as const)
+    if (share != null && share >= FAILING)
+      return { words: `${Math.round(share * 100)} % of the ${what} fail`, bad: true };
   for (const [kind, speed] of [
     ["ping", peers.ping],
     ["discovery", peers.discovery],

@@ -1,0 +1,76 @@
+"""Turns the health of the services and what is beyond a limit into one sentence: how everything is."""
+
+from collections.abc import Iterator, Sequence
+
+from blackhole.query.limits import Breach
+from blackhole.query.reports import Reason, ServiceHealth, Verdict
+from blackhole.records import OWN_SERVICE, format_time
+
+# From here on a service fails, whatever was usual; below so many a second one failure would be news.
+FAILING_SHARE = 0.05
+LEAST_ERRORS = 0.05
+_DOWN_SHARE = 0.9
+_MOST_REASONS = 50
+
+
+def verdict(services: Sequence[ServiceHealth], breaches: Sequence[Breach]) -> Verdict:
+    """The gravest reason first. This service itself says nothing about the others."""
+    others = [one for one in services if one.service != OWN_SERVICE]
+    reasons = sorted(
+        [*_silent(others), *map(_beyond, breaches), *_failing(others)], key=lambda one: not one.down
+    )
+    if reasons:
+        state = "down" if any(one.down for one in reasons) else "degraded"
+        since = min((one.since for one in reasons if one.since is not None), default=None)
+        return Verdict(state, _sentence(state, reasons), since, reasons[:_MOST_REASONS])
+    if not others:
+        return Verdict()
+    who = others[0].service + " reports" if len(others) == 1 else f"all {len(others)} services report"
+    return Verdict("steady", f"Steady: {who}, and nothing is beyond its limits.")
+
+
+def is_failing(service: ServiceHealth) -> bool:
+    rate, errors = service.request_rate or 0.0, service.error_rate or 0.0
+    return rate > 0 and errors >= LEAST_ERRORS and errors / rate > FAILING_SHARE
+
+
+def _silent(services: Sequence[ServiceHealth]) -> Iterator[Reason]:
+    silent = [one for one in services if not one.up]
+    all_of_them = len(silent) == len(services)
+    if all_of_them and len(silent) > 1:
+        newest = max(one.last_seen for one in silent)
+        yield Reason(
+            "silent",
+            "",
+            "no service reports any more",
+            f"All {len(silent)} are silent. Look whether they run, and whether they can reach this service.",
+            newest,
+            down=True,
+        )
+    for one in silent:
+        detail = "Nothing comes from it. Look whether it runs, and whether it can reach this service."
+        yield Reason(
+            "silent", one.service, f"{one.service} is silent", detail, one.last_seen, down=all_of_them
+        )
+
+
+def _beyond(breach: Breach) -> Reason:
+    since = format_time(breach.since_ns) if breach.since_ns else None
+    return Reason("limit", breach.service, breach.words, breach.detail, since, breach.down, breach.metric)
+
+
+def _failing(services: Sequence[ServiceHealth]) -> Iterator[Reason]:
+    for one in services:
+        if one.up and is_failing(one):
+            share = min((one.error_rate or 0.0) / (one.request_rate or 1.0), 1.0)
+            down = share >= _DOWN_SHARE
+            words = f"{one.service}: {'nearly all' if down else 'too many'} requests fail"
+            metric = next(iter(one.sources.requests), "")
+            yield Reason("errors", one.service, words, f"{share:.0%} of them failed.", None, down, metric)
+
+
+def _sentence(state: str, reasons: Sequence[Reason]) -> str:
+    told = [one for one in reasons if one.down] or reasons
+    more = len(reasons) - 1
+    rest = "" if more == 0 else f", and {more} more {'thing is' if more == 1 else 'things are'} wrong"
+    return f"{state.capitalize()}: {told[0].words}{rest}."

@@ -1,0 +1,45 @@
+/** The first line: how everything is, by the service's own judgement, and for how long that is known. */
+
+import { moment } from "../range";
+import { connection, verdict } from "../state";
+import type { Reason } from "../wire";
+
+const MOST_REASONS = 5;
+
+/** While the stream is broken nothing is called steady: it was, as far as is known. */
+export function VerdictLine() {
+  const told = verdict.value;
+  if (told === null) return null;
+  const known = connection.value === "live";
+  const state = known ? told.state : "unknown";
+  return (
+    <div class={`verdict verdict-${state}`} role="status">
+      <p class="verdict-line">
+        <span class="dot" aria-hidden="true" />
+        {!known && "Not known at present. Last known: "}
+        {told.sentence}
+      </p>
+      {told.reasons.length > 0 && (
+        <ul>
+          {told.reasons.slice(0, MOST_REASONS).map((reason) => (
+            <li key={`${reason.kind} ${reason.words}`}>
+              <ReasonLine reason={reason} />
+            </li>
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}
+
+function ReasonLine({ reason }: { reason: Reason }) {
+  return (
+    <>
+      <b>{reason.words}</b>
+      {reason.since !== null && (
+        <span class="since"> since {moment(Date.parse(reason.since) / 1000)}</span>
+      )}
+      : {reason.detail}
+    </>
+  );
+}
