@@ -11,7 +11,7 @@ from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, str
 from blackhole.records import MetricType
 from blackhole.store.append import insert
 from blackhole.store.database import Database
-from blackhole.store.seal import BLOCK_NS, FEW, MARGIN_NS, Sealer, block_of
+from blackhole.store.seal import BLOCK_NS, FEW, MARGIN_NS, OF_A_SERIES, Sealer, block_of
 
 NOW = block_of(1_750_000_000 * SECOND) + 3600 * SECOND
 KINDS = (MetricType.COUNTER, MetricType.GAUGE, MetricType.UPDOWNCOUNTER)
@@ -372,3 +372,47 @@ def test_the_room_of_rows_that_are_sealed_is_free_although_rows_of_windows_stay(
         order = reader.rows("SELECT epoch_ns(time) FROM recent_points ORDER BY rowid").rows
     assert groups == [(1,)]
     assert order == sorted(order)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_block_that_is_sealed_in_parts_answers_as_before(
+    database: Database, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr("blackhole.store.seal.OF_A_SERIES", dict.fromkeys(OF_A_SERIES, 9))
+    chance = random.Random(seed)
+    declare(database, [MetricType.COUNTER, MetricType.GAUGE, MetricType.HISTOGRAM])
+    keys = [stream(n, 0).key for n in (1, 2, 3)]
+    moments = [NOW - 2 * BLOCK_NS + n * 61 * SECOND + chance.randrange(SECOND) for n in range(50)]
+    points = _running(chance, 1, moments, values(chance, 50)) + points_of(chance, 2, MetricType.GAUGE)
+    store(database, points, histograms_of(chance, 3))
+    before = answers(database), database.recall(keys)
+    assert sealer(database).apply()
+    assert count(database, "chunks") > 2
+    _assert_same(answers(database), before[0])
+    assert database.recall(keys) == before[1]
+
+
+@pytest.mark.parametrize(("series_count", "rows"), [(40, 100), (1, 4_000)], ids=["many series", "one long"])
+def test_histograms_of_many_buckets_are_sealed_in_little_memory(
+    tmp_path: Path, series_count: int, rows: int
+) -> None:
+    database = Database.open(tmp_path / "a.duckdb", clock=lambda: NOW, memory_limit=64 * 2**20)
+    declare(database, [MetricType.HISTOGRAM] * series_count)
+    with database.write() as connection:
+        connection.execute(
+            """
+            INSERT INTO recent_histogram_points
+            SELECT n, n, make_timestamp_ns($1 + i * $2), 160, 1.5, NULL, NULL, range(159)::DOUBLE[],
+                list_transform(range(160), lambda b: ((b * b + i) % 977)::UBIGINT),
+                (i + 1) * 160, (i + 1) * 1.5, range(159)::DOUBLE[],
+                list_transform(range(160), lambda b: ((b * b + i) % 1931)::UBIGINT), make_timestamp(1)
+            FROM range(1, $3 + 1) AS s(n), range($4) AS t(i)
+            """,
+            [NOW - 12 * BLOCK_NS, 11 * BLOCK_NS // rows, series_count, rows],
+        )
+    try:
+        assert sealer(database).apply() == series_count * rows
+        assert count(database, "recent_histogram_points") == 0
+        assert count(database, "histogram_points") == series_count * rows
+    finally:
+        database.close()

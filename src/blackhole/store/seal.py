@@ -27,8 +27,12 @@ MARGIN_NS = 900 * SECOND
 SETTLED_US = 600 * 10**6
 # Sorting a row takes some 150 bytes, of a fifth of `max_memory_usage` at most.
 SLICE_ROWS = 30_000
-# A histogram's row is as long as its buckets.
-SLICE_HISTOGRAMS = 4_000
+# Of histograms, buckets are counted: a row is as long as these.
+SLICE_BUCKETS = 80_000
+# Of one series so many at once: what has more in a day goes block by block, or by parts of one.
+SERIES_ROWS = 120_000
+SERIES_BUCKETS = 240_000
+_LEAST_NS = BLOCK_NS // 128
 # So far back a stream's row before is looked for; what was counted over a longer time is in `intervals`.
 BEFORE_NS = 8 * DAY_NS
 # Of a block that is still open, found after a restart: rows of fewer points take less than a chunk.
@@ -43,6 +47,8 @@ _MOST_LEFT = 0.125
 SQL = Path(__file__).parent / "sql"
 _HISTOGRAMS = "recent_histogram_points"
 _TABLES = {"recent_points": "chunks", _HISTOGRAMS: "histogram_chunks"}
+_SIZE = {"recent_points": "count(*)", _HISTOGRAMS: "sum(greatest(len(p.buckets), 1))"}
+OF_A_SERIES = {"recent_points": SERIES_ROWS, _HISTOGRAMS: SERIES_BUCKETS}
 # So many series are asked at once where they were before.
 _ASKED_AT_ONCE = 5_000
 
@@ -62,7 +68,7 @@ SELECT number, stream, part, start, last, step, points, offsets, as_sent, NULL, 
 """
 # Metrics in the order of their first series: numbers that rise one by one take no room.
 _SIZES = """
-SELECT p.series, count(*) FROM {table} AS p JOIN series AS s ON s.id = p.series
+SELECT p.series, CAST({size} AS BIGINT) FROM {table} AS p JOIN series AS s ON s.id = p.series
 WHERE p.time >= make_timestamp_ns($from) AND p.time < make_timestamp_ns($until) AND p.stream > 0
     AND p.created_at < make_timestamp($settled)
 GROUP BY s.metric, p.series HAVING count(*) >= $least
@@ -104,7 +110,7 @@ class Sealer:
         doubtful: Callable[[], bool] = lambda: False,
         busy: Callable[[], bool] = lambda: True,
         pause: float = PAUSE,
-        slices: tuple[int, int] = (SLICE_ROWS, SLICE_HISTOGRAMS),
+        slices: tuple[int, int] = (SLICE_ROWS, SLICE_BUCKETS),
     ) -> None:
         self._database = database
         self._doubtful = doubtful
@@ -159,7 +165,7 @@ class Sealer:
             connection.execute(f"DELETE FROM {table} WHERE rowid < $edge", {"edge": edge})
 
     def _work(self, table: str, limits: dict[str, int], most: int) -> Iterator[tuple[dict[str, Any], Before]]:
-        """Blocks, oldest first, with series that together have at most about `most` rows."""
+        """Blocks, oldest first, with series that together have at most about `most` rows, or buckets."""
         settled, reached = {"settled": limits["settled"]}, 0
         while reached < limits["until"] and not self._doubtful():
             within = {"from": reached, "until": limits["until"]} | settled
@@ -168,17 +174,24 @@ class Sealer:
             if oldest is None:
                 return
             bound = _block(int(oldest), int(newest), limits["until"]) | settled
+            bound["from"] = max(bound["from"], reached)
+            sizes = self._sizes(table, bound, limits["least"])
+            while _too_much(table, sizes) and bound["until"] - bound["from"] > _LEAST_NS:
+                bound["until"] = _sooner(bound["from"], bound["until"])
+                sizes = self._sizes(table, bound, limits["least"])
             reached = bound["until"]
-            with self._database.beside() as connection:
-                sizes = connection.execute(
-                    _SIZES.format(table=table), bound | {"least": limits["least"]}
-                ).fetchall()
             for slices in _together(_slices(sizes, most)):
                 before = self._before(table, bound | {"ids": [number for ids in slices for number in ids]})
                 for ids in slices:
                     if self._doubtful():
                         return
                     yield {**bound, "ids": ids}, before
+
+    def _sizes(self, table: str, bound: dict[str, int], least: int) -> list[tuple[int, int]]:
+        """Series, and of each how many rows, or buckets."""
+        with self._database.beside() as connection:
+            sql = _SIZES.format(table=table, size=_SIZE[table])
+            return connection.execute(sql, bound | {"least": least}).fetchall()
 
     def _before(self, table: str, bound: dict[str, Any]) -> Before:
         with self._database.beside() as connection:
@@ -203,6 +216,16 @@ def _block(oldest: int, newest: int, until: int) -> dict[str, int]:
     if newest - first < ABOUT_A_DAY_NS:
         return {"from": first, "until": newest + 1}
     return {"from": first, "until": min(until, day + DAY_NS)}
+
+
+def _too_much(table: str, sizes: list[tuple[int, int]]) -> bool:
+    return max((size for _, size in sizes), default=0) > OF_A_SERIES[table]
+
+
+def _sooner(first: int, until: int) -> int:
+    """An earlier end: that of the first block, or the middle of what is within one."""
+    end = block_of(first) + BLOCK_NS
+    return end if end < until else (first + until) // 2
 
 
 def _seal_points(connection: duckdb.DuckDBPyConnection, bound: dict[str, Any], before: Before) -> None:
