@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from blackhole.demo.children import DemoError
-from blackhole.demo.places import find_python, free_or_any
+from blackhole.demo.places import bridge, find_python, free_or_any
 
 ROOT = Path(__file__).parents[2]
 P2P_PYTHON = ROOT / ".venv-demo" / "bin" / "python"
@@ -180,3 +180,17 @@ def test_a_taken_port_is_replaced_and_said() -> None:
         assert free_or_any(port, said.append)[0] == 0
     assert said[0] == f"demo: port {port} is taken, so a free one is used"
     assert free_or_any(0, said.append) == (0, 0, 0)
+
+
+@pytest.mark.timeout(120)
+def test_a_host_takes_more_connections_in_its_life_than_it_has_places(tmp_path: Path) -> None:
+    script = Path(__file__).with_name("many_connections.py")
+    done = subprocess.run(
+        [str(P2P_PYTHON), str(script), "20"],
+        env={**os.environ, "PYTHONPATH": str(bridge(tmp_path))},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

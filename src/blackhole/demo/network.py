@@ -96,8 +96,15 @@ async def _come_and_go(
                 finally:
                     online.add(-1, {"peer_type": "local"})
         except Exception as error:  # noqa: BLE001  (a host that fell ill comes back like one that left)
-            sys.stderr.write(f"a libp2p host ended early: {type(error).__name__}\n")
+            sys.stderr.write(f"a libp2p host ended early: {kinds(error)}\n")
         await trio.sleep(random.uniform(4.0, 12.0))
+
+
+def kinds(error: BaseException) -> str:
+    """The kinds of errors within an error, and no text of theirs, which may name peers."""
+    if isinstance(error, BaseExceptionGroup):
+        return ", ".join(sorted({kinds(one) for one in error.exceptions}))
+    return type(error).__name__
 
 
 def _silence() -> None:

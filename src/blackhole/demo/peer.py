@@ -24,6 +24,7 @@ from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
 import blackhole.sdk as bh
+from blackhole.demo.inbound import free_places_of_ended
 from blackhole.demo.meters import PeerMeters
 from blackhole.sdk.integration import Stopwatch
 
@@ -55,6 +56,7 @@ class Peer:
         self._types: dict[Any, str] = {}
         self._lost: deque[Any] = deque(maxlen=4)
         self.host = new_host(key_pair=key)
+        free_places_of_ended(self.host.get_network())
         self._gossip = GossipSub(
             protocols=["/meshsub/1.1.0"],
             degree=3,
