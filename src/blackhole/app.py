@@ -168,7 +168,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         watch = _watch(config, database, (retention, guard), (meter, sampler, pace))
         addresses: dict[str, str] = {}
         accepting = asyncio.Event()
-        runner = Runner(database, catalogue, windows=config, now=time.time, started=time.time())
+        runner = _runner(database, catalogue, config, watch)
         stack.callback(_try, runner.keep_asked)
         insights = Watch(runner, Findings(database))
         services = Services(
@@ -261,6 +261,18 @@ async def _receive(
         port = await receiver.start(*address)
         stack.push_async_callback(receiver.stop, STOP_GRACE)
         addresses[name] = listen.place(address[0], port)
+
+
+def _runner(database: Database, catalogue: Catalogue, config: Config, watch: Monitor) -> Runner:
+    return Runner(
+        database,
+        catalogue,
+        windows=config,
+        now=time.time,
+        started=time.time(),
+        uptime=process.uptime,
+        refusing=lambda: watch.is_closed,
+    )
 
 
 def _watch(

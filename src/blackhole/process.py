@@ -9,6 +9,7 @@ import logging
 import os
 import resource
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
@@ -23,6 +24,11 @@ _ARENAS = 2
 _TRIM_BYTES = 32 * 2**20
 # Requests below this are cut from memory that is there: mapping it anew for each costs page faults.
 _MAPPED_BYTES = 8 * 2**20
+
+
+def uptime() -> float:
+    """Seconds that the machine has run, its sleep among them; nobody sets this clock."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def keep_memory_private() -> None:

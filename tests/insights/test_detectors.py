@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from blackhole.guard.explain import Explanation
@@ -12,8 +13,8 @@ from blackhole.insights.observation import Observation
 from blackhole.insights.services import ErrorRate, silent_services
 from blackhole.insights.watch import HOLD_S, Watch
 from blackhole.query.accounts import BudgetAnswer, MetricBudget
-from blackhole.query.reports import HealthReport, ServiceHealth
-from blackhole.records import Insight
+from blackhole.query.reports import HealthReport, OutageReport, ServiceHealth
+from blackhole.records import Insight, format_time
 from blackhole.store.database import Database
 from blackhole.store.findings import Findings
 
@@ -124,9 +125,10 @@ class Answers:
 
     def __init__(self) -> None:
         self.services = [service(up=False)]
+        self.outages: list[OutageReport] = []
 
     def health(self) -> HealthReport:
-        return HealthReport(self.services)
+        return HealthReport(self.services, outages=self.outages)
 
     def privacy_budget(self) -> BudgetAnswer:
         return budget()
@@ -177,3 +179,23 @@ def test_a_finding_is_told_once_while_it_goes_on_and_again_when_it_comes_back(
     answers.services = [service(up=False)]
     looking.look()
     assert [one.id for one in looking.found(count)[1]] == [2]
+
+
+def test_what_held_before_an_outage_of_ours_is_not_announced_anew_and_the_outage_is_once(
+    watch: tuple[Watch, Answers, Callable[[float], None]],
+) -> None:
+    looking, answers, advance = watch
+    looking.look()
+    advance(7200)
+    begin, end = (format_time(round((DAY + after) * 1e9)) for after in (10.0, 7190.0))
+    answers.outages = [OutageReport(begin, end, "not_running")]
+    assert looking.look() == 1
+    assert looking.found(1)[1][0].title == "This service did not run from 00:00 to 01:59 UTC"
+    advance(15)
+    assert looking.look() == 0
+
+
+def test_neither_a_job_that_ended_nor_what_is_waited_for_is_a_finding() -> None:
+    states = {"ended": False, "waiting": True}
+    others = [msgspec.structs.replace(service(up=up), state=state) for state, up in states.items()]
+    assert silent_services(seen(*others)) == []

@@ -112,8 +112,9 @@ class FakeRunner:
         return HealthReport([ServiceHealth("identity", True, 2.0, 0.0, 8.0, 1.0, 5e7, MOMENT)])
 
     @property
-    def verdict(self) -> Verdict:
-        return Verdict("steady", "Steady: identity reports, and nothing is beyond its limits.")
+    def newest_health(self) -> HealthReport:
+        sentence = "Steady: identity reports, and nothing is beyond its limits."
+        return HealthReport([], Verdict("steady", sentence))
 
     def services(self, start: str | None = None, end: str | None = None) -> ServicesReport:
         self._note((start, end))

@@ -75,7 +75,7 @@ async def test_unknown_keys_of_a_permission_are_refused(
 @pytest.mark.parametrize(
     ("path", "keys"),
     [
-        ("/api/analytics/health", {"services", "verdict"}),
+        ("/api/analytics/health", {"services", "verdict", "outages"}),
         ("/api/analytics/metrics", {"metrics", "refused"}),
         ("/healthz", {"status"}),
         ("/readyz", {"status"}),

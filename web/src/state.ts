@@ -10,6 +10,7 @@ import type {
   Finding,
   Governor,
   Message,
+  Outage,
   PrivacyLevel,
   PrivacyNews,
   SeriesPoint,
@@ -50,6 +51,7 @@ export const version = signal("");
 export const services = signal<ServiceHealth[] | null>(null);
 /** As the service says; null before it has. */
 export const verdict = signal<Verdict | null>(null);
+export const outages = signal<Outage[]>([]);
 export const sparks = new Map<string, Track>();
 /** Replaced when a metric is new; what it holds moves. */
 export const network = signal<LiveBoard>(new Map());
@@ -104,6 +106,7 @@ export function take(message: Message): void {
     case "service_health":
       takeHealth(message.data.services, time);
       verdict.value = message.data.verdict ?? null;
+      outages.value = message.data.outages ?? [];
       break;
     case "p2p_metrics":
       takeSeries(network, message.data.series);

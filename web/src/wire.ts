@@ -36,6 +36,8 @@ export interface ServiceHealth {
   /** It lies in a bucket without an end, which begins at `p95_ms`. */
   p95_over?: boolean;
   processes?: number | null;
+  /** Waiting: after an outage of the service that collects, it may still be heard of. Down: it is scraped, and does not answer. */
+  state?: "up" | "waiting" | "silent" | "ended" | "down";
   sources?: Sources;
 }
 
@@ -94,9 +96,17 @@ export interface Verdict {
   reasons: Reason[];
 }
 
+/** When senders could not be heard, because of the service that collects. */
+export interface Outage {
+  begin: string;
+  end: string;
+  reason: string;
+}
+
 export interface HealthReport {
   services: ServiceHealth[];
   verdict?: Verdict;
+  outages?: Outage[];
 }
 
 export interface SeriesPoint {

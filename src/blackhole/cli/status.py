@@ -12,6 +12,12 @@ from blackhole.cli.render import clock, number, size, table
 
 MOST_REFUSALS = 20
 MOST_REASONS = 10
+MOST_OUTAGES = 3
+_OUTAGES = {
+    "not_running": "this service did not run",
+    "stood_still": "this service stood still: the machine slept, or was too busy",
+    "took_nothing": "this service took nothing, since it was at a limit of its own,",
+}
 _ENDPOINTS = {"otlp_grpc": "OTLP over gRPC", "otlp_http": "OTLP over HTTP", "api": "page and API"}
 _SIGNALS = {"metrics": "data points", "traces": "spans", "logs": "log records"}
 
@@ -40,6 +46,8 @@ def running(status: Mapping[str, Any], *, utc: bool) -> Iterator[tuple[str, str]
     """What a running service says, as name and words."""
     counts = status.get("statistics", status)
     yield from _verdict(status.get("verdict"), utc=utc)
+    for outage in status.get("outages", ())[:MOST_OUTAGES]:
+        yield "gap", outage_words(outage, utc=utc)
     began = datetime.fromtimestamp(status["started_at"], UTC).isoformat()
     yield (
         "running",
@@ -72,6 +80,12 @@ def _verdict(verdict: Mapping[str, Any] | None, *, utc: bool) -> Iterator[tuple[
     for reason in verdict["reasons"][:MOST_REASONS]:
         since = f" (since {clock(reason['since'], utc=utc)})" if reason["since"] else ""
         yield "", f"{reason['words']}{since}: {reason['detail']}"
+
+
+def outage_words(outage: Mapping[str, str], *, utc: bool) -> str:
+    """When senders could not be heard because of the service itself."""
+    said = _OUTAGES.get(outage["reason"], "could not be heard by")
+    return f"{said} from {clock(outage['begin'], utc=utc)} to {clock(outage['end'], utc=utc)}"
 
 
 def stopped(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

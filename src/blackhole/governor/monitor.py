@@ -97,6 +97,11 @@ class Monitor:
             return "the service is at max_memory_usage: send again when asked to"
         return self._no_disk
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the newest look found that nothing can be taken. Any thread."""
+        return self._no_memory or self._no_disk is not None
+
     def short_of_memory(self) -> bool:
         """Whether people's questions are to yield theirs, after what is free was given back. Any thread."""
         if self._memory_share() <= YIELD_AT:

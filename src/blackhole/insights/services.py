@@ -3,9 +3,13 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from blackhole.insights.observation import Observation
+from blackhole.query.health import silence_title
+from blackhole.query.outages import NOT_RUNNING, STOOD_STILL, TOOK_NOTHING
 from blackhole.query.reports import ServiceHealth
+from blackhole.query.silence import DOWN, ENDED
 from blackhole.records import Insight
 
 HISTORY_S = 3600.0
@@ -18,6 +22,12 @@ ENOUGH = 8
 # Without a past to compare with, only this share of failures is news.
 SHARE_WITHOUT_PAST = 0.5
 MOST_SERVICES = 200
+OUTAGE_TOLD_S = 120.0
+_OUTAGES = {
+    NOT_RUNNING: "This service did not run",
+    STOOD_STILL: "This service stood still",
+    TOOK_NOTHING: "This service took nothing",
+}
 _MOST_SAMPLES = 1000
 
 
@@ -26,14 +36,30 @@ def silent_services(observation: Observation) -> Sequence[Insight]:
     return [
         Insight(
             "service_silent",
-            f"{service.service} is silent",
+            silence_title(service.service),
             f"Nothing came from it since {_clock(service.last_seen)} UTC. "
             "Look whether it runs, and whether it can reach this service.",
             "warning",
             (),
         )
         for service in observation.health.services
-        if not service.up
+        if not service.up and service.state not in {ENDED, DOWN}
+    ]
+
+
+def own_outages(observation: Observation) -> Sequence[Insight]:
+    """When senders could not be heard because of us: said once, so that gaps are explained later."""
+    return [
+        Insight(
+            "own_outage",
+            f"{_OUTAGES[outage.reason]} from {_clock(outage.begin)} to {_clock(outage.end)} UTC",
+            "Counters that run on catch up. What else was sent meanwhile is missing, "
+            "unless its sender kept it.",
+            "info",
+            (),
+        )
+        for outage in observation.health.outages
+        if observation.now - datetime.fromisoformat(outage.end).timestamp() < OUTAGE_TOLD_S
     ]
 
 
@@ -48,7 +74,7 @@ def beyond_limits(observation: Observation) -> Sequence[Insight]:
             (reason.metric,) if reason.metric else (),
         )
         for reason in observation.health.verdict.reasons
-        if reason.kind == "limit"
+        if reason.kind in {"limit", "target"}
     ]
 
 

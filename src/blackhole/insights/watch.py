@@ -3,17 +3,20 @@
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from blackhole.errors import QueryError
 from blackhole.insights.budget import budget_nearly_spent
 from blackhole.insights.observation import Detector, Observation, Questions
-from blackhole.insights.services import ErrorRate, beyond_limits, silent_services
+from blackhole.insights.services import ErrorRate, beyond_limits, own_outages, silent_services
 from blackhole.query.accounts import BudgetAnswer
 from blackhole.records import Insight, StoredInsight
 from blackhole.store.findings import Findings
 
 # What was not found again for so long is over.
 HOLD_S = 60.0
+# After an outage of ours, so long a finding that held before is the same one.
+CARRIED_ON_S = 1800.0
 _REMEMBERED = 200
 
 
@@ -30,7 +33,7 @@ class Watch:
         self._questions = questions
         self._findings = findings
         self._detectors = (
-            (silent_services, beyond_limits, ErrorRate(), budget_nearly_spent)
+            (silent_services, own_outages, beyond_limits, ErrorRate(), budget_nearly_spent)
             if detectors is None
             else detectors
         )
@@ -42,7 +45,8 @@ class Watch:
         """How many findings are new. Raises QueryError, StoreError."""
         observation = self._observe()
         found: list[Insight] = [one for detect in self._detectors for one in detect(observation)]
-        new = self._findings.keep(found, now=observation.now, hold=HOLD_S)
+        outage = last_outage(observation)
+        new = self._findings.keep(found, now=observation.now, hold=HOLD_S, outage=outage)
         self._new.extend(new)
         self._count += len(new)
         return len(new)
@@ -67,3 +71,12 @@ class Watch:
             one = 1 if promised.privacy_unit == "event" else promised.max_windows_per_unit or count
             windows[entry.metric] = (count, min(one, count))
         return windows
+
+
+def last_outage(observation: Observation) -> tuple[float, float] | None:
+    """From when until when nobody looked, if that was lately: what held then has not ended for it."""
+    for outage in observation.health.outages[:1]:
+        begin, end = (datetime.fromisoformat(time).timestamp() for time in (outage.begin, outage.end))
+        if observation.now - end < CARRIED_ON_S:
+            return begin, end
+    return None

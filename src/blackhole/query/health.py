@@ -1,8 +1,8 @@
 """Turns the state of all series that are alive into the health of the services that sent them."""
 
 from collections import defaultdict
-from collections.abc import Iterable
-from statistics import median
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 import msgspec
@@ -10,54 +10,65 @@ import msgspec
 from blackhole.query.conventions import in_bytes, milliseconds, percent
 from blackhole.query.facts import Facts, Part, Used, facts, filters_of_all, metrics_of
 from blackhole.query.limits import LastAbove, Limits
+from blackhole.query.outages import Outages
 from blackhole.query.quantiles import Percentile, quantile
 from blackhole.query.rates import Present, alive
 from blackhole.query.recent import State
-from blackhole.query.reports import HealthReport, ServiceHealth, Sources
-from blackhole.query.times import SECOND
+from blackhole.query.reports import HealthReport, OutageReport, ServiceHealth, Sources
+from blackhole.query.silence import DOWN, UP, WAITING, Heard, Silence, period_of
 from blackhole.query.verdict import verdict
-from blackhole.records import format_time
+from blackhole.records import OWN_SERVICE, format_time
 
 Value = TypeVar("Value", float, Percentile)
 
 # What is alive of one service, by number of the series.
 Service = dict[int, State]
 
-_SILENT_PERIODS = 3
-_LEAST_SILENCE_NS = 30 * SECOND
-_REMEMBERED_NS = 86400 * SECOND
+# What a scraper says of each of its targets.
+_TARGET = "up"
 
 
 class Health:
     """Remembers services for a day, so that one that fell silent is shown as down."""
 
-    def __init__(self, last_above: LastAbove) -> None:
+    def __init__(self, last_above: LastAbove, outages: Outages) -> None:
+        self._outages = outages
+        self._silence = Silence(outages)
         self._limits = Limits(last_above)
-        self._seen: dict[str, tuple[int, int]] = {}
 
-    def remember(self, service: str, last_ns: int) -> None:
-        """A service that was heard of before this run."""
-        known, period = self._seen.get(service, (0, 0))
-        self._seen[service] = (max(known, last_ns), period)
+    def remember(self, heard: Sequence[Heard], held: Callable[[int], AbstractSet[str]]) -> None:
+        """Services that were heard of before this run. `held`: the findings of silence as of a moment."""
+        own = max((one.last_ns for one in heard if one.service == OWN_SERVICE), default=None)
+        if own is not None:
+            self._outages.remember(own)
+        titles = None if self._outages.begin_ns == 0 else held(self._outages.begin_ns)
+        for one in heard:
+            found = None if titles is None else silence_title(one.service) in titles
+            self._silence.remember(one, found_silent=found)
 
     def report(self, present: Present) -> HealthReport:
         now_ns, services = present.now_ns, _by_service(alive(present.states))
+        self._outages.look(now_ns)
         for name, service in services.items():
-            last = max(state.last_ns for state in service.values())
-            self._seen[name] = (last, _period_ns(service, present.states[1]))
-        self._seen = {
-            name: (last, period)
-            for name, (last, period) in self._seen.items()
-            if now_ns - last < _REMEMBERED_NS
-        }
-        found = [self._health(name, services.get(name, {}), present) for name in sorted(self._seen)]
+            self._silence.hear(name, service.values(), _period_ns(service, present.states[1]))
+        found = [
+            self._health(name, state, last, services.get(name, {}), present)
+            for name, (state, last) in self._silence.judge(now_ns).items()
+        ]
         up = {service.service for service in found if service.up}
-        return HealthReport(found, verdict(found, self._limits.look(present.states[1], up, now_ns)))
+        beyond = self._limits.look(present.states[1], up, now_ns, self._outages.within)
+        outages = [
+            OutageReport(format_time(one.begin_ns), format_time(one.end_ns), one.reason)
+            for one in self._outages.told(now_ns)
+        ]
+        return HealthReport(found, verdict(found, beyond), outages)
 
-    def _health(self, name: str, service: Service, present: Present) -> ServiceHealth:
-        last, period = self._seen[name]
-        up = present.now_ns - last <= max(_SILENT_PERIODS * period, _LEAST_SILENCE_NS)
+    def _health(self, name: str, state: str, last: int, service: Service, present: Present) -> ServiceHealth:
         alive = {number: state for number, state in service.items() if present.streams(number)}
+        targets, answering = _targets(alive.values())
+        if state == UP and targets and not answering:
+            state = DOWN
+        up = state in {UP, WAITING}
         told = facts(alive)
         request_rate, error_rate = (_rate(part, present) for part in (told.requests, told.errors))
         slow, timed = _first((part, _p95_ms(part, service, present)) for part in told.durations)
@@ -82,7 +93,21 @@ class Health:
                 filters=filters_of_all((*metrics_of(told.requests), *timed)),
             ),
             p95_over=(slow is not None and slow.over) or msgspec.UNSET,
+            state=state,
+            targets_down=targets - answering,
         )
+
+
+def silence_title(service: str) -> str:
+    """How the finding that it is silent is called."""
+    return f"{service} is silent"
+
+
+def _targets(states: Iterable[State]) -> tuple[int, int]:
+    """How many targets a scraper tells of, and how many of them answer."""
+    told = [state for state in states if state.metric == _TARGET and state.is_level]
+    targets = sum(state.alive for state in told)
+    return targets, min(round(sum(state.now or 0.0 for state in told)), targets)
 
 
 def _by_service(states: dict[int, State]) -> dict[str, Service]:
@@ -96,14 +121,9 @@ def _by_service(states: dict[int, State]) -> dict[str, Service]:
 
 
 def _period_ns(service: Service, long: dict[int, State]) -> int:
-    periods = [
-        stream.period
-        for number in service
-        if number in long
-        for stream in long[number].streams.values()
-        if stream.period is not None
-    ]
-    return round(median(periods) * SECOND) if periods else 0
+    return period_of(
+        stream for number in service if number in long for stream in long[number].streams.values()
+    )
 
 
 def _first(told: Iterable[tuple[Part[int] | Used[int], Value | None]]) -> tuple[Value | None, list[str]]:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from blackhole.catalogue.definition import Definition
 from blackhole.query.reports import MetricInfo
+from blackhole.query.silence import Heard
 from blackhole.query.streams import TIMEOUT_S
 from blackhole.query.templates import template
 from blackhole.query.times import SECOND
@@ -37,21 +38,28 @@ GROUP BY s.metric
 """
 
 _SERVICES = """
-WITH recent AS (
-    SELECT series, max(time) AS last FROM recent_points
-    WHERE time >= make_timestamp_ns($since) GROUP BY series
+WITH rows AS (
+    SELECT series, stream, time FROM recent_points WHERE time >= make_timestamp_ns($since)
     UNION ALL
-    SELECT series, max(time) FROM recent_histogram_points
-    WHERE time >= make_timestamp_ns($since) GROUP BY series
+    SELECT series, stream, time FROM recent_histogram_points WHERE time >= make_timestamp_ns($since)
+), recent AS (
+    SELECT series, max(time) AS last,
+        (epoch_ns(max(time)) - epoch_ns(min(time))) // nullif(count(*) - 1, 0) AS period
+    FROM rows GROUP BY series, stream
     UNION ALL
-    SELECT series, max(last) FROM chunks WHERE last >= make_timestamp_ns($since) GROUP BY series
+    SELECT series, max(last), max(period) FROM chunks WHERE last >= make_timestamp_ns($since) GROUP BY series
     UNION ALL
-    SELECT series, max(last) FROM histogram_chunks WHERE last >= make_timestamp_ns($since) GROUP BY series
+    SELECT series, max(last), max(period)
+    FROM histogram_chunks WHERE last >= make_timestamp_ns($since) GROUP BY series
 )
-SELECT s.attributes->>'service.name' AS service, epoch_ns(max(r.last))
+SELECT s.attributes->>'service.name' AS service, epoch_ns(max(r.last)), coalesce(median(r.period), 0)::BIGINT
 FROM recent AS r JOIN series AS s ON s.id = r.series
 WHERE s.privacy_level < 2
 GROUP BY service
+"""
+
+_FOUND_SILENT = """
+SELECT title FROM insights WHERE insight_type = 'service_silent' AND expires_at >= make_timestamp($moment)
 """
 
 
@@ -60,11 +68,14 @@ class Catalogue(Protocol):
     def __iter__(self) -> Iterator[Definition]: ...
 
 
-def last_heard(reader: Reader, now_ns: int) -> Iterator[tuple[str, int]]:
-    """Services of the last day, and the time of their newest point on an open metric."""
-    for service, last_ns in reader.rows(_SERVICES, {"since": now_ns - _DAY_NS}).rows:
-        if service:
-            yield service, last_ns
+def last_heard(reader: Reader, now_ns: int) -> list[Heard]:
+    """Services of the last day, by their newest point on an open metric."""
+    return [Heard(*row) for row in reader.rows(_SERVICES, {"since": now_ns - _DAY_NS}).rows if row[0]]
+
+
+def found_silent(reader: Reader, moment_ns: int) -> set[str]:
+    """The titles of the findings about silent services that held at a moment."""
+    return {title for (title,) in reader.rows(_FOUND_SILENT, {"moment": moment_ns // 1000}).rows}
 
 
 def last_above(reader: Reader, things: list[list[int]], now_ns: int) -> list[int | None]:

@@ -15,6 +15,8 @@ from blackhole.records import PrivacyLevel
 States = Mapping[int, State]
 # The series that are asked about, into the time at which one of them was last above zero.
 LastAbove = Callable[[list[list[int]]], list[int | None]]
+# From when until when, into for how much of that time senders could not be heard because of us.
+Ours = Callable[[int, int], int]
 # A service, what is watched of it, and where one series is watched its number.
 Key = tuple[str, str, int]
 
@@ -161,12 +163,12 @@ class Limits:
         self._tallies: dict[tuple[str, str], _Tally] = {}
         self._counted: dict[int, int] = {}
 
-    def look(self, states: States, up: AbstractSet[str], now_ns: int, judged_ns: int = 0) -> list[Breach]:
-        """What is beyond a limit of the services that are `up`. `judged_ns`: before it nobody looked."""
+    def look(self, states: States, up: AbstractSet[str], now_ns: int, ours: Ours) -> list[Breach]:
+        """What is beyond a limit of the services that are `up`. `ours`: when nobody could be heard."""
         seen = _seen(states)
         self._remember(seen, now_ns)
         self._tally(states, now_ns)
-        return [*self._none_left(up, seen, now_ns, judged_ns), *self._failing(up, now_ns)]
+        return [*self._none_left(up, seen, now_ns, ours), *self._failing(up, now_ns)]
 
     def _remember(self, seen: Mapping[Key, _Seen], now_ns: int) -> None:
         new = [key for key, one in seen.items() if one.value <= 0 and key not in self._zeros]
@@ -183,7 +185,7 @@ class Limits:
         self._zeros = {key: one for key, one in self._zeros.items() if now_ns - one.told_ns < _FORGOTTEN_NS}
 
     def _none_left(
-        self, up: AbstractSet[str], seen: Mapping[Key, _Seen], now_ns: int, judged_ns: int
+        self, up: AbstractSet[str], seen: Mapping[Key, _Seen], now_ns: int, ours: Ours
     ) -> Iterable[Breach]:
         zero: set[tuple[str, str]] = set()
         for key in sorted(self._zeros):
@@ -196,7 +198,7 @@ class Limits:
             whole = series == _NO_SERIES
             flows = what.startswith(_FLOW)
             patience = _patience(flows=flows or not is_told or not service, whole=whole)
-            if now_ns - max(one.above_ns, judged_ns) < patience or (service, what) in zero:
+            if now_ns - one.above_ns - ours(one.above_ns, now_ns) < patience or (service, what) in zero:
                 continue
             zero.add((service, what))
             yield _none(service, what.removeprefix(_FLOW), one, flows=flows, whole=whole)

@@ -23,6 +23,9 @@ class Sources(msgspec.Struct, frozen=True):
 class ServiceHealth(msgspec.Struct, frozen=True, omit_defaults=True):
     """Rates are per second, as of now; `up`: heard of within three of its usual periods.
 
+    `state`: `up`, `waiting` (after an outage of ours, it may still be heard of), `silent`, `ended` (a program
+    that was short-lived and ended well), or `down` (it is scraped, and does not answer).
+
     What nothing tells is null. CPU and memory are those of all `processes` together, whose number is absent
     where nothing tells them apart. `p95_over`: it lies in a bucket without an end, which begins at `p95_ms`.
     """
@@ -38,12 +41,22 @@ class ServiceHealth(msgspec.Struct, frozen=True, omit_defaults=True):
     processes: int | None = None
     sources: Sources = Sources()
     p95_over: bool | msgspec.UnsetType = msgspec.UNSET
+    state: str = ""
+    targets_down: int = 0
+
+
+class OutageReport(msgspec.Struct, frozen=True):
+    """When senders could not be heard, because of us: `not_running`, `stood_still` or `took_nothing`."""
+
+    begin: str
+    end: str
+    reason: str
 
 
 class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing that is not as it must be, since when, and the metric that tells it.
 
-    `kind`: `silent`, `limit` or `errors`. `down`: nothing of it works any more.
+    `kind`: `silent`, `target`, `limit` or `errors`. `down`: nothing of it works any more.
     """
 
     kind: str
@@ -70,6 +83,7 @@ class Verdict(msgspec.Struct, frozen=True):
 class HealthReport(msgspec.Struct, frozen=True):
     services: list[ServiceHealth]
     verdict: Verdict = Verdict()
+    outages: list[OutageReport] = []
 
 
 class Method(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ from blackhole.query.chosen import Chosen, choose
 from blackhole.query.closed import Closed
 from blackhole.query.folding import Moment
 from blackhole.query.health import Health
-from blackhole.query.inventory import inventory, last_above, last_heard
+from blackhole.query.inventory import found_silent, inventory, last_above, last_heard
 from blackhole.query.language import (
     HISTOGRAMS,
     QUANTILES,
@@ -36,12 +36,13 @@ from blackhole.query.language import (
     plan,
     range_of,
 )
+from blackhole.query.outages import Outages
 from blackhole.query.privacy import Privacy
 from blackhole.query.promql.engine import Engine
 from blackhole.query.promql.matching import Regexes
 from blackhole.query.rates import Present
 from blackhole.query.recent import Recent
-from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport, ServicesReport, Verdict
+from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport, ServicesReport
 from blackhole.query.scrape import Scrape, Scraper
 from blackhole.query.times import SECOND
 from blackhole.records import MetricType, PrivacyLevel
@@ -73,7 +74,8 @@ class Runner:
     """Synchronous and thread-safe; every answer comes from one snapshot.
 
     `windows`: seconds of the window of each guarded level. `now`: Unix seconds. `started`: since when the
-    service collects; None where nothing is collected. `promql` answers PromQL.
+    service collects; None where nothing is collected. `uptime`: seconds that go on while the machine sleeps.
+    `refusing`: whether nothing is taken from senders now. `promql` answers PromQL.
     """
 
     def __init__(
@@ -84,6 +86,8 @@ class Runner:
         windows: Windows,
         now: Callable[[], float] = time.time,
         started: float | None = None,
+        uptime: Callable[[], float] | None = None,
+        refusing: Callable[[], bool] = lambda: False,
     ) -> None:
         self._database = database
         self._catalogue = catalogue
@@ -97,8 +101,13 @@ class Runner:
             database, self._now_ns, windows=self._windows, judged_ns=round((started or 0) * SECOND)
         )
         self._scraper = Scraper(database, self._now_ns, self._description)
+        self._outages = Outages(
+            None if started is None else round(started * SECOND),
+            lambda: round((uptime or now)() * SECOND),
+            refusing,
+        )
         self._health: Health | None = None
-        self._verdict = Verdict()
+        self._newest = HealthReport([])
         self._health_lock = threading.Lock()
         self._asked = Asked(database)
         self._categories: dict[str, str | None] = {}
@@ -114,7 +123,7 @@ class Runner:
         self._recent.forget()
         self._scraper.forget()
         with self._health_lock:
-            self._health, self._verdict = None, Verdict()
+            self._health, self._newest = None, HealthReport([])
 
     def query(self, query: Query) -> Answer:
         """Values of one metric over time. Raises QueryError, UnknownMetricError."""
@@ -193,19 +202,18 @@ class Runner:
         """The services of the last day. Raises QueryError."""
         with self._health_lock:
             if self._health is None:
-                health = Health(self._last_above)
+                health = Health(self._last_above, self._outages)
                 with self._database.reader() as reader:
-                    for service, last_ns in last_heard(reader, self._now_ns()):
-                        health.remember(service, last_ns)
+                    heard = last_heard(reader, self._now_ns())
+                    health.remember(heard, lambda moment: found_silent(reader, moment))
                 self._health = health
-            report = self._health.report(Present(self._recent.states(), self._now_ns()))
-            self._verdict = report.verdict
-            return report
+            self._newest = self._health.report(Present(self._recent.states(), self._now_ns()))
+            return self._newest
 
     @property
-    def verdict(self) -> Verdict:
-        """As of the newest look at the health: nothing is read for it."""
-        return self._verdict
+    def newest_health(self) -> HealthReport:
+        """As of the newest look: nothing is read for it."""
+        return self._newest
 
     def services(self, start: str | float | None = None, end: str | float | None = None) -> ServicesReport:
         """What the services did from `start` to `end`, by default in the last hour. Raises QueryError."""
@@ -216,11 +224,11 @@ class Runner:
 
     def network(self) -> SeriesReport:
         """The newest values of the metrics of category p2p. Raises QueryError."""
-        return self._newest("p2p")
+        return self._newest_of("p2p")
 
     def performance(self) -> SeriesReport:
         """The newest values of the metrics of category infrastructure. Raises QueryError."""
-        return self._newest("infrastructure")
+        return self._newest_of("infrastructure")
 
     def scrape(self) -> Scrape:
         """What public metrics have come to since the start, for Prometheus. Raises QueryError."""
@@ -276,7 +284,7 @@ class Runner:
             return False
         return self._config.differential_privacy or released.exist(reader, request)
 
-    def _newest(self, category: str) -> SeriesReport:
+    def _newest_of(self, category: str) -> SeriesReport:
         return newest.report(
             self._recent.states(),
             lambda metric: self._category(metric) == category,

@@ -36,6 +36,7 @@ class Stream:
     """One raw series, and its last increment, observations or level; times are nanoseconds.
 
     `since`: when the increment began to grow; None where nobody knows. `shown`: the value as people read it.
+    `points`: how many of it were seen, up to ten.
     """
 
     last: int
@@ -45,6 +46,7 @@ class Stream:
     arrived: int
     period_ns: int | None
     family: Family = _NO_FAMILY
+    points: int = 1
 
     @property
     def period(self) -> float | None:
@@ -142,8 +144,9 @@ def plain(rows: Sequence[Row], families: Families, older: Mapping[int, Stream]) 
     found: Streams = defaultdict(dict)
     for row in rows:
         if not row.told:
-            begun = _begun(row.times, said.get(row.stream), older.get(row.stream))
-            found[row.series][row.stream] = _stream(row, families, *begun)
+            known = older.get(row.stream)
+            begun = _begun(row.times, said.get(row.stream), known)
+            found[row.series][row.stream] = _stream(row, families, *begun, points=_points(row, known))
     return found
 
 
@@ -156,8 +159,17 @@ def after(streams: Streams, moment: int) -> Streams:
     return {series: some for series, some in found.items() if some}
 
 
-def _stream(row: Row, families: Families, since: int | None, period_ns: int | None) -> Stream:
-    return Stream(row.times[0], since, row.value, row.shown, row.arrived, period_ns, families.of(row))
+def _stream(
+    row: Row, families: Families, since: int | None, period_ns: int | None, *, points: int = 1
+) -> Stream:
+    return Stream(row.times[0], since, row.value, row.shown, row.arrived, period_ns, families.of(row), points)
+
+
+def _points(row: Row, older: Stream | None) -> int:
+    seen = len(set(row.times))
+    if older is None:
+        return seen
+    return max(seen, min(older.points + (row.times[0] > older.last), _MOST_STEPS + 1))
 
 
 def _begun(times: list[int], entry: Row | None, older: Stream | None) -> tuple[int | None, int | None]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from blackhole.query.limits import Breach
 from blackhole.query.reports import Reason, ServiceHealth, Verdict
+from blackhole.query.silence import DOWN, ENDED, WAITING
 from blackhole.records import OWN_SERVICE, format_time
 
 # From here on a service fails, whatever was usual; below so many a second one failure would be news.
@@ -11,21 +12,24 @@ FAILING_SHARE = 0.05
 LEAST_ERRORS = 0.05
 _DOWN_SHARE = 0.9
 _MOST_REASONS = 50
+_NOT_YET = "Not known yet: this service listens again, and waits for a period of each sender."
 
 
 def verdict(services: Sequence[ServiceHealth], breaches: Sequence[Breach]) -> Verdict:
     """The gravest reason first. This service itself says nothing about the others."""
-    others = [one for one in services if one.service != OWN_SERVICE]
-    reasons = sorted(
-        [*_silent(others), *map(_beyond, breaches), *_failing(others)], key=lambda one: not one.down
-    )
+    others = [one for one in services if one.service != OWN_SERVICE and one.state != ENDED]
+    found = [*_silent(others), *_targets(others), *map(_beyond, breaches), *_failing(others)]
+    reasons = sorted(found, key=lambda one: not one.down)
     if reasons:
         state = "down" if any(one.down for one in reasons) else "degraded"
         since = min((one.since for one in reasons if one.since is not None), default=None)
         return Verdict(state, _sentence(state, reasons), since, reasons[:_MOST_REASONS])
-    if not others:
-        return Verdict()
+    waiting = sum(one.state == WAITING for one in others)
+    if waiting == len(others):
+        return Verdict(sentence=_NOT_YET) if others else Verdict()
     who = others[0].service + " reports" if len(others) == 1 else f"all {len(others)} services report"
+    if waiting:
+        who = f"{len(others) - waiting} of {len(others)} services report, the others are still waited for"
     return Verdict("steady", f"Steady: {who}, and nothing is beyond its limits.")
 
 
@@ -35,7 +39,7 @@ def is_failing(service: ServiceHealth) -> bool:
 
 
 def _silent(services: Sequence[ServiceHealth]) -> Iterator[Reason]:
-    silent = [one for one in services if not one.up]
+    silent = [one for one in services if not one.up and one.state != DOWN]
     all_of_them = len(silent) == len(services)
     if all_of_them and len(silent) > 1:
         newest = max(one.last_seen for one in silent)
@@ -52,6 +56,20 @@ def _silent(services: Sequence[ServiceHealth]) -> Iterator[Reason]:
         yield Reason(
             "silent", one.service, f"{one.service} is silent", detail, one.last_seen, down=all_of_them
         )
+
+
+def _targets(services: Sequence[ServiceHealth]) -> Iterator[Reason]:
+    """What is scraped, and does not answer its scraper."""
+    for one in services:
+        if one.state == DOWN:
+            words = f"{one.service} is down"
+        elif one.up and one.targets_down:
+            words = f"{one.service}: targets are down"
+        else:
+            continue
+        detail = f"{one.targets_down} of its scraped targets do not answer (`up` is 0)."
+        down = all(other.state == DOWN for other in services)
+        yield Reason("target", one.service, words, detail, None, down, "up")
 
 
 def _beyond(breach: Breach) -> Reason:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from blackhole.catalogue.allow import Permission
 from blackhole.errors import QueryError, TooLargeError, UnauthenticatedError, UnsupportedError
 from blackhole.query.language import parse
-from blackhole.query.reports import MetricInfo, Verdict
+from blackhole.query.reports import MetricInfo, OutageReport, Verdict
 from blackhole.records import Forget
 from blackhole.serve import exposition
 from blackhole.serve.access import COOKIE, SESSION_SECONDS, Tokens
@@ -78,6 +78,7 @@ class StatusAnswer(Status, frozen=True, kw_only=True):
 
     ready: bool
     verdict: Verdict
+    outages: list[OutageReport]
     accepted: dict[str, int]
     requests: dict[str, int]
     commits: int
@@ -184,10 +185,12 @@ class Api:
         status = self._services.status()
         statistics = self._services.statistics()
         config = self._services.config
+        health = self._services.runner.newest_health
         answer = StatusAnswer(
             **msgspec.structs.asdict(status),
             ready=self._services.ready(),
-            verdict=self._services.runner.verdict,
+            verdict=health.verdict,
+            outages=health.outages,
             accepted=dict(statistics["accepted"]),
             requests=dict(statistics["requests"]),
             commits=statistics["commits"],

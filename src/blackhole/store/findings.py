@@ -14,7 +14,8 @@ MOST_ROWS = 2000
 
 _HOLD = """
 UPDATE insights SET description = $3, severity = $4, expires_at = make_timestamp($5::BIGINT)
-WHERE insight_type = $1 AND title = $2 AND expires_at > make_timestamp($6::BIGINT)
+WHERE insight_type = $1 AND title = $2 AND (expires_at > make_timestamp($6::BIGINT)
+    OR expires_at BETWEEN make_timestamp($7::BIGINT) AND make_timestamp($8::BIGINT))
 """
 _ADD = """
 INSERT INTO insights (id, insight_type, title, description, severity, metrics, generated_at, expires_at)
@@ -37,25 +38,35 @@ class Findings:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def keep(self, found: Sequence[Insight], *, now: float, hold: float) -> list[StoredInsight]:
-        """Those that are new, as stored. Each holds for `hold` seconds from `now`. Raises StoreError."""
+    def keep(
+        self,
+        found: Sequence[Insight],
+        *,
+        now: float,
+        hold: float,
+        outage: tuple[float, float] | None = None,
+    ) -> list[StoredInsight]:
+        """Those that are new, as stored. Each holds for `hold` seconds from `now`. Raises StoreError.
+
+        `outage`: when nobody looked; what ran out for want of a look goes on.
+        """
         if not found:
             return []
-        until, moment = round((now + hold) * 1e6), round(now * 1e6)
+        begin, end = outage or (now + hold, now)
+        times = [round(time * 1e6) for time in (now + hold, now, begin, end + hold)]
+        until, moment = times[:2]
         new: list[StoredInsight] = []
         with self._database.write() as connection:
             new += [
-                _added(connection, one, moment, until)
-                for one in found
-                if not _held(connection, one, until, moment)
+                _added(connection, one, moment, until) for one in found if not _held(connection, one, times)
             ]
             if new:
                 connection.execute(_FORGET, [round((now - KEEP_S) * 1e6), MOST_ROWS])
         return new
 
 
-def _held(connection: duckdb.DuckDBPyConnection, one: Insight, until: int, moment: int) -> bool:
-    bound = [one.kind, one.title, one.description, one.severity, until, moment]
+def _held(connection: duckdb.DuckDBPyConnection, one: Insight, times: list[int]) -> bool:
+    bound = [one.kind, one.title, one.description, one.severity, *times]
     return bool(_first(connection, _HOLD, bound)[0])
 
 

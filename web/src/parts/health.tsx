@@ -30,10 +30,24 @@ export function Health() {
   );
 }
 
+const WORDS = {
+  up: "Up",
+  failing: "Errors",
+  waiting: "Waiting",
+  ended: "Ended",
+  silent: "Silent",
+  down: "Down",
+};
+
+function stateOf(service: ServiceHealth, failing: boolean): keyof typeof WORDS {
+  const told = service.state ?? (service.up ? "up" : "silent");
+  return told === "up" && failing ? "failing" : told;
+}
+
 function ServiceCard({ service }: { service: ServiceHealth }) {
   const failing = (service.error_rate ?? 0) > FAILING * (service.request_rate ?? 0);
   const by = service.sources;
-  const state = service.up ? (failing ? "failing" : "up") : "down";
+  const state = stateOf(service, failing);
   return (
     <li class={`card service service-${state}`}>
       <div class="service-head">
@@ -41,9 +55,7 @@ function ServiceCard({ service }: { service: ServiceHealth }) {
         {(service.processes ?? 1) > 1 && (
           <span class="quiet processes">{service.processes} processes</span>
         )}
-        <span class={`pill pill-${state}`}>
-          {{ up: "Up", failing: "Errors", down: "Silent" }[state]}
-        </span>
+        <span class={`pill pill-${state}`}>{WORDS[state]}</span>
       </div>
       <Spark track={sparks.get(service.service)} />
       <dl class="figures">

@@ -1,0 +1,118 @@
+"""Turns when a service was heard of into whether it is up, silent, at its end, or cannot be judged yet."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from statistics import median
+
+from blackhole.query.outages import Outages
+from blackhole.query.recent import State
+from blackhole.query.streams import Stream
+from blackhole.query.times import SECOND
+
+UP, WAITING, SILENT, ENDED, DOWN = "up", "waiting", "silent", "ended", "down"
+
+_SILENT_PERIODS = 3
+_LEAST_SILENCE_NS = 30 * SECOND
+# OpenTelemetry's own, of who has not said.
+_USUAL_PERIOD_NS = 60 * SECOND
+_REMEMBERED_NS = 86400 * SECOND
+# A program that lived longer is a service: its end is news, however it came.
+_JOB_NS = 3600 * SECOND
+# So much sooner than its period an export is no export of a timer, but the one that a shutdown flushes.
+_OFF_BEAT = 0.8
+_RHYTHM = 3
+
+
+@dataclass(slots=True)
+class _Seen:
+    """`period_ns`: 0 where unknown. `ended`: whether a shutdown flushed its last export, if known."""
+
+    last_ns: int
+    period_ns: int = 0
+    ended: bool | None = None
+    silent: bool = False
+
+    @property
+    def patience_ns(self) -> int:
+        return max(_SILENT_PERIODS * (self.period_ns or _USUAL_PERIOD_NS), _LEAST_SILENCE_NS)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """When a service was last heard of, and about how often; 0 where nothing tells."""
+
+    service: str
+    last_ns: int
+    period_ns: int
+
+
+class Silence:
+    """Remembers services for a day; after an outage of ours each gets the time that it may take."""
+
+    def __init__(self, outages: Outages) -> None:
+        self._outages = outages
+        self._seen: dict[str, _Seen] = {}
+
+    def remember(self, heard: Heard, *, found_silent: bool | None = None) -> None:
+        """Of before this run. `found_silent`: whether that was a finding then; None where nobody looked."""
+        seen = _Seen(heard.last_ns, heard.period_ns)
+        if heard.last_ns + seen.patience_ns < self._outages.begin_ns and found_silent is not None:
+            seen.silent, seen.ended = True, not found_silent
+        self._seen[heard.service] = seen
+
+    def hear(self, service: str, states: Collection[State], period_ns: int) -> None:
+        """What is alive of it."""
+        last = max(state.last_ns for state in states)
+        seen = self._seen.setdefault(service, _Seen(last))
+        if last > seen.last_ns:
+            seen = self._seen[service] = _Seen(last, period_ns or seen.period_ns)
+        if seen.ended is None and last == seen.last_ns:
+            seen.ended = has_ended([stream for state in states for stream in state.streams.values()])
+            seen.period_ns = period_ns or seen.period_ns
+
+    def judge(self, now_ns: int) -> dict[str, tuple[str, int]]:
+        """Of each service how it is, and when it was last heard of."""
+        self._seen = {
+            name: seen for name, seen in self._seen.items() if now_ns - seen.last_ns < _REMEMBERED_NS
+        }
+        return {name: (self._state(seen, now_ns), seen.last_ns) for name, seen in sorted(self._seen.items())}
+
+    def _state(self, seen: _Seen, now_ns: int) -> str:
+        if now_ns - seen.last_ns <= seen.patience_ns:
+            return UP
+        outages = self._outages
+        if seen.last_ns + seen.patience_ns < outages.begin_ns:
+            seen.silent = True
+        if not seen.silent and now_ns - outages.judged_ns <= seen.patience_ns:
+            return WAITING
+        seen.silent = True
+        return ENDED if seen.ended else SILENT
+
+
+def period_of(streams: Iterable[Stream]) -> int:
+    """Nanoseconds; 0 where nothing tells."""
+    periods = [stream.period_ns for stream in streams if stream.period_ns is not None]
+    return round(median(periods)) if periods else 0
+
+
+def has_ended(streams: Collection[Stream]) -> bool:
+    """Whether what came last is what a short-lived program flushes as it ends.
+
+    That is: its only export, or one that came sooner after the one before than its period.
+    """
+    last = max(stream.last for stream in streams)
+    newest = [stream for stream in streams if stream.last == last]
+    starts = [stream.family.start for stream in newest if stream.family.start is not None]
+    points = max(stream.points for stream in newest)
+    before = max((s.since for s in newest if s.since is not None), default=None)
+    start = min(starts, default=before)
+    if start is not None and last - start > _JOB_NS:
+        return False
+    period = period_of(newest)
+    if points <= 1 and not period:
+        return True
+    if before is None:
+        return False
+    to_the_first = 0 if start is None else before - start
+    # Of two points the only distance says nothing of the period.
+    return last - before < _OFF_BEAT * (to_the_first if points == _RHYTHM - 1 else period)
