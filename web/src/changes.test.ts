@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { changeOf, howMuch, type Sample } from "./changes";
+import { changeOf, excursionOf, howMuch, type Sample } from "./changes";
 
 const series = (...values: number[]): Sample[] =>
   values.map((value, index) => ({ time: index * 60, value }));
@@ -33,6 +33,34 @@ describe("what changed, and since when", () => {
   it("is found also when it gets better, and when there was nothing before", () => {
     expect(changeOf(series(...many(30, (at) => (at < 15 ? 300 : 50))))?.after).toBe(50);
     expect(changeOf(series(...many(30, (at) => (at < 15 ? 0 : 5))))?.before).toBe(0);
+  });
+});
+
+describe("what happened and is over", () => {
+  it.each([
+    ["up", 480],
+    ["down to nothing", 0],
+  ])("keeps when it began and ended: %s", (_, away) => {
+    const values = many(120, (at) => (at >= 30 && at < 50 ? away : 90) + jitter(at) / 3);
+    values[40] = 90;
+    const found = excursionOf(series(...values));
+    expect([found?.since, found?.until]).toEqual([30 * 60, 50 * 60]);
+    expect(found?.before).toBeCloseTo(90, -1);
+    expect(found?.after).toBeCloseTo(away, -1);
+    expect(changeOf(series(...values))).toBeNull();
+  });
+
+  it.each([
+    ["what scatters", many(60, (at) => 100 + 40 * Math.sin(at * 2.3))],
+    ["a single peak", many(60, (at) => (at === 30 ? 900 : 90) + jitter(at))],
+    ["a level that comes and goes", many(60, (at) => (at % 6 < 3 ? 485 : 800))],
+    ["a small excursion", many(60, (at) => (at > 20 && at < 40 ? 120 : 100) + jitter(at))],
+    ["what is not over", many(60, (at) => (at < 40 ? 90 : 480) + jitter(at))],
+    ["what ended when the range began", many(60, (at) => (at < 20 ? 480 : 90) + jitter(at))],
+    ["what is always nothing", many(60, () => 0)],
+    ["too few samples", [1, 1, 1, 9, 9, 9, 1, 1]],
+  ])("is quiet about %s", (_, values) => {
+    expect(excursionOf(series(...values))).toBeNull();
   });
 });
 

@@ -12,6 +12,8 @@ export interface Change {
   before: number;
   after: number;
   since: number;
+  /** When it was over again: `before` is what is usual, `after` what it was meanwhile. */
+  until?: number;
   /** Where only is known that it was more. */
   beforeOver?: boolean;
   afterOver?: boolean;
@@ -44,6 +46,46 @@ export function changeOf(samples: readonly Sample[]): Change | null {
   const lasting =
     holds(right, change.after, change.before) && holds(left, change.before, change.after);
   return isLarge(change) && lasting && step >= SPREADS * scatter ? change : null;
+}
+
+/** So many samples in a row make it more than a peak. */
+const LEAST_AWAY = 4;
+/** A single sample that is as usual does not end it. */
+const MOST_BACK = 1;
+
+/** The longest stretch that was away from what is usual and is over again, or null where there is none. */
+export function excursionOf(samples: readonly Sample[]): Change | null {
+  const values = samples.map(({ value }) => value);
+  if (values.length < 3 * LEAST_AWAY) return null;
+  const usual = median(values);
+  const least = SPREADS * median(distances(values));
+  const sides = values.map((value) =>
+    Math.abs(value - usual) >= least && isLarge({ before: usual, after: value, since: 0 })
+      ? Math.sign(value - usual)
+      : 0,
+  );
+  const runs = [1, -1].flatMap((side) => runsOf(sides, side));
+  const over = runs.filter(({ begin, end }) => begin > 0 && end + MOST_BACK < values.length - 1);
+  const [run] = over.sort((a, b) => b.end - b.begin - (a.end - a.begin));
+  if (run === undefined || run.end - run.begin + 1 < LEAST_AWAY) return null;
+  return {
+    before: usual,
+    after: median(values.slice(run.begin, run.end + 1)),
+    since: samples[run.begin]?.time ?? 0,
+    until: samples[run.end + 1]?.time ?? 0,
+  };
+}
+
+/** The stretches on one side, by their first and last place. */
+function runsOf(sides: readonly number[], side: number): { begin: number; end: number }[] {
+  const runs: { begin: number; end: number }[] = [];
+  sides.forEach((own, at) => {
+    if (own !== side) return;
+    const last = runs.at(-1);
+    if (last !== undefined && at - last.end <= 1 + MOST_BACK) last.end = at;
+    else runs.push({ begin: at, end: at });
+  });
+  return runs;
 }
 
 function distances(values: readonly number[]): number[] {

@@ -2,7 +2,7 @@
 
 import { query } from "./api";
 import { type Ask, askingOf } from "./ask";
-import { type Change, changeOf } from "./changes";
+import { type Change, changeOf, excursionOf, type Sample } from "./changes";
 import { keyOf } from "./course";
 import type { Range } from "./range";
 import type { Answer, Overall } from "./wire";
@@ -11,6 +11,22 @@ import type { Answer, Overall } from "./wire";
 const MOST = 6;
 /** Longer than any range, so that all of it is one bucket. */
 const ONE_BUCKET = "36500d";
+
+/** The values of a series that are known, in order of time. */
+const samplesOf = (points: Answer["series"][number]["points"]): Sample[] =>
+  points.flatMap(({ timestamp, value }) =>
+    value === null ? [] : [{ time: Date.parse(timestamp) / 1000, value }],
+  );
+
+/** By the key of their attributes: what was away from its level within the range, and is back. */
+export function excursionsOf(answer: Answer): Map<string, Change> {
+  return new Map(
+    answer.series.flatMap(({ attributes, points }) => {
+      const found = excursionOf(samplesOf(points));
+      return found === null ? [] : [[keyOf(attributes), found] as const];
+    }),
+  );
+}
 
 type Fetch = typeof query;
 
@@ -24,11 +40,7 @@ export async function changesOf(
 ): Promise<Map<string, Change>> {
   const found = new Map<string, Change>();
   for (const { attributes, points } of answer.series) {
-    const change = changeOf(
-      points.flatMap(({ timestamp, value }) =>
-        value === null ? [] : [{ time: Date.parse(timestamp) / 1000, value }],
-      ),
-    );
+    const change = changeOf(samplesOf(points));
     if (change !== null) found.set(keyOf(attributes), change);
   }
   const moments = [...new Set([...found.values()].map(({ since }) => since))].slice(0, MOST);

@@ -6,10 +6,11 @@ import { type Change, changeFigures } from "../changes";
 import { namedSeries } from "../chart/data";
 import { moment, type Range } from "../range";
 import { address } from "../route";
-import { changesOf } from "../sides";
-import { now, services } from "../state";
-import type { Answer, Filters, ServiceHealth } from "../wire";
+import { changesOf, excursionsOf } from "../sides";
+import { insights, now, services } from "../state";
+import type { Answer, Filters, Finding, ServiceHealth } from "../wire";
 import { labelOf } from "../words";
+import { metricsOf } from "./findings-list";
 import { unitOf } from "./metric";
 import { Loading, Nothing, Section } from "./state";
 
@@ -77,7 +78,11 @@ export interface Sentence {
   text: string;
   figures: string;
   since: number;
+  /** When it was over again; null while it goes on. */
+  until: number | null;
   bad: boolean;
+  /** It got better; less of a resource says nothing: what is dead takes none. */
+  good: boolean;
   metric: string;
   by: string;
 }
@@ -105,7 +110,9 @@ function sentenceOf(asked: Watched, change: Change, answer: Answer, label: strin
     text: `${asked.what(label || "all")}: ${up ? asked.up : asked.down}`,
     figures: changeFigures(scaled, unit),
     since: change.since,
+    until: change.until ?? null,
     bad: up === (asked.bad === "up"),
+    good: up !== (asked.bad === "up") && asked.down !== "less" && change.until === undefined,
     metric: asked.metric,
     by: (asked.by ?? []).join(","),
   };
@@ -113,7 +120,8 @@ function sentenceOf(asked: Watched, change: Change, answer: Answer, label: strin
 
 async function sentencesOf(one: Watched, span: Range, signal: AbortSignal): Promise<Sentence[]> {
   const answer = await queryFinely({ ...one, points: POINTS }, span, signal);
-  return sentences(one, answer, await changesOf(one, answer, span, signal));
+  const lasting = await changesOf(one, answer, span, signal);
+  return sentences(one, answer, new Map([...excursionsOf(answer), ...lasting]));
 }
 
 /** CPU seconds a second, and shares, are shown as the Overview shows them. */
@@ -134,6 +142,39 @@ async function findChanges(signal: AbortSignal): Promise<Sentence[]> {
 
 const MOST = 8;
 
+/** What was found in the last hour and is over: when it began, and when it ended. */
+export function overOf(findings: readonly Finding[], at: number): Sentence[] {
+  return findings.flatMap((finding) => {
+    const [since, until] = [finding.generated_at, finding.expires_at].map(
+      (time) => Date.parse(time ?? "") / 1000,
+    ) as [number, number];
+    if (Number.isNaN(until) || until > at || until < at - HOUR) return [];
+    const [metric = ""] = metricsOf(finding.metrics);
+    return [
+      {
+        text: finding.title,
+        figures: "",
+        since,
+        until,
+        bad: finding.severity !== "info",
+        good: false,
+        metric,
+        by: "",
+      },
+    ];
+  });
+}
+
+/** “since 14:05”, or from when to when. */
+export const whenWords = ({ since, until }: Pick<Sentence, "since" | "until">) =>
+  until === null ? `since ${moment(since)}` : `${moment(since)} to ${moment(until)}, over`;
+
+const classOf = ({ bad, good, until }: Sentence) =>
+  `${bad ? "change-bad" : good ? "change-good" : "change-note"}${until === null ? "" : " change-over"}`;
+
+const placeOf = ({ metric, by }: Sentence) =>
+  metric === "" ? address("/insights") : address("/explore", { metric, by, range: "1h" });
+
 export function Changes() {
   const told = useComputed(() =>
     watchedOf(services.value ?? [])
@@ -142,21 +183,22 @@ export function Changes() {
   );
   const key = `changes ${told.value}`;
   const { data } = useAsked(key, (_, signal) => findChanges(signal), SLOW_PAUSE);
-  const found = useComputed(() => data.value?.slice(0, MOST) ?? null);
+  const over = useComputed(() => overOf(insights.value ?? [], now.value).slice(0, MOST));
+  const found = useComputed(() =>
+    data.value === null ? null : [...over.value, ...data.value.slice(0, MOST)],
+  );
   return (
     <Section id="changes" title="What changed in the last hour">
       {found.value === null && <Loading height={48} />}
       {found.value?.length === 0 && (
-        <Nothing>Nothing has changed its level. Services and network are as they were.</Nothing>
+        <Nothing>Nothing has changed its level, and nothing that was found has ended.</Nothing>
       )}
       {found.value !== null && found.value.length > 0 && (
         <ul class="changes card">
           {found.value.map((one) => (
-            <li key={`${one.metric} ${one.text}`} class={one.bad ? "change-bad" : "change-good"}>
-              <a href={address("/explore", { metric: one.metric, by: one.by, range: "1h" })}>
-                {one.text}
-              </a>
-              <span class="since">since {moment(one.since)}</span>
+            <li key={`${one.metric} ${one.text} ${one.since}`} class={classOf(one)}>
+              <a href={placeOf(one)}>{one.text}</a>
+              <span class="since">{whenWords(one)}</span>
               <b>{one.figures}</b>
             </li>
           ))}
