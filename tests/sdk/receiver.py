@@ -16,13 +16,16 @@ class Sink(metrics_service_pb2_grpc.MetricsServiceServicer, trace_service_pb2_gr
         self.metrics: list[Any] = []
         self.spans: list[Any] = []
         self.port = 0
+        self.answer = metrics_service_pb2.ExportMetricsServiceResponse()
+        self.metadata: dict[str, str] = {}
         self._arrived = threading.Event()
 
-    def Export(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002
+    def Export(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.metadata = {pair.key: pair.value for pair in context.invocation_metadata()}
         if hasattr(request, "resource_metrics"):
             self.metrics.append(request)
             self._arrived.set()
-            return metrics_service_pb2.ExportMetricsServiceResponse()
+            return self.answer
         self.spans.append(request)
         return trace_service_pb2.ExportTraceServiceResponse()
 

@@ -1,21 +1,34 @@
-"""Turns an endpoint and the OTEL_EXPORTER_OTLP_* variables into exporters that never disturb the service.
+"""Turns an endpoint and the OTEL_EXPORTER_OTLP_* variables into a way for request bodies to the analytics.
 
-A service must not notice that no analytics is running: an export that fails costs one line in the log, once,
-and OpenTelemetry's own lines about it are held back.
+Each request has a connection of its own, so that nothing is shared with a process that forks, and what stays
+on this machine goes through no proxy.
 """
 
+# A fork during the first look-up of a name, which imports it, would leave the child waiting for that import.
+import encodings.idna  # noqa: F401
+import gzip
 import ipaddress
-import logging
-import os
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from typing import Literal
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+)
 
-from opentelemetry.sdk.metrics.export import MetricExporter
-from opentelemetry.sdk.trace.export import SpanExporter
+from opentelemetry.util.re import parse_env_headers
+
+from blackhole.sdk import unary
 
 SignalName = Literal["metrics", "traces"]
 Protocol = Literal["grpc", "http/protobuf"]
@@ -24,14 +37,21 @@ EXPORT_TIMEOUT = 3.0
 _GRPC_DEFAULT = "http://127.0.0.1:4317"
 _HTTP_DEFAULT = "http://127.0.0.1:4318"
 _HTTP_PORT = 4318
-_NOISY = (
-    "opentelemetry.exporter.otlp.common.http",
-    "opentelemetry.exporter.otlp.proto.grpc.exporter",
-    "opentelemetry.exporter.otlp.proto.http.metric_exporter",
-    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
-)
-_logger = logging.getLogger("blackhole.sdk")
-_Exporter = TypeVar("_Exporter", MetricExporter, SpanExporter)
+_PATHS: Mapping[SignalName, str] = {
+    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+    "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+}
+_LONGEST_ANSWER = 1 << 20
+_PASSING = frozenset({429, 502, 503, 504})
+_SHORTEST_PAUSE = 0.1
+
+
+class UndeliveredError(Exception):
+    """It was not taken. `again`: after how many seconds another try may help; None: not at once."""
+
+    def __init__(self, words: str, again: float | None = None) -> None:
+        super().__init__(words)
+        self.again = again
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,94 +80,114 @@ def destination(signal: SignalName, endpoint: str | None, environ: Mapping[str, 
     return Destination(protocol, address, _insecure(address))
 
 
-def metric_exporter(endpoint: str | None, reporter: "Reporter") -> MetricExporter:
-    place = destination("metrics", endpoint, os.environ)
-    reporter.address = place.address
-    if place.protocol == "grpc":
-        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import (  # noqa: PLC0415
-            OTLPMetricExporter as GrpcExporter,
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How the bodies of one signal go to their destination."""
+
+    signal: SignalName
+    place: Destination
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    compress: bool = False
+    certificate: str = ""
+    client: tuple[str, str] | None = None
+
+    @classmethod
+    def of(cls, signal: SignalName, endpoint: str | None, environ: Mapping[str, str]) -> "Route":
+        """What the variables of the signal say, else the general ones. Raises ValueError."""
+
+        def told(name: str) -> str:
+            own = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_{name}")
+            return own or environ.get(f"OTEL_EXPORTER_OTLP_{name}", "")
+
+        certificate, key = told("CLIENT_CERTIFICATE"), told("CLIENT_KEY")
+        return cls(
+            signal,
+            destination(signal, endpoint, environ),
+            parse_env_headers(told("HEADERS"), liberal=True),
+            compress=told("COMPRESSION").strip().lower() == "gzip",
+            certificate=told("CERTIFICATE"),
+            client=(certificate, key) if certificate and key else None,
         )
 
-        return _quiet(GrpcExporter, reporter)(
-            endpoint=place.address, insecure=place.insecure, timeout=EXPORT_TIMEOUT
-        )
-    from opentelemetry.exporter.otlp.proto.http.metric_exporter import (  # noqa: PLC0415
-        OTLPMetricExporter as HttpExporter,
-    )
+    def send(self, body: bytes, deadline: float) -> bytes:
+        """The answer's message. `deadline`: of `time.monotonic`. Raises UndeliveredError."""
+        send = self._call if self.place.protocol == "grpc" else self._post
+        return send(body, deadline)
 
-    return _quiet(HttpExporter, reporter)(endpoint=place.address, timeout=EXPORT_TIMEOUT)
-
-
-def span_exporter(endpoint: str | None, reporter: "Reporter") -> SpanExporter:
-    place = destination("traces", endpoint, os.environ)
-    if place.protocol == "grpc":
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # noqa: PLC0415
-            OTLPSpanExporter as GrpcExporter,
-        )
-
-        return _quiet(GrpcExporter, reporter)(
-            endpoint=place.address, insecure=place.insecure, timeout=EXPORT_TIMEOUT
-        )
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
-        OTLPSpanExporter as HttpExporter,
-    )
-
-    return _quiet(HttpExporter, reporter)(endpoint=place.address, timeout=EXPORT_TIMEOUT)
-
-
-class Reporter(logging.Filter):
-    """Remembers whether exports arrive, says once when they do not, and mutes the exporters meanwhile."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.address = ""
-        self.arriving: bool | None = None
-        self._said = False
-        self._inside = threading.local()
-        for name in _NOISY:
-            logging.getLogger(name).addFilter(self)
-
-    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002
-        return not getattr(self._inside, "exporting", False)
-
-    def note(self, *, arrived: bool) -> None:
-        self.arriving = arrived
-        if not arrived and not self._said:
-            self._said = True
-            _logger.warning(
-                "no analytics at %s: measurements wait or are dropped until it answers (blackhole serve)",
-                self.address,
-            )
-
-    @contextmanager
-    def muted(self) -> Iterator[None]:
-        before = getattr(self._inside, "exporting", False)
-        self._inside.exporting = True
+    def _call(self, body: bytes, deadline: float) -> bytes:
+        address = self.place.address
+        parts = urlsplit(address if "://" in address else f"//{address}")
         try:
-            yield
-        finally:
-            self._inside.exporting = before
+            return unary.call(
+                parts.hostname or "",
+                parts.port or 4317,
+                _PATHS[self.signal],
+                body,
+                deadline=deadline,
+                metadata=self.headers,
+                tls=None if self.place.insecure else self._tls(),
+                compress=self.compress,
+            )
+        except unary.NoAnswerError as error:
+            raise UndeliveredError(str(error)) from None
+        except unary.FailedError as error:
+            raise UndeliveredError(str(error), _SHORTEST_PAUSE if error.passing else None) from None
 
-    def close(self) -> None:
-        for name in _NOISY:
-            logging.getLogger(name).removeFilter(self)
+    def _post(self, body: bytes, deadline: float) -> bytes:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise UndeliveredError("no answer in time")
+        headers = {**self.headers, "Content-Type": "application/x-protobuf", "User-Agent": "blackhole-sdk"}
+        if self.compress:
+            body, headers["Content-Encoding"] = gzip.compress(body), "gzip"
+        request = Request(self.place.address, body, headers)  # noqa: S310  (the scheme is checked)
+        try:
+            with self._opener().open(request, timeout=left) as answer:
+                return bytes(answer.read(_LONGEST_ANSWER))
+        except HTTPError as error:
+            with error:
+                passing = error.code in _PASSING
+            again = _pause(error.headers.get("retry-after")) if passing else None
+            raise UndeliveredError(f"it answered {error.code}", again) from None
+        except (OSError, HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            is_late = isinstance(reason, TimeoutError)
+            raise UndeliveredError("no answer in time" if is_late else "it cannot be reached") from None
+
+    def _opener(self) -> OpenerDirector:
+        local = is_loopback(urlsplit(self.place.address).hostname or "")
+        opener = OpenerDirector()
+        handlers = (
+            HTTPHandler(),
+            HTTPSHandler(context=None if self.place.insecure else self._tls()),
+            HTTPErrorProcessor(),
+        )
+        for handler in (ProxyHandler({} if local else None), *handlers, HTTPDefaultErrorHandler()):
+            opener.add_handler(handler)
+        return opener
+
+    def _tls(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self.certificate or None)
+        if self.client is not None:
+            context.load_cert_chain(*self.client)
+        return context
 
 
-def _quiet(kind: type[_Exporter], reporter: Reporter) -> Callable[..., _Exporter]:
-    """`kind` whose exports are muted and reported."""
+def is_loopback(host: str) -> bool:
+    """Whether it is this machine by its name or address alone."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
 
-    class Quiet(kind):  # type: ignore[valid-type,misc]
-        def export(self, *args: Any, **kwargs: Any) -> Any:
-            with reporter.muted():
-                result = super().export(*args, **kwargs)
-            reporter.note(arrived=result.name == "SUCCESS")
-            return result
 
-        def shutdown(self, *args: Any, **kwargs: Any) -> None:
-            with reporter.muted():
-                super().shutdown(*args, **kwargs)
-
-    return Quiet
+def _pause(retry_after: str | None) -> float:
+    try:
+        return max(float(retry_after or 0), _SHORTEST_PAUSE)
+    except ValueError:
+        return 1.0
 
 
 def _protocol(signal: SignalName, endpoint: str, environ: Mapping[str, str]) -> Protocol:
@@ -168,8 +208,4 @@ def _insecure(address: str) -> bool:
     parts = urlsplit(address if "://" in address else f"//{address}")
     if parts.scheme:
         return parts.scheme == "http"
-    host = parts.hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return is_loopback(parts.hostname or "")

@@ -1,30 +1,35 @@
 """Turns a service's name into OpenTelemetry providers that report to the analytics beside it."""
 
 import atexit
-import math
+import os
 import uuid
+import weakref
 from collections.abc import Collection, Mapping
 from typing import Self
 
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.semconv.schemas import Schemas
 
-from blackhole.sdk.exporting import Reporter, metric_exporter, span_exporter
+from blackhole.sdk import forked
+from blackhole.sdk.courier import Courier
+from blackhole.sdk.exporting import Route
 from blackhole.sdk.usage import observe_process
 from blackhole.sdk.views import privacy_views
 
 DEFAULT_INTERVAL = 10.0
 
 _current: list["Foundation"] = []
+_open: "weakref.WeakSet[Foundation]" = weakref.WeakSet()
 
 
 class Foundation:
-    """The meter and tracer providers of one service. Closing it flushes; at exit it closes itself."""
+    """The meter and tracer providers of one service. Closing it flushes; at exit it closes itself.
+
+    In a process that forks, each child reports as an instance of its own, which has counted nothing yet.
+    """
 
     def __init__(
         self,
@@ -36,15 +41,11 @@ class Foundation:
         unit_keys: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self.service_name = service_name
-        self.resource = resource
-        self._reporter = Reporter()
         self._closed = False
-        self._metrics = metric_exporter(endpoint, self._reporter)
-        self._spans = span_exporter(endpoint, self._reporter)
+        routes = (Route.of("metrics", endpoint, os.environ), Route.of("traces", endpoint, os.environ))
+        self._courier = Courier(routes, resource, interval)
         self.meter_provider = MeterProvider(
-            metric_readers=[
-                PeriodicExportingMetricReader(self._metrics, export_interval_millis=interval * 1000)
-            ],
+            metric_readers=[self._courier.reader],
             resource=resource,
             views=privacy_views(unit_keys),
             # An exemplar ties a measurement to one request.
@@ -52,10 +53,15 @@ class Foundation:
             shutdown_on_exit=False,
         )
         self.tracer_provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        self.tracer_provider.add_span_processor(
-            BatchSpanProcessor(self._spans, schedule_delay_millis=math.ceil(min(interval, 5.0) * 1000))
-        )
+        self.tracer_provider.add_span_processor(self._courier.spans)
         atexit.register(self.shutdown)
+        _open.add(self)
+        self._courier.start()
+
+    @property
+    def resource(self) -> Resource:
+        """Who reports; in a child, itself."""
+        return self._courier.resource
 
     @property
     def meter(self) -> metrics.Meter:
@@ -66,34 +72,50 @@ class Foundation:
         return self.tracer_provider.get_tracer(f"blackhole-{self.service_name}")
 
     def flush(self, timeout: float = 5.0) -> bool:
-        """Sends what is there now. True when the analytics has taken it."""
-        milliseconds = math.ceil(timeout * 1000)
-        flushed = self.meter_provider.force_flush(milliseconds) and self.tracer_provider.force_flush(
-            milliseconds
-        )
-        return flushed and self._reporter.arriving is True
+        """Sends what is there now. True when the analytics has taken all of it, in `timeout` seconds."""
+        return self._courier.flush(timeout)
 
     def shutdown(self, timeout: float = 5.0) -> None:
-        """Sends the last values and stops. Does not wait for an analytics that did not answer before."""
+        """Sends the last values and stops, in `timeout` seconds.
+
+        Does not wait for an analytics that did not answer before.
+        """
         if self._closed:
             return
         self._closed = True
+        _open.discard(self)
         atexit.unregister(self.shutdown)
-        with self._reporter.muted():
-            if self._reporter.arriving is False:
-                self._metrics.shutdown()
-                self._spans.shutdown()
-            self.tracer_provider.shutdown()
-            self.meter_provider.shutdown(timeout_millis=timeout * 1000)
-        self._reporter.close()
+        self._courier.close(timeout)
+        self.tracer_provider.shutdown()
+        self.meter_provider.shutdown()
         if self in _current:
             _current.remove(self)
+
+    def _begin_anew(self) -> None:
+        """In a child: another process, which has counted nothing and has none of its parent's threads."""
+        courier = self._courier
+        courier.resource = forked.own(courier.resource)
+        courier.begin()
+        if not forked.renew(self.meter_provider, courier.reader):
+            self._closed = True
+            return
+        courier.start()
+        forked.at_end(self)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.shutdown()
+
+
+def _begin_anew() -> None:
+    for foundation in list(_open):
+        foundation._begin_anew()  # noqa: SLF001  (of this module)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def setup(

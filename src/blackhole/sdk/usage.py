@@ -1,5 +1,6 @@
 """Turns the running process into two gauges: `process.cpu.usage` and `process.memory.usage`."""
 
+import os
 import time
 from collections.abc import Iterable
 
@@ -11,10 +12,14 @@ class ProcessUsage:
     """Reads this process. `cpu` is the percent of one core since the last reading."""
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self._process = psutil.Process()
         self._spent, self._at = self._cpu_seconds(), time.monotonic()
 
     def cpu(self) -> float:
+        self._follow()
         spent, now = self._cpu_seconds(), time.monotonic()
         elapsed = now - self._at
         share = 100.0 * (spent - self._spent) / elapsed if elapsed > 0 else 0.0
@@ -22,7 +27,13 @@ class ProcessUsage:
         return max(share, 0.0)
 
     def memory(self) -> int:
+        self._follow()
         return int(self._process.memory_info().rss)
+
+    def _follow(self) -> None:
+        """In a child, itself and no longer its parent."""
+        if self._process.pid != os.getpid():
+            self._begin()
 
     def _cpu_seconds(self) -> float:
         times = self._process.cpu_times()
