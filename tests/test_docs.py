@@ -118,7 +118,8 @@ def test_every_endpoint_is_documented_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    "message", ["hello", "service_health", "p2p_metrics", "performance", "governor", "privacy", "insight"]
+    "message",
+    ["hello", "beat", "service_health", "p2p_metrics", "performance", "governor", "privacy", "insight"],
 )
 def test_messages_of_the_stream_are_documented(message: str) -> None:
     assert f"| `{message}` |" in text("docs/api.md")

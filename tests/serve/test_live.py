@@ -87,6 +87,22 @@ async def test_a_commit_is_pushed_and_what_did_not_change_is_not(port: int, serv
             await asyncio.wait_for(socket.recv(), 0.3)
 
 
+async def test_a_reader_who_is_sent_nothing_is_told_that_the_stream_lives_and_loses_no_place(
+    service: FakeService,
+) -> None:
+    live = Live(service.services(), pace=Pace(push=60, governor=60, beat=0.01))
+    messages = live._messages(None)
+    hello, *beats = [json.loads(await anext(messages)) for _ in range(3)]
+    assert [beat["type"] for beat in beats] == ["beat", "beat"]
+    assert {beat["sequence"] for beat in beats} == {hello["sequence"]}
+    live._ring.append("performance", "t", msgspec.Raw(b"{}"))
+    live._publish()
+    told = json.loads(await anext(messages))
+    while told["type"] == "beat":
+        told = json.loads(await anext(messages))
+    assert (told["type"], told["sequence"]) == ("performance", hello["sequence"] + 1)
+
+
 async def test_the_budget_is_told_once_per_change(service: FakeService) -> None:
     services = service.services()
     live = Live(services, pace=Pace(push=0.01, governor=60, idle=0.01, repeat=0.02))

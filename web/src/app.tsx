@@ -12,7 +12,7 @@ import { Nav, PAGES } from "./parts/nav";
 import { Picker } from "./parts/picker";
 import { Loading, Nothing } from "./parts/state";
 import { path, useHash } from "./route";
-import { lockedOut } from "./state";
+import { connection, lockedOut } from "./state";
 
 type Load = () => Promise<ComponentType>;
 
@@ -80,6 +80,11 @@ export function App({ onEnter }: { onEnter: () => void }) {
     }
     arrived.current = true;
   }, [place]);
+  const state = connection.value;
+  // Nothing is green that is only the last that is known.
+  useEffect(() => {
+    document.documentElement.dataset["connection"] = state;
+  }, [state]);
   return (
     <Router hook={useHash}>
       <Header onSkip={() => main.current?.focus()} />

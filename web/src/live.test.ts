@@ -54,6 +54,41 @@ describe("the live connection", () => {
     expect(messages.map((message) => message.sequence)).toEqual([4]);
   });
 
+  it("is live only once something came, and says so again after each word", () => {
+    newest().onopen?.();
+    expect(states.at(-1)).toBe("connecting");
+    newest().onmessage?.({ data: governor(4) });
+    newest().onmessage?.({ data: governor(5) });
+    expect(states).toEqual(["connecting", "live"]);
+  });
+
+  it("notices within 25 s that a connection is gone which nobody closed", () => {
+    const dead = newest();
+    dead.close = () => undefined;
+    dead.onopen?.();
+    dead.onmessage?.({ data: governor(4) });
+    vi.advanceTimersByTime(20_000);
+    dead.onmessage?.({ data: '{"type":"beat","sequence":4,"timestamp":"","data":{}}' });
+    vi.advanceTimersByTime(24_000);
+    expect(states.at(-1)).toBe("live");
+    vi.advanceTimersByTime(1000);
+    expect(states.at(-1)).toBe("reconnecting");
+    vi.advanceTimersByTime(500);
+    expect(newest()).not.toBe(dead);
+    expect(newest().url).toContain("?since=4");
+    dead.onmessage?.({ data: governor(9) });
+    dead.onclose?.();
+    expect(states.at(-1)).toBe("reconnecting");
+    newest().onmessage?.({ data: governor(5) });
+    expect(states.at(-1)).toBe("live");
+  });
+
+  it("gives up an attempt that is never answered", () => {
+    newest().close = () => undefined;
+    vi.advanceTimersByTime(76_000);
+    expect(FakeSocket.all).toHaveLength(2);
+  });
+
   it("resumes after the last message that it had", () => {
     newest().onopen?.();
     newest().onmessage?.({ data: governor(41) });

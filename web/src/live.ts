@@ -13,13 +13,20 @@ export interface LiveOptions {
   /** Longest and first pause between attempts, in milliseconds. */
   firstPause?: number;
   longestPause?: number;
+  /** After so many milliseconds without a word the connection is gone: the service speaks every 10 s. */
+  patience?: number;
   random?: () => number;
 }
+
+/** An attempt may take so many times the patience with a connection: a way may have to be found first. */
+const ATTEMPT = 3;
 
 export class Live {
   private readonly options: Required<LiveOptions>;
   private socket: WebSocket | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private deadline: ReturnType<typeof setTimeout> | undefined;
+  private state: Connection = "connecting";
   private failures = 0;
   private sequence: number | null = null;
   private stopped = false;
@@ -28,6 +35,7 @@ export class Live {
     this.options = {
       firstPause: 500,
       longestPause: 15_000,
+      patience: 25_000,
       random: Math.random,
       onRefused: () => undefined,
       ...options,
@@ -36,13 +44,19 @@ export class Live {
 
   start(): void {
     this.stopped = false;
-    this.options.onConnection("connecting");
+    this.say("connecting");
     this.connect();
+  }
+
+  private say(state: Connection): void {
+    this.state = state;
+    this.options.onConnection(state);
   }
 
   stop(): void {
     this.stopped = true;
     clearTimeout(this.timer);
+    clearTimeout(this.deadline);
     this.socket?.close();
     this.socket = null;
   }
@@ -62,14 +76,30 @@ export class Live {
     socket.onopen = () => {
       opened = true;
       this.failures = 0;
-      this.options.onConnection("live");
+      this.expect(socket);
     };
-    socket.onmessage = (event: MessageEvent<string>) => this.take(event.data);
+    this.expect(socket, ATTEMPT);
+    socket.onmessage = (event: MessageEvent<string>) => {
+      if (this.socket !== socket) return;
+      this.expect(socket);
+      if (this.state !== "live") this.say("live");
+      this.take(event.data);
+    };
     socket.onclose = () => {
       if (this.socket !== socket) return;
       if (!opened) this.options.onRefused();
       this.pause();
     };
+  }
+
+  /** A connection may be gone without anybody saying so: neither end closes what a sleeping router has dropped. */
+  private expect(socket: WebSocket, times = 1): void {
+    clearTimeout(this.deadline);
+    this.deadline = setTimeout(() => {
+      if (this.socket !== socket) return;
+      this.pause();
+      socket.close();
+    }, times * this.options.patience);
   }
 
   private take(text: string): void {
@@ -81,8 +111,9 @@ export class Live {
 
   private pause(): void {
     this.socket = null;
+    clearTimeout(this.deadline);
     if (this.stopped) return;
-    this.options.onConnection("reconnecting");
+    this.say("reconnecting");
     const { firstPause, longestPause, random } = this.options;
     const pause = Math.min(longestPause, firstPause * 2 ** this.failures);
     this.failures += 1;

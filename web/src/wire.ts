@@ -156,6 +156,7 @@ interface Envelope<Type extends string, Data> {
 
 export type Message =
   | Envelope<"hello", Hello>
+  | Envelope<"beat", Record<string, never>>
   | Envelope<"service_health", HealthReport>
   | Envelope<"p2p_metrics", { series: SeriesPoint[] }>
   | Envelope<"performance", { series: SeriesPoint[] }>
@@ -166,6 +167,7 @@ export type Message =
 
 const KNOWN: ReadonlySet<string> = new Set<Message["type"]>([
   "hello",
+  "beat",
   "service_health",
   "p2p_metrics",
   "performance",

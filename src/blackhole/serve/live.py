@@ -33,7 +33,8 @@ class Pace:
     """How often, in seconds.
 
     `push`: at least between two computations. `idle`: at most, though nothing was committed. `repeat`: after
-    it an unchanged message is sent again. `governor`: between two of those. `share`: the part of time that
+    it an unchanged message is sent again. `governor`: between two of those. `beat`: a reader that was sent
+    nothing for so long is told that the stream lives. `share`: the part of time that
     computing may take, so that a slow database is asked less often; one that was slow once is not.
     """
 
@@ -41,6 +42,7 @@ class Pace:
     governor: float
     idle: float = 5.0
     repeat: float = 5.0
+    beat: float = 10.0
     share: float = 0.1
 
 
@@ -159,16 +161,26 @@ class Live:
                 if since < kept.sequence <= place:
                     yield kept.text
         while True:
-            kept = await self._after(place)
-            if missed := kept.sequence - place - 1:
-                yield self._hello(kept.sequence - 1, missed)
-            yield kept.text
-            place = kept.sequence
+            new = await self._after(place)
+            if new is None:
+                yield self._beat(place)
+                continue
+            if missed := new.sequence - place - 1:
+                yield self._hello(new.sequence - 1, missed)
+            yield new.text
+            place = new.sequence
 
-    async def _after(self, place: int) -> Kept:
-        while (kept := self._ring.next(place)) is None:
-            await self._published.wait()
-        return kept
+    async def _after(self, place: int) -> Kept | None:
+        """None after a while without any: a reader cannot tell silence from a connection that is gone."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._pace.beat):
+                while (kept := self._ring.next(place)) is None:
+                    await self._published.wait()
+                return kept
+        return None
+
+    def _beat(self, sequence: int) -> str:
+        return msgspec.json.encode(Envelope("beat", sequence, self._timestamp(), {})).decode()
 
     def _hello(self, sequence: int, missed: int) -> str:
         hello = Hello(self._version, float(self._services.config.push_interval), sequence, missed)

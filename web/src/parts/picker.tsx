@@ -13,7 +13,7 @@ import {
   zoomOut,
   zoomTo,
 } from "../range";
-import { now } from "../state";
+import { connection, now } from "../state";
 
 export function Picker() {
   const custom = useSignal(false);
@@ -21,8 +21,11 @@ export function Picker() {
   return (
     <section class="picker" aria-label="Time">
       {isLive.value && (
-        <span class="live-mark" aria-hidden="true">
-          live
+        <span
+          class={connection.value === "live" ? "live-mark" : "live-mark live-paused"}
+          aria-hidden="true"
+        >
+          {connection.value === "live" ? "live" : "paused"}
         </span>
       )}
       <button type="button" aria-label="Earlier" onClick={() => shift(-1, now.value)}>

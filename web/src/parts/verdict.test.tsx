@@ -3,6 +3,7 @@ import { afterEach, expect, it } from "vitest";
 import { Overview } from "../pages/overview";
 import { connection, services, take, verdict } from "../state";
 import type { Verdict } from "../wire";
+import { Picker } from "./picker";
 import { VerdictLine } from "./verdict";
 
 const place = document.createElement("div");
@@ -58,6 +59,17 @@ it("says what is down in the first line of the Overview, as the service judges",
   expect(first?.className).toBe("verdict verdict-down");
   expect(first?.textContent).toContain("Down: node: no peers online.");
   expect(first?.textContent).toContain("since");
+});
+
+it("does not call the range live beside Reconnecting", () => {
+  const words = () => place.querySelector(".live-mark")?.textContent;
+  connection.value = "live";
+  render(<Picker />, place);
+  expect(words()).toBe("live");
+  connection.value = "reconnecting";
+  render(<Picker key="again" />, place);
+  expect(words()).toBe("paused");
+  expect(place.querySelector(".live-mark")?.className).toContain("live-paused");
 });
 
 it("calls nothing steady while it cannot know", () => {
