@@ -1,19 +1,46 @@
-"""Turns a peer's address into one of three words, never into an identifier."""
+"""Turns a peer's address into one of four words, never into an identifier."""
 
 import ipaddress
 import re
 from collections.abc import Iterable
 from typing import Literal
 
-PeerType = Literal["bootstrap", "local", "network"]
+PeerType = Literal["bootstrap", "local", "relay", "network"]
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _HOST_IN_MULTIADDR = re.compile(r"/(?:ip4|ip6|dns|dns4|dns6|dnsaddr)/([^/]+)")
-_PEER_IN_MULTIADDR = re.compile(r"/p2p/([^/]+)")
-_LOCAL_SUFFIXES = (".local", ".localhost", ".internal", ".lan")
+_PEER_IN_MULTIADDR = re.compile(r"/(?:p2p|ipfs)/([^/]+)")
+_CIRCUIT = re.compile(r"/p2p-circuit(?=/|$)")
+_SAME_MACHINE = ("/memory/", "/unix/")
+_LOCAL_SUFFIXES = (".local", ".localhost", ".internal", ".lan", ".home.arpa")
+# This machine and the networks that it is in. What `ipaddress` calls private has documentation and Teredo in
+# it, and not what a carrier shares (RFC 6598); it differs from version to version, too.
+_LOCAL_RANGES = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "::1/128",
+            "64:ff9b:1::/48",
+            "fc00::/7",
+            "fe80::/10",
+            "fec0::/10",
+        ),
+    )
+)
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def classify_peer(peer: object, *, bootstrap: Iterable[object] = ()) -> PeerType:
-    """`bootstrap` when it is one of the bootstrap peers, `local` on this machine or network, else `network`.
+    """`bootstrap`: one of the bootstrap peers. `local`: on this machine or network. Else `relay` or `network`.
+
+    `relay`: it is reached through another peer only (`/p2p-circuit`), wherever that is. Addresses that are
+    nobody's (unspecified, documentation, multicast) are `network`; those that embed an IPv4 address are its.
 
     `peer` and the bootstrap peers may be multiaddrs, `host:port` texts, (host, port) pairs, plain addresses,
     peer ids, or anything with `addrs` and `peer_id` as libp2p's PeerInfo has them.
@@ -22,7 +49,11 @@ def classify_peer(peer: object, *, bootstrap: Iterable[object] = ()) -> PeerType
     known = {mark for other in bootstrap for text in _texts(other) for mark in _marks(text)}
     if any(mark in known for text in texts for mark in _marks(text)):
         return "bootstrap"
-    return "local" if any(_is_local(_host(text)) for text in texts) else "network"
+    direct = [text for text in texts if not _CIRCUIT.search(text)]
+    if any(map(_is_local, direct)):
+        return "local"
+    relayed = len(direct) < len(texts)
+    return "relay" if relayed and not any(map(_has_address, direct)) else "network"
 
 
 def _texts(peer: object) -> list[str]:
@@ -35,8 +66,29 @@ def _texts(peer: object) -> list[str]:
 
 
 def _marks(text: str) -> set[str]:
-    """What two spellings of one peer have in common: the whole text and the peer id in it."""
-    return {text, *_PEER_IN_MULTIADDR.findall(text)} - {""}
+    """What two spellings of one peer have in common: the whole text and the peer's id in it.
+
+    What stands before the last `/p2p-circuit` is the relay's.
+    """
+    own = _CIRCUIT.split(text)[-1]
+    return {text, *_PEER_IN_MULTIADDR.findall(own)} - {""}
+
+
+def _has_address(text: str) -> bool:
+    """Rather than a peer id alone."""
+    return any(mark in text for mark in ".:") or bool(_HOST_IN_MULTIADDR.search(text))
+
+
+def _is_local(text: str) -> bool:
+    if text.startswith(_SAME_MACHINE):
+        return True
+    host = _host(text).rstrip(".").lower()
+    try:
+        address: _Address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host == "localhost" or host.endswith(_LOCAL_SUFFIXES)
+    address = _embedded(address)
+    return any(address in network for network in _LOCAL_RANGES)
 
 
 def _host(text: str) -> str:
@@ -48,9 +100,10 @@ def _host(text: str) -> str:
     return text if text.count(":") != 1 else text.partition(":")[0]
 
 
-def _is_local(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host == "localhost" or host.endswith(_LOCAL_SUFFIXES)
-    return address.is_loopback or address.is_private or address.is_link_local
+def _embedded(address: _Address) -> _Address:
+    """The IPv4 address that an IPv6 address stands for: mapped, of 6to4, or of NAT64."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
