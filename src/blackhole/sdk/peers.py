@@ -37,7 +37,7 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def classify_peer(peer: object, *, bootstrap: Iterable[object] = ()) -> PeerType:
-    """`bootstrap`: one of the bootstrap peers. `local`: on this machine or network. Else `relay` or `network`.
+    """`bootstrap`: one of those. `local`: on this machine or network; else `relay` or `network`.
 
     `relay`: it is reached through another peer only (`/p2p-circuit`), wherever that is. Addresses that are
     nobody's (unspecified, documentation, multicast) are `network`; those that embed an IPv4 address are its.
