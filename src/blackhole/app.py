@@ -20,6 +20,7 @@ from blackhole import listen, logs, process
 from blackhole.catalogue.allow import Allowed, Permission, add, decide
 from blackhole.catalogue.load import OWNER_FILE, Catalogue, load
 from blackhole.catalogue.load import files as catalogue_files
+from blackhole.clock import Clock
 from blackhole.config import Config
 from blackhole.decode import Decoder
 from blackhole.errors import BlackholeError, GivenUpError
@@ -44,7 +45,7 @@ from blackhole.selfmetrics import Reporter
 from blackhole.serve.boards import Boards
 from blackhole.serve.server import ApiServer
 from blackhole.serve.services import Services, Status
-from blackhole.store import allocator, files
+from blackhole.store import allocator, doubt, files
 from blackhole.store.append import Writer
 from blackhole.store.backup import back_up
 from blackhole.store.database import Database
@@ -61,6 +62,7 @@ RETAIN_EVERY = 3600.0
 SEAL_EVERY = 600.0
 FORGET_EVERY = 60.0
 KEEP_ASKED_EVERY = 60.0
+CLOCK_EVERY = 10.0
 PENDING_BATCHES = 32
 
 _log = logging.getLogger("blackhole")
@@ -151,6 +153,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
             set_aside=True,
         )
         stack.callback(database.close)
+        clock = _clock(database)
         sealer = Sealer(database, doubtful=lambda: writer.doubtful, busy=lambda: writer.busy)
         tidier = Tidier(database, sealer, room=lambda: monitor.room(config, database.path))
         stack.callback(_try, tidier.leave)
@@ -158,23 +161,23 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         sampler, meter = Sampler(), Meter()
         writer = _writer(config, database, statistics, sampler)
         stack.callback(writer.close, STOP_GRACE)
-        guard = _guard(catalogue, config, database, writer)
+        guard = _guard(catalogue, config, (database, writer), clock)
         pipeline = Pipeline(_decoder(config, database), guard, writer, statistics)
         pipeline.publish()
         stack.callback(pipeline.close_windows)
         stack.callback(pipeline.record_edges)
-        retention = Retention(database, catalogue, config)
+        retention = Retention(database, catalogue, config, doubted=clock.doubted)
         pace = Pace(config.max_cpu_usage / 100, meter.charged)
         watch = _watch(config, database, (retention, guard), (meter, sampler, pace))
         addresses: dict[str, str] = {}
         accepting = asyncio.Event()
         runner = _runner(database, catalogue, config, watch)
         stack.callback(_try, runner.keep_asked)
-        insights = Watch(runner, Findings(database))
+        insights = Watch(runner, Findings(database, clock.doubted))
         services = Services(
             runner,
             lambda: statistics.snapshot(guard.unknown),
-            _status_reporter((database, retention), writer, sampler, addresses),
+            _status_reporter((database, retention, clock), writer, sampler, addresses),
             config,
             accepting.is_set,
             meter.free,
@@ -189,10 +192,11 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         reporter = Reporter(
             pipeline,
             statistics.snapshot,
-            _status_reporter((database, retention), writer, sampler, addresses),
+            _status_reporter((database, retention, clock), writer, sampler, addresses),
             seconds=config.collection_interval,
         )
-        repeated = _repeated(pipeline, runner, (Keeper(database, config), tidier, retention), insights)
+        keeper = Keeper(database, config, doubted=clock.doubted)
+        repeated = _repeated(pipeline, runner, (keeper, tidier, retention), insights, clock)
         chores = (pipeline.run_windows(), reporter.run(), watch.run(), *repeated)
         stack.push_async_callback(_cancel, [asyncio.create_task(chore) for chore in chores])
         accepting.set()
@@ -202,10 +206,15 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
 
 
 def _repeated(
-    pipeline: Pipeline, runner: Runner, tending: tuple[Keeper, Tidier, Retention], insights: Watch
+    pipeline: Pipeline,
+    runner: Runner,
+    tending: tuple[Keeper, Tidier, Retention],
+    insights: Watch,
+    clock: Clock,
 ) -> tuple[Coroutine[None, None, None], ...]:
     keeper, tidier, retention = tending
     return (
+        _every(CLOCK_EVERY, clock.look),
         _every(FORGET_EVERY, keeper.apply, at_once=True),
         _every(KEEP_ASKED_EVERY, runner.keep_asked),
         _every(INSIGHTS_EVERY, insights.look),
@@ -326,6 +335,16 @@ def _allower(
     return allow
 
 
+def _clock(database: Database) -> Clock:
+    """Before anything is written by it: the newest row is that of an earlier run."""
+    path = database.path
+    return Clock(
+        doubt.read_memory(path),
+        newest_ns=doubt.newest_ns(database),
+        keep=lambda memory: doubt.keep_memory(path, memory),
+    )
+
+
 def _decoder(config: Config, database: Database) -> Decoder:
     return Decoder(
         database.key,
@@ -335,7 +354,8 @@ def _decoder(config: Config, database: Database) -> Decoder:
     )
 
 
-def _guard(catalogue: Catalogue, config: Config, database: Database, writer: Writer) -> Guard:
+def _guard(catalogue: Catalogue, config: Config, kept: tuple[Database, Writer], clock: Clock) -> Guard:
+    database, writer = kept
     return Guard(
         catalogue,
         config,
@@ -346,6 +366,7 @@ def _guard(catalogue: Catalogue, config: Config, database: Database, writer: Wri
         find=writer.find,
         clock_ns=time.time_ns,
         stored=Stored(database.ledger_tail(), database.head()),
+        doubts=clock,
     )
 
 
@@ -355,10 +376,10 @@ def _database_memory(config: Config) -> int:
 
 
 def _status_reporter(
-    files_and_room: tuple[Database, Retention], writer: Writer, sampler: Sampler, addresses: dict[str, str]
+    told: tuple[Database, Retention, Clock], writer: Writer, sampler: Sampler, addresses: dict[str, str]
 ) -> Callable[[], Status]:
     """One for each who asks regularly: `cpu_percent` is what was used since it was asked last."""
-    database, retention = files_and_room
+    database, retention, clock = told
     me = psutil.Process()
     me.cpu_percent()
     started = time.time()
@@ -376,7 +397,7 @@ def _status_reporter(
             sampling_rate=sampler.shown,
             set_aside=[str(path) for path in files.set_aside(database.path)],
             removed_early=retention.removed_early.rows,
-            notes=retention.notes(),
+            notes=[*clock.notes(), *retention.notes()],
             endpoints=addresses,  # the same dict: the first status is asked before all of them are known
         )
 

@@ -40,6 +40,13 @@ def test_what_was_over_a_month_ago_is_forgotten(database: Database) -> None:
     assert [row[0] for row in rows(database)] == [2]
 
 
+def test_nothing_is_forgotten_by_age_while_the_clock_is_doubted(database: Database) -> None:
+    findings = Findings(database, lambda: True)
+    findings.keep([SILENT], now=NOW, hold=60)
+    findings.keep([SILENT], now=NOW + KEEP_S + 61, hold=60)
+    assert [row[0] for row in rows(database)] == [1, 2]
+
+
 def test_finding_nothing_writes_nothing(database: Database) -> None:
     assert Findings(database).keep([], now=NOW, hold=60) == []
     assert rows(database) == []

@@ -16,7 +16,7 @@ from blackhole.query.sandbox import run
 from blackhole.records import Encoding, GuardedBatch, Payload, Signal
 from blackhole.store.append import Writer
 from blackhole.store.database import Database
-from blackhole.store.keep import Keeper
+from blackhole.store.keep import MOST_LOGS, MOST_SPANS, Keeper
 
 SECOND = 10**9
 START = 1_800_000_000 * SECOND
@@ -53,9 +53,11 @@ class Bench:
     def rows(self, sql: str) -> list[list[object]]:
         return run(self.database, sql).rows
 
-    def keeper(self, spans: float = 60, logs: float = 60, **limits: int) -> Keeper:
+    def keeper(
+        self, spans: float = 60, logs: float = 60, most_spans: int = MOST_SPANS, most_logs: int = MOST_LOGS
+    ) -> Keeper:
         config = Config(keep_spans=Duration(spans), keep_logs=Duration(logs))
-        return Keeper(self.database, config, **limits)
+        return Keeper(self.database, config, most_spans=most_spans, most_logs=most_logs)
 
 
 @pytest.fixture
@@ -166,6 +168,14 @@ def test_what_is_older_than_its_time_is_deleted(bench: Bench) -> None:
     bench.now += 60 * SECOND
     assert keeper.apply() == 2
     assert bench.rows("SELECT count(*) FROM spans") == [[0]]
+
+
+def test_nothing_goes_by_age_while_the_clock_is_doubted(bench: Bench) -> None:
+    bench.send(spans(1), logs("early"))
+    bench.now += 31 * 86400 * SECOND
+    config = Config(keep_spans=Duration(60), keep_logs=Duration(60))
+    assert Keeper(bench.database, config, doubted=lambda: True).apply() == 0
+    assert Keeper(bench.database, Config(), doubted=lambda: True).apply() == 2
 
 
 def test_nothing_stays_when_keeping_is_turned_off(bench: Bench) -> None:

@@ -17,6 +17,7 @@ from blackhole.store.retention import Retention, policy_of
 from blackhole.store.seal import Sealer
 
 DAY = 86400 * SECOND
+JUNE = datetime(2025, 6, 1, tzinfo=UTC).replace(tzinfo=None)
 POLICIES = [
     ("infrastructure.*", 30, None),
     ("p2p.*", 14, None),
@@ -318,3 +319,34 @@ def test_aggregates_leave_after_their_own_time(june: Database) -> None:
     config = msgspec.structs.replace(config, aggregate_retention_period=Duration(86400))
     Retention(june, FakeCatalogue({}), config).apply()
     assert aggregates(june) == []
+
+
+def sizes(database: Database) -> list[int]:
+    tables = ("recent_points", "chunks", "metric_aggregates", "streams", "thinned")
+    with database.reader() as reader:
+        return [reader.rows(f"SELECT count(*) FROM {table}").rows[0][0] for table in tables]
+
+
+def test_nothing_leaves_by_age_while_the_clock_is_doubted(june: Database) -> None:
+    policy(june, "a.*", 1, "daily_aggregation")
+    put(june, "a.b", MetricType.GAUGE, {ns(18, 1): 3.0})
+    put(june, "c.d", MetricType.GAUGE, {ns(19, 1): 3.0})
+    with june.write() as connection:
+        connection.execute(
+            "INSERT INTO streams (id, series, key, created_at) VALUES (99, 1, 'x'::BLOB, ?)", [JUNE]
+        )
+        connection.execute("INSERT INTO thinned VALUES (?, 0.5)", [JUNE])
+    Retention(june, FakeCatalogue({}), Config()).apply()
+    before = sizes(june)
+    assert min(before[0] + before[1], *before[2:]) > 0
+    june._clock = lambda: ns(18, 1) + 9000 * DAY
+    assert Retention(june, FakeCatalogue({}), Config(), doubted=lambda: True).apply() == 0
+    assert sizes(june) == before
+    Retention(june, FakeCatalogue({}), Config()).apply()
+    assert sizes(june) == [0] * 5
+
+
+def test_the_size_limit_deletes_while_the_clock_is_doubted(database: Database) -> None:
+    fill(database, [1, 8, 13], ["a.b"])
+    config = msgspec.structs.replace(Config(), max_database_size=Size(1))
+    assert Retention(database, FakeCatalogue({}), config, doubted=lambda: True).apply() > 0

@@ -200,6 +200,8 @@ export interface Status {
   memory_bytes: number;
   database_bytes: number;
   sampling_rate: number;
+  /** What the owner should know, in sentences. */
+  notes?: string[];
   endpoints: Record<string, string>;
   accepted: Record<string, number>;
   refused: Refused[];

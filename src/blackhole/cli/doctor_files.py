@@ -1,5 +1,6 @@
 """Looks at the files of the data directory, and says how to mend what is wrong with them."""
 
+import json
 import os
 import stat
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blackhole.cli.render import number, size
+from blackhole.clock import DOUBTED
 from blackhole.errors import BlackholeError
 
 if TYPE_CHECKING:
@@ -129,4 +131,5 @@ def clock(source: "Source", now: Callable[[], float] = time.time) -> str:
         raise BlackholeError(
             f"the clock is {behind:.0f} s behind the privacy ledger: set it right, or no window ends"
         )
-    return "not behind what was written"
+    doubts = [note for note in json.loads(source.status()).get("notes", ()) if note.startswith(DOUBTED)]
+    return doubts[0] if doubts else "not behind what was written"

@@ -7,11 +7,13 @@ from typing import Any
 
 import msgspec
 
+from blackhole import clock
 from blackhole.catalogue.load import files, load
 from blackhole.config import Config
 from blackhole.errors import UsageError
 from blackhole.query.language import Query
 from blackhole.query.run import Runner
+from blackhole.store import doubt
 from blackhole.store.database import Database
 from blackhole.store.files import set_aside
 
@@ -67,6 +69,7 @@ class File:
                 "points": points,
                 "metrics": metrics,
                 "set_aside": [str(path) for path in set_aside(self._path)],
+                "notes": clock.notes(doubt.read_memory(self._path)),
             }
         )
 

@@ -68,8 +68,7 @@ def running(status: Mapping[str, Any], *, utc: bool) -> Iterator[tuple[str, str]
     yield "processor", f"{status['cpu_percent']:.1f} % of one core"
     yield "database", size(status["database_bytes"])
     yield from _set_aside(status)
-    for note in status.get("notes", ()):
-        yield "note", str(note)
+    yield from _notes(status)
 
 
 def _verdict(verdict: Mapping[str, Any] | None, *, utc: bool) -> Iterator[tuple[str, str]]:
@@ -94,6 +93,12 @@ def stopped(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "database", f"{status['database']}, {size(status['database_bytes'])}"
     yield "stored", f"{number(status['points'])} points of {number(status['metrics'])} metrics"
     yield from _set_aside(status)
+    yield from _notes(status)
+
+
+def _notes(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for note in status.get("notes", ()):
+        yield "note", str(note)
 
 
 def _set_aside(status: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

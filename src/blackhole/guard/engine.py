@@ -1,12 +1,13 @@
 """The guard: `Batch` in, `GuardedBatch` out, with the reasons for what was left behind."""
 
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from blackhole import _core
 from blackhole.catalogue.allow import Sent
 from blackhole.catalogue.load import Catalogue
+from blackhole.clock import boot_ns
 from blackhole.config import Config
 from blackhole.guard.ledger import Clocks, Ledger, Stored
 from blackhole.guard.reasons import Reason
@@ -22,9 +23,23 @@ SECOND_NS = 10**9
 NOTHING_STORED = Stored()
 
 
-def boot_ns() -> int:
-    """Nanoseconds since the machine was started, sleep included; setting the clock does not change it."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+class Doubts(Protocol):
+    """What is asked of `blackhole.clock.Clock`."""
+
+    def doubted(self) -> bool: ...
+    def created_ns(self, database_ns: int, /) -> int: ...
+
+
+class NoDoubts:
+    """Of a clock that is right."""
+
+    @staticmethod
+    def doubted() -> bool:
+        return False
+
+    @staticmethod
+    def created_ns(database_ns: int, /) -> int:
+        return database_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +98,12 @@ class Guard:
         clock_ns: Callable[[], int],
         boot_ns: Callable[[], int] = boot_ns,
         stored: Stored = NOTHING_STORED,
+        doubts: Doubts | None = None,
     ) -> None:
-        """`boot_ns`: a clock that nobody sets; `stored`: what earlier runs left of the privacy ledger."""
+        """`boot_ns`: a clock that nobody sets; `stored`: what earlier runs left of the privacy ledger.
+
+        `doubts`: of `clock_ns`; while there are some, no point is too old.
+        """
         self._catalogue = catalogue
         self._clock_ns = clock_ns
         self._retention_ns = int(config.retention_period * SECOND_NS)
@@ -93,6 +112,9 @@ class Guard:
         self._resolver = Resolver(
             catalogue, config, self._registry, ledger=self.ledger, recall=recall, find=find
         )
+        self._doubts = doubts or NoDoubts()
+        self._made_ns = created_ns
+        created_ns = self._created_ns = self._doubts.created_ns(created_ns)
         now = clock_ns()
         self._table = _core.SeriesTable(max_series=config.max_series, created_ns=created_ns, started_ns=now)
         self._windows = Windows(
@@ -118,11 +140,12 @@ class Guard:
         """
         now = self._clock_ns()
         self._windows.turn(now)
+        self._count_from(self._doubts.created_ns(self._made_ns))
         outcome = self._table.apply(
             batch,
             self._resolver,
             now_ns=now,
-            oldest_ns=now - self._retention_ns,
+            oldest_ns=0 if self._doubts.doubted() else now - self._retention_ns,
             newest_ns=now + AHEAD_NS,
         )
         series, streams = self._registry.take_new(outcome.columns)
@@ -184,6 +207,7 @@ class Guard:
         self._registry.erase(gone)
         rules = self._resolver.erase(gone, named)
         self._table.erase(set(gone), rules, created_ns)
+        self._made_ns = self._created_ns = created_ns
         return [*batches, self.nothing()]
 
     @property
@@ -206,6 +230,12 @@ class Guard:
     def hold(self, held: bool) -> None:
         """While held, series that are not known yet are refused; any thread may call it."""
         self._table.hold(held)
+
+    def _count_from(self, created_ns: int) -> None:
+        """What began before is a baseline, if the clock by which the database was made has been set."""
+        if created_ns != self._created_ns:
+            self._created_ns = created_ns
+            self._table.erase(set(), set(), created_ns)
 
     def __len__(self) -> int:
         """Raw series that are known."""

@@ -1,6 +1,7 @@
 """Stores the spans and log records that the owner keeps, and deletes them when their time is over."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from blackhole.config import Config
@@ -43,9 +44,17 @@ class Keeper:
     """Holds the tables to `keep_spans` and `keep_logs`, counted from arrival on our clock."""
 
     def __init__(
-        self, database: Database, config: Config, *, most_spans: int = MOST_SPANS, most_logs: int = MOST_LOGS
+        self,
+        database: Database,
+        config: Config,
+        *,
+        most_spans: int = MOST_SPANS,
+        most_logs: int = MOST_LOGS,
+        doubted: Callable[[], bool] = lambda: False,
     ) -> None:
+        """While the clock is `doubted`, only what is too much or switched off goes."""
         self._database = database
+        self._doubted = doubted
         self._kept = (
             _Kept("kept_spans", float(config.keep_spans), most_spans),
             _Kept("kept_logs", float(config.keep_logs), most_logs, _BODY_BYTES),
@@ -61,7 +70,9 @@ class Keeper:
     def _hold(self, kept: _Kept) -> int:
         rows, size, oldest_us = self._size(kept)
         until_us = self._database.now_ns() // 1000 - round(kept.seconds * 1e6) if kept.seconds else _EVER_US
-        deleted = self._delete(kept, until_us) if oldest_us is not None and oldest_us <= until_us else 0
+        is_over = oldest_us is not None and oldest_us <= until_us
+        is_over = is_over and not (kept.seconds and self._doubted())
+        deleted = self._delete(kept, until_us) if is_over else 0
         rows, size, _ = self._size(kept) if deleted else (rows, size, None)
         too_much = max(1 - kept.most_rows / max(rows, 1), 1 - MOST_BODY_BYTES / max(size, 1))
         if too_much > 0:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -89,11 +89,20 @@ class RemovedEarly:
 class Retention:
     """Applies `retention_policies`, `retention_period` and `max_database_size` to the file."""
 
-    def __init__(self, database: Database, catalogue: Catalogue, config: Config) -> None:
+    def __init__(
+        self,
+        database: Database,
+        catalogue: Catalogue,
+        config: Config,
+        *,
+        doubted: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """While the clock is `doubted`, only `max_database_size` deletes."""
         self._database = database
         self._catalogue = catalogue
         self._keep_s = float(config.retention_period)
         self._keep_aggregates_s = float(config.aggregate_retention_period)
+        self._doubted = doubted
         self._told: set[str] = set()
         self._max_bytes = int(config.max_database_size)
         self.removed_early = RemovedEarly()
@@ -104,7 +113,8 @@ class Retention:
 
     def apply(self) -> int:
         """Sums up and deletes beside commits; returns how many rows went. Raises StoreError, QueryError."""
-        deleted = self._apply_policies(self._database.now_ns())
+        now_ns = self._database.now_ns()
+        deleted = 0 if self._doubted() else self._apply_policies(now_ns)
         if deleted:
             self._database.checkpoint()
         deleted += self._shrink()

@@ -5,6 +5,7 @@ import { Empty } from "../parts/empty";
 import { FindingsList } from "../parts/findings-list";
 import { Health } from "../parts/health";
 import { LiveCard } from "../parts/metric";
+import { Notes } from "../parts/notes";
 import { Section } from "../parts/state";
 import { VerdictLine } from "../parts/verdict";
 import { rangeWords } from "../range";
@@ -17,11 +18,18 @@ const MOST_CHARTS = 6;
 export function Overview() {
   const empty =
     services.value?.length === 0 && network.value.size === 0 && performance.value.size === 0;
-  if (empty) return <Empty />;
+  if (empty)
+    return (
+      <>
+        <Notes />
+        <Empty />
+      </>
+    );
   return (
     <>
       <h1 class="hidden">Overview</h1>
       <VerdictLine />
+      <Notes />
       <OpenFindings />
       <Health />
       <Changes />

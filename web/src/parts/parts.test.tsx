@@ -6,6 +6,7 @@ import type { ServiceHealth, Status } from "../wire";
 import { Empty } from "./empty";
 import { Header } from "./header";
 import { Health, runs } from "./health";
+import { Notes } from "./notes";
 import { RefusedPanel } from "./refused";
 
 const place = document.createElement("div");
@@ -121,6 +122,16 @@ it("shows what is left of the privacy budget once the stream has told it", async
   const data = { remaining: 1.5, period_ends: "2026-11-24T00:00:00Z", released: null };
   take({ type: "privacy", sequence: 1, timestamp, data });
   await vi.waitFor(() => expect(place.textContent).toContain("Privacy budget 75 % left"));
+});
+
+it("says what is in force while the clock is doubted", () => {
+  const note = "The clock is doubted: it was set by 3 days while the service ran.";
+  status.value = { notes: [note] } as unknown as Status;
+  render(<Notes />, place);
+  expect(place.textContent).toBe(note);
+  status.value = {} as unknown as Status;
+  render(<Notes />, place);
+  expect(place.textContent).toBe("");
 });
 
 it("shows no budget where differential privacy is off", () => {
