@@ -81,6 +81,7 @@ class Peer:
     async def running(self) -> AsyncIterator[None]:
         """Listens, joins through the bootstrap host, and works until the block ends."""
         async with AsyncExitStack() as stack:
+            stack.callback(self._pubsub.seen_messages.stop)  # its thread would outlive the host
             await stack.enter_async_context(self.host.run([Multiaddr("/ip4/127.0.0.1/tcp/0")]))
             stack.push_async_callback(self._close)
             for service in (self._pubsub, self._gossip, self._dht):
