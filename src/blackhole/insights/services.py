@@ -52,7 +52,7 @@ def own_outages(observation: Observation) -> Sequence[Insight]:
     return [
         Insight(
             "own_outage",
-            f"{_OUTAGES[outage.reason]} from {_clock(outage.begin)} to {_clock(outage.end)} UTC",
+            f"{_OUTAGES[outage.reason]} {_from_to(outage.begin, outage.end)} UTC",
             "Counters that run on catch up. What else was sent meanwhile is missing, "
             "unless its sender kept it.",
             "info",
@@ -130,6 +130,12 @@ def _more_errors(service: str, share: float, usual: float | None) -> Insight:
         "critical" if share >= SHARE_WITHOUT_PAST else "warning",
         (),
     )
+
+
+def _from_to(begin: str, end: str) -> str:
+    """With seconds where the minutes would be the same."""
+    width = 16 if begin[:16] != end[:16] else 19
+    return f"from {begin[11:width]} to {end[11:width]}"
 
 
 def _clock(timestamp: str) -> str:

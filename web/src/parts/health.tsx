@@ -12,13 +12,14 @@ export function Health() {
   const list = services.value ?? [];
   if (list.length === 0) return null;
   const sorted = [...list].sort((a, b) => a.service.localeCompare(b.service));
-  const up = list.filter((service) => service.up).length;
+  const expected = list.filter(({ state }) => state !== "ended");
+  const up = expected.filter((service) => service.up).length;
   return (
     <section aria-labelledby="health">
       <div class="section-head">
         <h2 id="health">Service health</h2>
         <p class="quiet">
-          {up} of {list.length} reporting
+          {up} of {expected.length} reporting
         </p>
       </div>
       <ul class="cards services">

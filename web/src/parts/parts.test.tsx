@@ -46,6 +46,18 @@ it("shows a service that answers, one that fails and one that fell silent", () =
   expect(place.textContent).toContain("never");
 });
 
+it("calls no program silent that ended well or is waited for, and what is scraped in vain down", () => {
+  services.value = [
+    health({ service: "a-job", up: false, state: "ended" }),
+    health({ service: "b-late", up: true, state: "waiting" }),
+    health({ service: "c-target", up: false, state: "down" }),
+  ];
+  render(<Health />, place);
+  const states = [...place.querySelectorAll(".pill")].map((pill) => pill.textContent);
+  expect(states).toEqual(["Ended", "Waiting", "Down"]);
+  expect(place.textContent).toContain("1 of 2 reporting");
+});
+
 it("shows why a metric was refused, and counts nothing that is protected", () => {
   const refused = [
     {
