@@ -187,17 +187,27 @@ def test_this_service_itself_does_not_make_a_dead_node_look_alive(asked: Desk) -
     assert verdict(asked).sentence == "Down: a is silent."
 
 
-def test_a_service_that_fails_a_tenth_of_its_requests_is_degraded(asked: Desk) -> None:
+@pytest.mark.parametrize(
+    ("errors", "sentence"),
+    [
+        (10.0, "Steady: shop reports, and nothing is beyond its limits."),
+        (30.0, "Degraded: shop: too many requests fail."),
+        (95.0, "Down: shop: nearly all requests fail."),
+    ],
+)
+def test_a_service_that_fails_a_quarter_of_its_requests_is_degraded(
+    asked: Desk, errors: float, sentence: str
+) -> None:
     asked.store(
         batch(
-            [*every(1, 5, 100.0), *every(2, 5, 10.0)],
+            [*every(1, 5, 100.0), *every(2, 5, errors)],
             series=[
                 of("shop", 1, "shop.requests.total", MetricType.COUNTER),
                 of("shop", 2, "shop.errors.total", MetricType.COUNTER),
             ],
         )
     )
-    assert verdict(asked).sentence == "Degraded: shop: too many requests fail."
+    assert verdict(asked).sentence == sentence
 
 
 def test_connections_of_a_protected_metric_that_are_not_shown_any_more_are_degraded(asked: Desk) -> None:

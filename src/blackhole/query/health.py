@@ -56,7 +56,8 @@ class Health:
             for name, (state, last) in self._silence.judge(now_ns).items()
         ]
         up = {service.service for service in found if service.up}
-        beyond = self._limits.look(present.states[1], up, now_ns, self._outages.within)
+        served = [(one.service, one.request_rate, one.error_rate) for one in found]
+        beyond = self._limits.look(present.states[1], up, now_ns, self._outages.within, served)
         outages = [
             OutageReport(format_time(one.begin_ns), format_time(one.end_ns), one.reason)
             for one in self._outages.told(now_ns)

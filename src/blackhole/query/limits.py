@@ -26,7 +26,11 @@ PART_ZERO_NS = 60 * SECOND
 QUIET_NS = 600 * SECOND
 # How fast a share forgets, and how many must have failed of late.
 _MEMORY_NS = 60 * SECOND
-_LEAST_FAILED = 1.5
+_LEAST_FAILED = 4.0
+_A_QUARTER = 0.25
+# A look tells of at most so much time: before it nobody looked.
+_LOOK_NS = 15 * SECOND
+REQUESTS = "requests"
 _NEARLY_ALL = 0.9
 _HALF = 0.5
 _NO_SERIES = -1
@@ -109,6 +113,10 @@ class Breach:
     down: bool
 
 
+# A service, and its requests and errors a second.
+Served = tuple[str, float | None, float | None]
+
+
 @dataclass(slots=True)
 class _Tally:
     tried: float = 0.0
@@ -162,12 +170,21 @@ class Limits:
         self._zeros: dict[Key, _Zero] = {}
         self._tallies: dict[tuple[str, str], _Tally] = {}
         self._counted: dict[int, int] = {}
+        self._looked_ns = 0
 
-    def look(self, states: States, up: AbstractSet[str], now_ns: int, ours: Ours) -> list[Breach]:
+    def look(
+        self,
+        states: States,
+        up: AbstractSet[str],
+        now_ns: int,
+        ours: Ours,
+        served: Iterable[Served] = (),
+    ) -> list[Breach]:
         """What is beyond a limit of the services that are `up`. `ours`: when nobody could be heard."""
         seen = _seen(states)
         self._remember(seen, now_ns)
         self._tally(states, now_ns)
+        self._tally_requests(served, now_ns)
         return [*self._none_left(up, seen, now_ns, ours), *self._failing(up, now_ns)]
 
     def _remember(self, seen: Mapping[Key, _Seen], now_ns: int) -> None:
@@ -227,6 +244,17 @@ class Limits:
         self._counted = counted
         kept = {key: one for key, one in self._tallies.items() if one.tried + one.failed > 0.01}  # noqa: PLR2004
         self._tallies = kept
+
+    def _tally_requests(self, served: Iterable[Served], now_ns: int) -> None:
+        """Requests have a rate and no events: it counts for the time since the look before."""
+        passed = min(max(now_ns - self._looked_ns, 0), _LOOK_NS) / SECOND
+        self._looked_ns = now_ns
+        for service, rate, errors in served:
+            if rate and errors is not None:
+                key = (service, REQUESTS)
+                tally = self._tallies.setdefault(key, _Tally(at_ns=now_ns, limit=_A_QUARTER))
+                tally.tried += rate * passed
+                tally.failed += errors * passed
 
     def _failing(self, up: AbstractSet[str], now_ns: int) -> Iterable[Breach]:
         for (service, what), tally in sorted(self._tallies.items()):

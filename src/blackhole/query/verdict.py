@@ -2,15 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from blackhole.query.limits import Breach
+from blackhole.query.limits import REQUESTS, Breach
 from blackhole.query.reports import Reason, ServiceHealth, Verdict
 from blackhole.query.silence import DOWN, ENDED, WAITING
 from blackhole.records import OWN_SERVICE, format_time
 
-# From here on a service fails, whatever was usual; below so many a second one failure would be news.
-FAILING_SHARE = 0.05
-LEAST_ERRORS = 0.05
-_DOWN_SHARE = 0.9
 _MOST_REASONS = 50
 _NOT_YET = "Not known yet: this service listens again, and waits for a period of each sender."
 
@@ -18,7 +14,7 @@ _NOT_YET = "Not known yet: this service listens again, and waits for a period of
 def verdict(services: Sequence[ServiceHealth], breaches: Sequence[Breach]) -> Verdict:
     """The gravest reason first. This service itself says nothing about the others."""
     others = [one for one in services if one.service != OWN_SERVICE and one.state != ENDED]
-    found = [*_silent(others), *_targets(others), *map(_beyond, breaches), *_failing(others)]
+    found = [*_silent(others), *_targets(others), *map(_beyond, breaches)]
     reasons = sorted(found, key=lambda one: not one.down)
     if reasons:
         state = "down" if any(one.down for one in reasons) else "degraded"
@@ -31,11 +27,6 @@ def verdict(services: Sequence[ServiceHealth], breaches: Sequence[Breach]) -> Ve
     if waiting:
         who = f"{len(others) - waiting} of {len(others)} services report, the others are still waited for"
     return Verdict("steady", f"Steady: {who}, and nothing is beyond its limits.")
-
-
-def is_failing(service: ServiceHealth) -> bool:
-    rate, errors = service.request_rate or 0.0, service.error_rate or 0.0
-    return rate > 0 and errors >= LEAST_ERRORS and errors / rate > FAILING_SHARE
 
 
 def _silent(services: Sequence[ServiceHealth]) -> Iterator[Reason]:
@@ -74,17 +65,8 @@ def _targets(services: Sequence[ServiceHealth]) -> Iterator[Reason]:
 
 def _beyond(breach: Breach) -> Reason:
     since = format_time(breach.since_ns) if breach.since_ns else None
-    return Reason("limit", breach.service, breach.words, breach.detail, since, breach.down, breach.metric)
-
-
-def _failing(services: Sequence[ServiceHealth]) -> Iterator[Reason]:
-    for one in services:
-        if one.up and is_failing(one):
-            share = min((one.error_rate or 0.0) / (one.request_rate or 1.0), 1.0)
-            down = share >= _DOWN_SHARE
-            words = f"{one.service}: {'nearly all' if down else 'too many'} requests fail"
-            metric = next(iter(one.sources.requests), "")
-            yield Reason("errors", one.service, words, f"{share:.0%} of them failed.", None, down, metric)
+    kind = "errors" if breach.what == REQUESTS else "limit"
+    return Reason(kind, breach.service, breach.words, breach.detail, since, breach.down, breach.metric)
 
 
 def _sentence(state: str, reasons: Sequence[Reason]) -> str:
