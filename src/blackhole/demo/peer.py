@@ -13,7 +13,7 @@ from libp2p import new_host
 from libp2p.abc import INotifee
 from libp2p.crypto.keys import KeyPair
 from libp2p.host.ping import ID as PING
-from libp2p.host.ping import PingService
+from libp2p.host.ping import PingService, perform_ping_roundtrip
 from libp2p.kad_dht.kad_dht import DHTMode, KadDHT
 from libp2p.network.stream.exceptions import StreamError
 from libp2p.peer.peerinfo import PeerInfo, info_from_p2p_addr
@@ -170,8 +170,17 @@ class Peer:
 
     async def _ping_peer(self, peer_id: Any) -> None:
         watch = Stopwatch()
-        success = await self._tolerate(self._ping.ping, peer_id)
+        success = await self._tolerate(self._ping_once, peer_id)
         self._meters.pinged(watch.milliseconds, self._type(peer_id), success=success)
+
+    async def _ping_once(self, peer_id: Any) -> None:
+        """On a stream of its own: PingService keeps one that was given up, and fails with it from then on."""
+        stream = await self.host.new_stream(peer_id, [PING])
+        try:
+            await perform_ping_roundtrip(stream)
+        finally:
+            with trio.move_on_after(_CLOSE_TIMEOUT, shield=True):
+                await self._tolerate(stream.close)
 
     async def _serve_ping(self, stream: Any) -> None:
         await self._ping.handle_ping(_Unhurried(stream, self._delay))
