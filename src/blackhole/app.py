@@ -54,6 +54,7 @@ from blackhole.store.keep import Keeper
 from blackhole.store.retention import Retention
 from blackhole.store.seal import Sealer
 from blackhole.store.tidy import Tidier
+from blackhole.turned_away import TurnedAway
 
 STOP_GRACE = 5.0
 EVICT_EVERY = 300.0
@@ -157,8 +158,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         sealer = Sealer(database, doubtful=lambda: writer.doubtful, busy=lambda: writer.busy)
         tidier = Tidier(database, sealer, room=lambda: monitor.room(config, database.path))
         stack.callback(_try, tidier.leave)
-        statistics = Statistics()
-        sampler, meter = Sampler(), Meter()
+        statistics, sampler, meter = Statistics(), Sampler(), Meter()
         writer = _writer(config, database, statistics, sampler)
         stack.callback(writer.close, STOP_GRACE)
         guard = _guard(catalogue, config, (database, writer), clock)
@@ -186,9 +186,10 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
             lambda directory: back_up(database, Path(directory)),
             Boards(options.data_dir / "boards"),
             insights.found,
+            TurnedAway(names_somebody),
         )
         await _serve_people(stack, services, options, addresses)
-        await _receive(stack, pipeline, (config, pace), options, addresses)
+        await _receive(stack, pipeline, (config, pace, services.away), options, addresses)
         reporter = Reporter(
             pipeline,
             statistics.snapshot,
@@ -256,16 +257,16 @@ async def _serve_people(
 async def _receive(
     stack: contextlib.AsyncExitStack,
     intake: Intake,
-    limits: tuple[Config, Throttle],
+    limits: tuple[Config, Throttle, TurnedAway],
     options: Options,
     addresses: dict[str, str],
 ) -> None:
     """Both receivers share one gate, so that the limits hold for both together."""
-    config, throttle = limits
+    config, throttle, away = limits
     gate = Gate.of(config.otlp, throttle)
     for name, receiver, address in (
         ("otlp_grpc", GrpcReceiver(intake, config.otlp, gate), options.otlp_grpc),
-        ("otlp_http", HttpReceiver(intake, config.otlp, gate), options.otlp_http),
+        ("otlp_http", HttpReceiver(intake, config.otlp, gate, away), options.otlp_http),
     ):
         port = await receiver.start(*address)
         stack.push_async_callback(receiver.stop, STOP_GRACE)

@@ -13,7 +13,8 @@ from starlette.types import ASGIApp
 from blackhole import listen
 from blackhole.errors import UsageError
 from blackhole.linger import Lingering
-from blackhole.upgrades import OfferedUpgrades
+from blackhole.turned_away import TurnedAway
+from blackhole.upgrades import OfferedUpgrades, noting
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class AsgiServer:
         tls_cert: str = "",
         tls_key: str = "",
         limits: Limits | None = None,
+        away: TurnedAway | None = None,
     ) -> None:
         self._name = name
         self._flag = flag
@@ -43,7 +45,7 @@ class AsgiServer:
         limits = limits or Limits()
         self._config = uvicorn.Config(
             Lingering(app),
-            http=OfferedUpgrades,
+            http=noting(OfferedUpgrades, away or TurnedAway(), "api"),
             ws="websockets-sansio",
             ws_max_size=limits.websocket_message,
             ws_per_message_deflate=False,

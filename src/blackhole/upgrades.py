@@ -1,9 +1,11 @@
 """Turns an offer to leave HTTP/1.1 that is not taken up into the plain request that it is (RFC 9110, 7.8)."""
 
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from blackhole.turned_away import Door, TurnedAway, strange
 
 _OFFER = {b"upgrade", b"http2-settings"}
 _INVALID = "Invalid HTTP request received."
@@ -17,8 +19,14 @@ class OfferedUpgrades(HttpToolsProtocol):
     """
 
     _passed_over = False
+    _begun = False
+    # Whoever speaks something else is noted here; `noting` makes the class that does.
+    away: ClassVar[tuple[TurnedAway, Door] | None] = None
 
     def data_received(self, data: bytes) -> None:
+        if not self._begun:
+            self._begun = True
+            self._note_strange(data)
         self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
@@ -29,6 +37,13 @@ class OfferedUpgrades(HttpToolsProtocol):
                 self.handle_websocket_upgrade()
         except httptools.HttpParserError:
             self.send_400_response(_INVALID)
+
+    def _note_strange(self, data: bytes) -> None:
+        kind = strange(data) if self.scheme == "http" else None
+        if kind is not None and self.away is not None:
+            away, door = self.away
+            client, server = self.client, self.server
+            away.note(kind, door, client[0] if client else "", (server[1] if server else 0) or 0)
 
     def on_headers_complete(self) -> None:
         self._passed_over = self._is_passed_over()
@@ -59,6 +74,14 @@ class OfferedUpgrades(HttpToolsProtocol):
 
     def _unsupported_upgrade_warning(self, *_: Any) -> None:
         """An offer is nothing to warn of."""
+
+
+Kind = TypeVar("Kind", bound=OfferedUpgrades)
+
+
+def noting(protocol: type[Kind], away: TurnedAway, door: Door) -> type[Kind]:
+    """`protocol` whose connections tell `away` when they begin with TLS or HTTP/2."""
+    return type(protocol.__name__, (protocol,), {"away": (away, door)})
 
 
 def _without_offer(connection: bytes) -> bytes:

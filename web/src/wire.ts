@@ -193,6 +193,18 @@ export interface Refused {
   allows: string | null;
 }
 
+/** Who cannot reach the service, and what would mend it. */
+export interface Sender {
+  kind: string;
+  door: string;
+  place: string;
+  detail: string;
+  count: number;
+  seconds_ago: number;
+  words: string;
+  remedy: string;
+}
+
 export interface Status {
   version: string;
   uptime_seconds: number;
@@ -205,6 +217,7 @@ export interface Status {
   endpoints: Record<string, string>;
   accepted: Record<string, number>;
   refused: Refused[];
+  turned_away?: Sender[];
   privacy: {
     differential_privacy: boolean;
     k_anonymity: number;

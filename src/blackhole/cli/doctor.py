@@ -28,6 +28,7 @@ PORTS = {
 }
 _PARTS = ("duckdb", "grpc", "msgspec", "psutil", "starlette", "uvicorn", "blackhole._core")
 _LOW_DISK = 256 * 2**20
+_LATELY = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,8 @@ def examine(place: Place) -> Iterator[Finding]:
     yield _try("data directory", lambda: _directory(place.data_dir))
     running: list[str] = []
     yield _try("service", lambda: _service(place, config, running))
+    if running:
+        yield _try("senders", lambda: _with_source(place, _senders))
     from blackhole.cli import doctor_files  # noqa: PLC0415
 
     path = database_path(config, place.data_dir)
@@ -137,6 +140,17 @@ def _service(place: Place, config: Config, running: list[str]) -> str:
     service.status()
     running.append(service.name)
     return f"answers at {service.name}"
+
+
+def _senders(source: "Source") -> str:
+    """Who was turned away in the last minutes."""
+    import json  # noqa: PLC0415
+
+    away = json.loads(source.status()).get("turned_away", ())
+    lately = [sender for sender in away if sender["seconds_ago"] < _LATELY]
+    if lately:
+        raise BlackholeError("; ".join(f"{sender['words']}: {sender['remedy']}" for sender in lately))
+    return "nobody was turned away lately"
 
 
 def _port(flag: str, port: int, name: str) -> str:

@@ -56,6 +56,8 @@ def running(status: Mapping[str, Any], *, utc: bool) -> Iterator[tuple[str, str]
     for key, address in status.get("endpoints", {}).items():
         yield _ENDPOINTS.get(key, key), str(address)
     yield "accepted", _counted(counts.get("accepted", {}))
+    for sender in status.get("turned_away", ())[:MOST_REASONS]:
+        yield "turned away", f"{sender['words']} ({number(sender['count'])} times): {sender['remedy']}"
     failed = sum(counts.get("failed_requests", {}).values())
     if failed:
         yield "failed", f"{number(failed)} requests that were not taken: see the log"

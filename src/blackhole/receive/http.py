@@ -17,6 +17,8 @@ from blackhole.receive.answers import Code, NotHereError, retry_after_header, st
 from blackhole.receive.door import Door
 from blackhole.receive.inflate import coding, inflate, too_large
 from blackhole.records import Encoding, Intake, Payload, Signal
+from blackhole.turned_away import Noted, TurnedAway
+from blackhole.upgrades import noting
 
 READ_SECONDS = 30.0
 FLAG = "--otlp-http"
@@ -38,8 +40,11 @@ _Pairs = tuple[tuple[bytes, bytes], ...]
 class HttpReceiver:
     """Listens for OTLP/HTTP and hands what it gets to `intake`. `gate`: shared with other receivers."""
 
-    def __init__(self, intake: Intake, otlp: OtlpConfig, gate: Gate | None = None) -> None:
+    def __init__(
+        self, intake: Intake, otlp: OtlpConfig, gate: Gate | None = None, away: TurnedAway | None = None
+    ) -> None:
         self._otlp = otlp
+        self._away = away or TurnedAway()
         self._door = Door(intake, otlp, gate)
         self._server: protocol.Server | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -73,8 +78,8 @@ class HttpReceiver:
 
     def _config(self) -> uvicorn.Config:
         return uvicorn.Config(
-            Lingering(App(self._door)),
-            http=protocol.Protocol,
+            Lingering(Noted(App(self._door), "otlp_http", self._away)),
+            http=noting(protocol.Protocol, self._away, "otlp_http"),
             ws="none",
             lifespan="off",
             interface="asgi3",

@@ -22,6 +22,7 @@ from blackhole.serve.document import Document, Room
 from blackhole.serve.numbers import whole_number
 from blackhole.serve.services import Services, Status
 from blackhole.serve.threads import Threads
+from blackhole.turned_away import Sender
 
 MAX_BODY = 64 * 1024
 _NO_STORE = {"cache-control": "no-store"}
@@ -84,6 +85,7 @@ class StatusAnswer(Status, frozen=True, kw_only=True):
     commits: int
     commit_seconds: float
     refused: list[Refused]
+    turned_away: list[Sender]
     privacy: PrivacySettings
 
 
@@ -196,6 +198,7 @@ class Api:
             commits=statistics["commits"],
             commit_seconds=statistics["commit_seconds"],
             refused=self._refused(),
+            turned_away=self._services.away.snapshot(),
             privacy=PrivacySettings(
                 differential_privacy=config.differential_privacy,
                 k_anonymity=config.k_anonymity,

@@ -7,6 +7,7 @@ from blackhole.governor.meter import free_app
 from blackhole.serve.live import Live
 from blackhole.serve.routes import build
 from blackhole.serve.services import Services, steady
+from blackhole.turned_away import Noted
 
 
 class ApiServer:
@@ -17,11 +18,12 @@ class ApiServer:
         api = services.config.api
         self._live = Live(services)
         self._server = AsgiServer(
-            free_app(build(services, self._live), services.free),
+            free_app(Noted(build(services, self._live), "api", services.away), services.free),
             name="API",
             flag="--listen",
             tls_cert=api.tls_cert,
             tls_key=api.tls_key,
+            away=services.away,
         )
 
     @property

@@ -21,6 +21,7 @@ from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport, Serv
 from blackhole.query.scrape import Scrape
 from blackhole.records import BackupAnswer, Forget, Forgotten, StoredInsight
 from blackhole.serve.boards import Boards
+from blackhole.turned_away import TurnedAway
 
 
 class PromQL(Protocol):
@@ -118,7 +119,7 @@ class Services:
 
     `allow` adds to the catalogue, and is called on the event loop; so is `forget`, which erases.
     `back_up` copies the database into a directory; blocking. `found` answers how many insights this run has
-    found, and those after the first `known`.
+    found, and those after the first `known`. `away` knows who cannot reach us.
 
     What a thread does inside `free()` is not charged to collecting.
     """
@@ -134,3 +135,4 @@ class Services:
     back_up: Callable[[str], BackupAnswer] = field(default=_back_up_nothing)
     boards: Boards = field(default_factory=lambda: Boards(None))
     found: Callable[[int], tuple[int, Sequence[StoredInsight]]] = field(default=_find_nothing)
+    away: TurnedAway = field(default_factory=TurnedAway)

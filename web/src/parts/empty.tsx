@@ -2,6 +2,8 @@
 
 import { status } from "../state";
 
+const MOST = 5;
+
 export function Empty() {
   const address = status.value?.endpoints["otlp_http"] ?? "127.0.0.1:4318";
   return (
@@ -22,10 +24,29 @@ export function Empty() {
       <p>
         <code>blackhole env</code> prints them for Node, Java, Go, Rust, a Collector and a browser.
       </p>
+      <TurnedAway />
       <p class="quiet">
         This page fills by itself as soon as something comes. Only metrics in the catalogue are
         kept; what is refused is listed here with the reason.
       </p>
     </section>
+  );
+}
+
+/** Something tries and does not get in: what it is, and what would let it. */
+function TurnedAway() {
+  const senders = status.value?.turned_away ?? [];
+  if (senders.length === 0) return null;
+  return (
+    <>
+      <h2>Something tries to send</h2>
+      <ul class="plain">
+        {senders.slice(0, MOST).map(({ words, remedy }) => (
+          <li key={words}>
+            <b>{words}</b>: {remedy}
+          </li>
+        ))}
+      </ul>
+    </>
   );
 }

@@ -164,6 +164,14 @@ it("tells a newcomer the address that this service really listens on", () => {
   );
 });
 
+it("tells who cannot reach the service while nothing has arrived", () => {
+  const words = "something on this machine speaks TLS to port 4318, which is plain";
+  const remedy = "set OTEL_EXPORTER_OTLP_INSECURE=true";
+  status.value = { endpoints: {}, turned_away: [{ words, remedy }] } as unknown as Status;
+  render(<Empty />, place);
+  expect(place.textContent).toContain(`${words}: ${remedy}`);
+});
+
 it("draws a sparkline in unbroken stretches within its frame", () => {
   const track = new Track();
   for (const time of [0, 10, 20, 30, 200, 210]) track.push(time, time);

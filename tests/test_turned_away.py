@@ -1,0 +1,156 @@
+"""Who cannot reach the service is named by kind and place, with a remedy, and nobody is named by it."""
+
+import json
+import logging
+import socket
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.e2e.service import BLACKHOLE, Service
+
+from blackhole.guard.scrub import names_somebody
+from blackhole.turned_away import MOST_ENTRIES, MOST_LINES, OTHER, TurnedAway
+
+PEER = "12D3KooWGRUVhXFBHEGgiPDYGmVeyuZL1tQwWjKBGLFiDYwHLQfM"
+
+
+def away(moments: list[float] | None = None) -> TurnedAway:
+    return TurnedAway(names_somebody, lambda: moments[0] if moments is not None else 0.0)
+
+
+def test_one_line_is_written_for_each_kind_and_place(caplog: pytest.LogCaptureFixture) -> None:
+    known = away()
+    for client in ("127.0.0.1", "::1", "192.0.2.7", "::ffff:127.0.0.1", "192.0.2.8"):
+        known.note("tls", "otlp_http", client, 4318)
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "something on this machine speaks TLS to port 4318, which is plain",
+        "something on another machine speaks TLS to port 4318, which is plain",
+    ]
+    assert {(sender.place, sender.count) for sender in known.snapshot()} == {
+        ("this machine", 3),
+        ("another machine", 2),
+    }
+    assert "192.0.2" not in caplog.text + str(known.snapshot())
+
+
+def test_there_are_never_too_many_lines_or_entries(caplog: pytest.LogCaptureFixture) -> None:
+    moments = [0.0]
+    known = away(moments)
+    for number in range(3 * MOST_ENTRIES):
+        known.note("cors", "api", "127.0.0.1", 8080, f"https://{number}")
+    assert len(caplog.records) == MOST_LINES
+    assert len(known.snapshot()) == MOST_ENTRIES + 1
+    moments[0] = 61.0
+    known.note("token", "otlp_http", "127.0.0.1", 4318)
+    assert len(caplog.records) == MOST_LINES + 1
+
+
+@pytest.mark.parametrize(
+    ("origin", "shown"),
+    [
+        ("http://localhost:3000", "http://localhost:3000"),
+        ("http://127.0.0.1:5173", "http://127.0.0.1:5173"),
+        ("https://app.example.org", "https://app.example.org"),
+        (f"https://{'garden.' * 10}org", f"https://{'garden.' * 10}"[:64]),
+        ("https://ada-4711.example", OTHER),
+        ("null", OTHER),
+        ("https://ada@example.org", "https://example.org"),
+        ("https://192.0.2.7", OTHER),
+        (f"https://{PEER}.example.org", OTHER),
+        ("https://example.org/ada/lovelace", "https://example.org"),
+        ("chrome-extension://abcdefghijklmnop", OTHER),
+        ("https://[::1", OTHER),
+        ("http://a:99999", OTHER),
+    ],
+)
+def test_an_origin_is_shown_only_where_it_names_nobody(origin: str, shown: str) -> None:
+    assert away().origin(origin) == shown
+
+
+def begin(address: str, data: bytes) -> None:
+    host, _, port = address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(data)
+        connection.settimeout(30)
+        connection.recv(100)
+
+
+HELLO = bytes.fromhex("16030100050100000100")
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+OTLP = {"content-type": "application/x-protobuf"}
+
+
+def test_each_is_named_in_the_api_the_log_status_and_doctor(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with Service(data) as service:
+        otlp, api = service.ready["otlp_http"], service.ready["api"]
+        begin(otlp, HELLO)
+        begin(api.removeprefix("http://"), HELLO)
+        begin(otlp, PREFACE)
+        url = f"http://{otlp}"
+        httpx.post(f"{url}/v1/metric", content=b"", headers=OTLP)
+        httpx.post(f"{url}/ada/lovelace/v1/{PEER}", content=b"", headers=OTLP)
+        httpx.post(f"{api}/v1/metrics", content=b"", headers=OTLP)
+        httpx.post(f"{url}/v1/metrics", content=b"", headers={"content-type": "text/plain"})
+        httpx.post(f"{url}/v1/metrics", content=b"", headers={"content-type": f"text/{PEER}"})
+        page = {"origin": "https://app.example.org", "access-control-request-method": "POST"}
+        httpx.options(f"{url}/v1/metrics", headers=page)
+        httpx.get(f"{api}/api/analytics/status", headers=page)
+        answer = httpx.get(f"{api}/api/analytics/status").json()["turned_away"]
+        seen = {(sender["kind"], sender["door"], sender["detail"]) for sender in answer}
+        assert seen == {
+            ("tls", "otlp_http", ""),
+            ("tls", "api", ""),
+            ("http2", "otlp_http", ""),
+            ("path", "otlp_http", "/v1/metric"),
+            ("path", "otlp_http", "/…/…/v1/…"),
+            ("path", "api", "/v1/metrics"),
+            ("content_type", "otlp_http", "text/plain"),
+            ("content_type", "otlp_http", OTHER),
+            ("cors", "otlp_http", "https://app.example.org"),
+            ("cors", "api", "https://app.example.org"),
+        }
+        assert {sender["place"] for sender in answer} == {"this machine"}
+        told = {
+            command: subprocess.run(
+                [str(BLACKHOLE), command, "--data-dir", str(data)],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=60,
+            ).stdout
+            for command in ("status", "doctor")
+        }
+    log = (tmp_path / "stderr").read_text()
+    for text in (*told.values(), log):
+        assert "speaks TLS to port" in text
+        assert "OTEL_EXPORTER_OTLP_INSECURE=true" in text
+        assert PEER not in text
+        assert "lovelace" not in text
+    assert log.count("speaks TLS to port") == 2
+
+
+def test_who_has_no_token_is_named(tmp_path: Path) -> None:
+    secret = tmp_path / "token"
+    secret.write_text("a-token-of-thirty-two-characters!\n")
+    secret.chmod(0o600)
+    config = tmp_path / "analytics.yaml"
+    config.write_text(json.dumps({"analytics": {"otlp": {"token_file": str(secret)}}}))
+    with Service(tmp_path / "data", ("--config", str(config))) as service:
+        httpx.post(f"http://{service.ready['otlp_http']}/v1/metrics", content=b"", headers=OTLP)
+        answer = httpx.get(f"{service.ready['api']}/api/analytics/status").json()["turned_away"]
+        assert [(sender["kind"], sender["count"]) for sender in answer] == [("token", 1)]
+
+
+def test_who_is_let_in_is_not_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with Service(tmp_path / "data") as service:
+        api = service.ready["api"]
+        httpx.get(f"{api}/")
+        httpx.get(f"{api}/favicon.ico")
+        httpx.get(f"http://{service.ready['otlp_http']}/")
+        httpx.post(f"{api}/api/analytics/query", json={"metric": "no.such"}, headers={"origin": api})
+        httpx.post(f"http://{service.ready['otlp_http']}/v1/metrics", content=b"", headers=OTLP)
+        assert httpx.get(f"{api}/api/analytics/status").json()["turned_away"] == []
