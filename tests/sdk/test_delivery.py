@@ -219,6 +219,23 @@ def test_what_stays_on_this_machine_goes_through_no_proxy(
     assert proxied == []
 
 
+@pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
+def test_an_address_of_ipv6_is_named_in_brackets() -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
+        address = f"[::1]:{server.getsockname()[1]}"
+        foundation = bh.setup("a", endpoint=address, interval=0.01, set_global=False)
+        server.settimeout(30)
+        connection, _ = server.accept()
+        with connection:
+            connection.settimeout(30)
+            got = b""
+            while address.encode() not in got:
+                piece = connection.recv(4096)
+                assert piece, got
+                got += piece
+        foundation.shutdown(0)
+
+
 def test_headers_and_compression_of_the_variables_come_along(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20abc")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")

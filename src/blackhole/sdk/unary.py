@@ -91,7 +91,13 @@ def call(
         with _connected(host, port, tls, deadline) as connection:
             return _exchange(
                 _Call(connection, deadline),
-                _head(f"{host}:{port}", path, metadata, is_tls=tls is not None, compress=compress),
+                _head(
+                    f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+                    path,
+                    metadata,
+                    is_tls=tls is not None,
+                    compress=compress,
+                ),
                 _framed(message, compress=compress),
             )
     except TimeoutError:
