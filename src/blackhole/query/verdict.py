@@ -23,9 +23,9 @@ def verdict(services: Sequence[ServiceHealth], breaches: Sequence[Breach]) -> Ve
     waiting = sum(one.state == WAITING for one in others)
     if waiting == len(others):
         return Verdict(sentence=_NOT_YET) if others else Verdict()
-    who = others[0].service + " reports" if len(others) == 1 else f"all {len(others)} services report"
+    who = others[0].service + " reports" if len(others) == 1 else f"all {len(others)} other services report"
     if waiting:
-        who = f"{len(others) - waiting} of {len(others)} services report, the others are still waited for"
+        who = f"{len(others) - waiting} of {len(others)} other services report, the rest are still waited for"
     return Verdict("steady", f"Steady: {who}, and nothing is beyond its limits.")
 
 
