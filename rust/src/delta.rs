@@ -89,6 +89,23 @@ impl History {
         self.last
     }
 
+    /// The clock has gone back: times beyond `newest` are none any more. What is not left of them ended at
+    /// `otherwise`, and what is sent from here on is new. Says whether there were any.
+    pub fn rewind(&mut self, newest: i64, otherwise: i64) -> bool {
+        if self.last <= newest {
+            return false;
+        }
+        let mut left: Vec<i64> = self.times().filter(|time| *time <= newest).collect();
+        left.sort_unstable_by(|one, other| other.cmp(one));
+        let forgotten = self.forgotten;
+        *self = match left.split_first() {
+            Some((last, earlier)) => Self::recalled(*last, earlier),
+            None => Self::since(otherwise),
+        };
+        self.forgotten = if forgotten <= newest { self.forgotten.max(forgotten) } else { self.last };
+        true
+    }
+
     /// `repeated`: whether a doubtful time turned out to be known.
     #[inline]
     pub fn admit(&mut self, time: i64, repeated: bool) -> Order {
@@ -266,6 +283,18 @@ mod tests {
         let orders = [90, 80, 70, 60, 50, 91].map(|time| history.admit(time, false));
         assert_eq!(orders[..4], [Order::Duplicate; 4]);
         assert_eq!(orders[4..], [Order::Late, Order::New]);
+    }
+
+    #[test]
+    fn a_history_that_was_ahead_goes_on_from_what_is_left() {
+        let mut history = History::recalled(900, &[890, 70, 60]);
+        assert!(history.rewind(100, 40) && !history.rewind(100, 40));
+        assert_eq!((history.last(), history.advance(70), history.advance(71)), {
+            (Some(70), Order::Late, Order::New)
+        });
+        let mut ahead = History::recalled(900, &[890]);
+        assert!(ahead.rewind(100, 40));
+        assert_eq!((ahead.last(), ahead.admit(50, false)), (Some(40), Order::New));
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod reading;
 mod records;
 mod release;
 mod repeats;
+mod rewind;
 mod scale;
 mod sealed;
 mod series;

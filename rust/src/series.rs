@@ -226,6 +226,10 @@ impl SeriesTable {
         py.detach(|| self.table().erase(&series, &rules, created_ns))
     }
 
+    fn rewind(&self, py: Python<'_>, now_ns: i64, newest_ns: i64) -> usize {
+        py.detach(|| self.table().rewind(now_ns, newest_ns))
+    }
+
     fn hold(&self, py: Python<'_>, held: bool) {
         py.detach(|| self.table().held = held);
     }

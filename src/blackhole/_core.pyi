@@ -427,6 +427,10 @@ class SeriesTable:
         """Forgets the raw series of output series that were erased, and empties the open windows of `rules`;
         returns how many series. `created_ns`: as in `__new__`, so what they send next is a baseline."""
 
+    def rewind(self, now_ns: int, newest_ns: int) -> int:
+        """The clock has gone back: streams forget times after `newest_ns` and keep their values; returns how
+        many did. One without another time was heard of a period before now."""
+
     def hold(self, held: bool) -> None:
         """While held, new series are refused with SERIES_LIMIT; known ones go on."""
 

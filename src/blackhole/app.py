@@ -339,11 +339,13 @@ def _allower(
 def _clock(database: Database) -> Clock:
     """Before anything is written by it: the newest row is that of an earlier run."""
     path = database.path
-    return Clock(
+    clock = Clock(
         doubt.read_memory(path),
         newest_ns=doubt.newest_ns(database),
         keep=lambda memory: doubt.keep_memory(path, memory),
     )
+    database.back_ns = clock.back_ns
+    return clock
 
 
 def _decoder(config: Config, database: Database) -> Decoder:

@@ -50,6 +50,7 @@ class Memory(msgspec.Struct, frozen=True):
 
     `wall_ns`, `boot_ns`: since when both ran evenly. `young`: nobody has confirmed yet the clock by which the
     database was made. `created_ns`: since when streams are counted, if a clock that was set moved it; else 0.
+    `back_ns`: when the clock last went back from rows of as late as `ahead_ns`; 0: it never did.
     """
 
     why: Why | None = None
@@ -58,6 +59,8 @@ class Memory(msgspec.Struct, frozen=True):
     boot_ns: int = 0
     young: bool = False
     created_ns: int = 0
+    back_ns: int = 0
+    ahead_ns: int = 0
 
 
 class Clock:
@@ -97,6 +100,10 @@ class Clock:
         moved = self.look().created_ns
         return database_ns if not moved or moved < database_ns <= self._wall() else moved
 
+    def back_ns(self) -> int:
+        """When it last went back; 0: it never did."""
+        return self.look().back_ns
+
     def notes(self) -> list[str]:
         """What is in force, in a sentence."""
         return notes(self.look())
@@ -116,6 +123,8 @@ class Clock:
         wall, boot = self._wall(), self._boot()
         self._offset = wall - boot
         before = known or Memory(young=newest_ns is None)
+        if newest_ns is not None and newest_ns > max(wall + LEAP_NS, before.ahead_ns):
+            before = msgspec.structs.replace(before, back_ns=wall, ahead_ns=newest_ns)
         apart = 0 if newest_ns is None else wall - newest_ns
         goes_on = boot >= before.boot_ns and abs(self._offset - (before.wall_ns - before.boot_ns)) <= LEAP_NS
         memory = before
@@ -124,20 +133,24 @@ class Clock:
         if abs(apart) > APART_NS:
             if before.why is None:
                 why = Why.AHEAD if apart > 0 else Why.BEHIND
-                memory = Memory(why, abs(apart), wall, boot, before.young, before.created_ns)
+                off: dict[str, Any] = {"why": why, "by_ns": abs(apart), "wall_ns": wall, "boot_ns": boot}
+                memory = msgspec.structs.replace(memory, **off)
             if before.young:
                 memory = msgspec.structs.replace(memory, created_ns=wall)
-        self._memory = before
-        if memory.why is not None or memory.young:
+        self._memory = known or Memory()
+        if memory.why is not None or memory.young or memory.back_ns:
             self._set(memory, told=before.why is None)
+        if memory.why is not None or memory.young:
             self._believe(boot)
 
     def _leap(self, by: int, wall: int, boot: int) -> None:
         self._offset = wall - boot
         self._asked_ns = None
-        created = wall if self._memory.young else self._memory.created_ns
-        leapt = Memory(Why.LEAPT, abs(by), wall, boot, self._memory.young, created)
-        self._set(leapt, told=True)
+        before = self._memory
+        created = wall if before.young else before.created_ns
+        # Senders may be as far ahead of us as this.
+        back = (wall, wall - by + LEAP_NS) if by < 0 else (before.back_ns, before.ahead_ns)
+        self._set(Memory(Why.LEAPT, abs(by), wall, boot, before.young, created, *back), told=True)
         self._believe(boot)
 
     def _believe(self, boot: int) -> None:
@@ -150,7 +163,8 @@ class Clock:
                 return
         if self._memory.why is not None:
             log.info("the clock is believed again: what is too old is deleted from here on")
-        self._set(Memory(created_ns=self._memory.created_ns))
+        known = self._memory
+        self._set(Memory(created_ns=known.created_ns, back_ns=known.back_ns, ahead_ns=known.ahead_ns))
 
     def _set(self, memory: Memory, *, told: bool = False) -> None:
         if told and memory.why is not None:

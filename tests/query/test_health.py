@@ -272,3 +272,13 @@ def test_durations_of_buckets_count_where_the_first_source_has_none(asked: Desk)
     api = health(asked)["api"]
     assert api.p95_ms == pytest.approx(19.5)
     assert api.sources.durations == ["traces.span.metrics.duration"]
+
+
+def test_nobody_was_heard_of_later_than_now(asked: Desk) -> None:
+    """A clock that ran three days ahead for one export has left a point there."""
+    node = of("node", 1, "node.requests.total", MetricType.COUNTER)
+    ahead = Point(1, NOW + 3 * 86400 * SECOND, 1.0, stream=1)
+    asked.store(batch([*every(1, 5, 10.0, until=120), ahead], series=[node]))
+    seen = health(asked)["node"]
+    assert seen.last_seen == format_time(NOW - 120 * SECOND)
+    assert not seen.up

@@ -28,6 +28,7 @@ class Doubts(Protocol):
 
     def doubted(self) -> bool: ...
     def created_ns(self, database_ns: int, /) -> int: ...
+    def back_ns(self) -> int: ...
 
 
 class NoDoubts:
@@ -40,6 +41,10 @@ class NoDoubts:
     @staticmethod
     def created_ns(database_ns: int, /) -> int:
         return database_ns
+
+    @staticmethod
+    def back_ns() -> int:
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,7 @@ class Guard:
         )
         self._doubts = doubts or NoDoubts()
         self._made_ns = created_ns
+        self._back_ns = self._doubts.back_ns()
         created_ns = self._created_ns = self._doubts.created_ns(created_ns)
         now = clock_ns()
         self._table = _core.SeriesTable(max_series=config.max_series, created_ns=created_ns, started_ns=now)
@@ -140,7 +146,7 @@ class Guard:
         """
         now = self._clock_ns()
         self._windows.turn(now)
-        self._count_from(self._doubts.created_ns(self._made_ns))
+        self._follow_clock(now)
         outcome = self._table.apply(
             batch,
             self._resolver,
@@ -231,8 +237,12 @@ class Guard:
         """While held, series that are not known yet are refused; any thread may call it."""
         self._table.hold(held)
 
-    def _count_from(self, created_ns: int) -> None:
-        """What began before is a baseline, if the clock by which the database was made has been set."""
+    def _follow_clock(self, now: int) -> None:
+        """After it went back no stream is ahead; where nobody had confirmed it, what began is a baseline."""
+        back_ns, created_ns = self._doubts.back_ns(), self._doubts.created_ns(self._made_ns)
+        if back_ns != self._back_ns:
+            self._back_ns = back_ns
+            self._table.rewind(now, now + AHEAD_NS)
         if created_ns != self._created_ns:
             self._created_ns = created_ns
             self._table.erase(set(), set(), created_ns)

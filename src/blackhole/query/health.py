@@ -50,7 +50,7 @@ class Health:
         now_ns, services = present.now_ns, _by_service(alive(present.states))
         self._outages.look(now_ns)
         for name, service in services.items():
-            self._silence.hear(name, service.values(), _period_ns(service, present.states[1]))
+            self._silence.hear(name, service.values(), _period_ns(service, present.states[1]), now_ns)
         found = [
             self._health(name, state, last, services.get(name, {}), present)
             for name, (state, last) in self._silence.judge(now_ns).items()

@@ -37,20 +37,24 @@ FROM series AS s LEFT JOIN counted AS c ON c.series = s.id
 GROUP BY s.metric
 """
 
-_SERVICES = """
+# Senders may be so far ahead of our clock.
+AHEAD_NS = 600 * 10**9
+
+_SPAN = "make_timestamp_ns($since) AND make_timestamp_ns($until)"
+_SERVICES = f"""
 WITH rows AS (
-    SELECT series, stream, time FROM recent_points WHERE time >= make_timestamp_ns($since)
+    SELECT series, stream, time FROM recent_points WHERE time BETWEEN {_SPAN}
     UNION ALL
-    SELECT series, stream, time FROM recent_histogram_points WHERE time >= make_timestamp_ns($since)
+    SELECT series, stream, time FROM recent_histogram_points WHERE time BETWEEN {_SPAN}
 ), recent AS (
     SELECT series, max(time) AS last,
         (epoch_ns(max(time)) - epoch_ns(min(time))) // nullif(count(*) - 1, 0) AS period
     FROM rows GROUP BY series, stream
     UNION ALL
-    SELECT series, max(last), max(period) FROM chunks WHERE last >= make_timestamp_ns($since) GROUP BY series
+    SELECT series, max(last), max(period) FROM chunks WHERE last BETWEEN {_SPAN} GROUP BY series
     UNION ALL
     SELECT series, max(last), max(period)
-    FROM histogram_chunks WHERE last >= make_timestamp_ns($since) GROUP BY series
+    FROM histogram_chunks WHERE last BETWEEN {_SPAN} GROUP BY series
 )
 SELECT s.attributes->>'service.name' AS service, epoch_ns(max(r.last)), coalesce(median(r.period), 0)::BIGINT
 FROM recent AS r JOIN series AS s ON s.id = r.series
@@ -69,8 +73,9 @@ class Catalogue(Protocol):
 
 
 def last_heard(reader: Reader, now_ns: int) -> list[Heard]:
-    """Services of the last day, by their newest point on an open metric."""
-    return [Heard(*row) for row in reader.rows(_SERVICES, {"since": now_ns - _DAY_NS}).rows if row[0]]
+    """Services of the last day, by their newest point on an open metric: heard of not later than now."""
+    rows = reader.rows(_SERVICES, {"since": now_ns - _DAY_NS, "until": now_ns + AHEAD_NS}).rows
+    return [Heard(name, min(last, now_ns), period) for name, last, period in rows if name]
 
 
 def found_silent(reader: Reader, moment_ns: int) -> set[str]:

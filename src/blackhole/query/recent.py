@@ -35,6 +35,8 @@ LOOK_BACK_NS = 35 * 60 * SECOND
 # Senders with a period of a minute must be seen between two of their exports.
 LONG_NS = 300 * SECOND
 SHORT_NS = 60 * SECOND
+# Senders may be so far ahead of our clock: what is later was made by one that has been set since.
+AHEAD_NS = 600 * SECOND
 LOOK_BACK_AGE_NS = 10 * SECOND
 SHORT_AGE_NS = SECOND // 5
 _MINUTE_NS = 60 * SECOND
@@ -147,9 +149,9 @@ class Recent:
 
     def _look_back(self, reader: Reader, now: int) -> None:
         """The last minute is in what is read here."""
-        bound = {"since": now - LOOK_BACK_NS, "told": now - _LONGEST_NS}
+        bound = {"since": now - LOOK_BACK_NS, "told": now - _LONGEST_NS, "until": now + AHEAD_NS}
         rows = newest(reader, self._families, bound)
-        sealed = self._sealed_ends(reader, now - LOOK_BACK_NS)
+        sealed = self._sealed_ends(reader, now - LOOK_BACK_NS, now + AHEAD_NS)
         found = plain(rows, self._families, {stream: end for stream, (_, end) in sealed.items()})
         fresh = after(found, now - SHORT_NS)
         self._add_sealed(reader, found, sealed, now)
@@ -161,18 +163,18 @@ class Recent:
         cells: Cells = {}
         self._cells = {}
         if self._has_histograms(found):
-            cells, self._cells = _cells_of_both(reader, now - SHORT_NS, now - LONG_NS)
+            cells, self._cells = _cells_of_both(reader, now)
         self._looked_back = now
         self._tell(reader, fresh, cells, now)
 
-    def _sealed_ends(self, reader: Reader, since: int) -> Ends:
+    def _sealed_ends(self, reader: Reader, since: int, until: int) -> Ends:
         """Read again only when something was sealed or deleted, or time went back.
 
         After the first statement of a snapshot, so that what it sees is counted.
         """
         tended, known = self._database.tended, self._sealed
         if known is None or known.tended != tended or since < known.since:
-            known = self._sealed = _Sealed(tended, since, sealed_since(reader, since))
+            known = self._sealed = _Sealed(tended, since, sealed_since(reader, since, until))
         return {stream: end for stream, end in known.ends.items() if end[1].last >= since}
 
     def _add_sealed(self, reader: Reader, found: Streams, sealed: Ends, now: int) -> None:
@@ -197,11 +199,11 @@ class Recent:
 
     def _look(self, reader: Reader, now: int) -> None:
         known = {number: stream for streams in self._older.values() for number, stream in streams.items()}
-        bound = {"since": now - SHORT_NS, "told": now - SHORT_NS}
+        bound = {"since": now - SHORT_NS, "told": now - SHORT_NS, "until": now + AHEAD_NS}
         fresh = plain(newest(reader, self._families, bound), self._families, known)
         self._meet(reader, fresh)
         spread = self._has_histograms(fresh)
-        self._tell(reader, fresh, _cells(reader, now - SHORT_NS) if spread else {}, now)
+        self._tell(reader, fresh, _cells(reader, now - SHORT_NS, now + AHEAD_NS) if spread else {}, now)
 
     def _tell(self, reader: Reader, fresh: Streams, cells: Cells, now: int) -> None:
         """`fresh`, `cells`: of the last minute."""
@@ -292,18 +294,18 @@ def _is_shown(state: State, now: int) -> bool:
     return state.now is not None or now - state.last_ns <= LONG_NS
 
 
-def _cells(reader: Reader, since: int) -> Cells:
+def _cells(reader: Reader, since: int, until: int) -> Cells:
     found: Cells = defaultdict(list)
-    for number, *cell in told(reader, "recent_buckets", {"since": since}):
+    for number, *cell in told(reader, "recent_buckets", {"since": since, "until": until}):
         found[number].append(Cell(*cell))
     return found
 
 
-def _cells_of_both(reader: Reader, newly: int, since: int) -> tuple[Cells, Cells]:
-    """(Since `newly`, since `since`), read at once."""
+def _cells_of_both(reader: Reader, now: int) -> tuple[Cells, Cells]:
+    """(Of the last minute, of the last five), read at once."""
     fresh: Cells = defaultdict(list)
     all_: Cells = defaultdict(list)
-    bound = {"since": since, "newly": newly}
+    bound = {"since": now - LONG_NS, "newly": now - SHORT_NS, "until": now + AHEAD_NS}
     for number, lower, upper, *counted in told(reader, "recent_buckets_of_both", bound):
         all_[number].append(Cell(lower, upper, *counted[:3]))
         if counted[3] is not None:

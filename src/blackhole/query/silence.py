@@ -60,9 +60,9 @@ class Silence:
             seen.silent, seen.ended = True, not found_silent
         self._seen[heard.service] = seen
 
-    def hear(self, service: str, states: Collection[State], period_ns: int) -> None:
+    def hear(self, service: str, states: Collection[State], period_ns: int, now_ns: int) -> None:
         """What is alive of it."""
-        last = max(state.last_ns for state in states)
+        last = min(max(state.last_ns for state in states), now_ns)
         seen = self._seen.setdefault(service, _Seen(last))
         if last > seen.last_ns:
             seen = self._seen[service] = _Seen(last, period_ns or seen.period_ns)
@@ -71,7 +71,9 @@ class Silence:
             seen.period_ns = period_ns or seen.period_ns
 
     def judge(self, now_ns: int) -> dict[str, tuple[str, int]]:
-        """Of each service how it is, and when it was last heard of."""
+        """Of each service how it is, and when it was last heard of: never later than now."""
+        for seen in self._seen.values():
+            seen.last_ns = min(seen.last_ns, now_ns)
         self._seen = {
             name: seen for name, seen in self._seen.items() if now_ns - seen.last_ns < _REMEMBERED_NS
         }

@@ -117,11 +117,13 @@ def sealed_ends(reader: Reader, families: Families, series: Sequence[int], since
     return {number: stream for some in streams.values() for number, stream in some.items()}
 
 
-def sealed_since(reader: Reader, since: int) -> Ends:
+def sealed_since(reader: Reader, since: int, until: int) -> Ends:
     """How far the sealed points reach of each stream that has one since then."""
     return {
         stream: (series, Stream(last, None, 0.0, None, arrived, period))
-        for stream, series, last, period, arrived in told(reader, "recent_sealed", {"since": since})
+        for stream, series, last, period, arrived in told(
+            reader, "recent_sealed", {"since": since, "until": until}
+        )
     }
 
 

@@ -57,6 +57,8 @@ class Database:
         self.key = b""
         # Counts on when work beside commits begins to be committed, and when it is: that alone seals.
         self.tended = 0
+        # When the clock last went back from rows that it had made later than now; 0: it never did.
+        self.back_ns: Callable[[], int] = lambda: 0
         self._memory_limit = memory_limit
         self._clock = clock
         self._schema = schema
@@ -119,7 +121,7 @@ class Database:
         Part of writing: it does not wait for people's queries. Raises OverloadedError.
         """
         with self._remembering() as reader:
-            return recall(reader, keys, kins, now_ns=self._clock())
+            return recall(reader, keys, kins, now_ns=self._clock(), back_ns=self.back_ns())
 
     def find(self, points: Sequence[Point]) -> set[Point]:
         """Those of `points` that are stored. As `recall`, part of writing. Raises OverloadedError."""

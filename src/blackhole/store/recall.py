@@ -13,6 +13,10 @@ RECENT_NS = 2 * 3600 * 10**9
 # A client that was cut off sends its last few requests again: so many times before the last are known. The
 # median of their distances is the period.
 EARLIER_TIMES = 9
+# Senders may be as far ahead of our clock.
+AHEAD_NS = 600 * 10**9
+# Where all times of a stream are later than now: what it sends after the clock went back must be new.
+_BEFORE_NS = AHEAD_NS + 60 * 10**9
 # Of a kin, those that began last: who takes the place of another finds it among these.
 MOST_KIN = 16
 
@@ -30,13 +34,24 @@ SELECT rowid FROM {{table}} WHERE last >= make_timestamp_ns($1) AND stream IN (S
 QUALIFY row_number() OVER (PARTITION BY stream ORDER BY last DESC) <= {EARLIER_TIMES + 1}
 """
 
+# Up to ten times, none of them after $6. Who has sent since the clock went back from later ones ($7) says
+# the last value; else it is that of the later ones.
+_TIMES = f"""
+    coalesce(list_transform(max(time, {EARLIER_TIMES + 1}) FILTER (time <= make_timestamp_ns($6)),
+        lambda time: epoch_ns(time)), [])
+"""
+_ORDER = """
+    struct_pack(place := CASE WHEN time > make_timestamp_ns($6) THEN 1
+        WHEN created_at >= make_timestamp($7::BIGINT) THEN 2 ELSE 0 END, time := time)
+"""
+
 _POINTS = f"""
 WITH wanted AS (SELECT unnest($2::UINTEGER[]) AS stream),
 ending AS (
     SELECT c.stream, epoch_ns(c.start) AS start, c.step, c.count, c.offsets, c.kind, c.scale, c.base,
         coalesce(steps_of(c.tiny_steps, c.reach, c.far)::BIGINT[],
             steps_of(c.short_steps, c.reach, c.far)::BIGINT[], c.steps::BIGINT[], c.long_steps) AS steps,
-        c.cumulatives
+        c.cumulatives, c.created_at
     FROM chunks AS c
     WHERE c.rowid IN (SELECT unnest($3::BIGINT[])) AND c.rowid BETWEEN $4 AND $5
 ),
@@ -47,20 +62,21 @@ sealed AS (
                 WHEN kind = 0 THEN cumulatives[count]
                 WHEN kind IN (2, 4) THEN (base + list_sum(steps)) / pow(10, scale)
             END
-        END AS cumulative
+        END AS cumulative,
+        created_at
     FROM (
         SELECT *, unnest(range(greatest(count::BIGINT - {EARLIER_TIMES + 1}, 0), count::BIGINT)) AS place
         FROM ending
     )
 ),
 either AS (
-    SELECT p.stream, p.time, p.cumulative, true AS ends FROM recent_points AS p JOIN wanted USING (stream)
+    SELECT p.stream, p.time, p.cumulative, true AS ends, created_at
+    FROM recent_points AS p JOIN wanted USING (stream)
     WHERE p.time >= make_timestamp_ns($1)
     UNION ALL
-    SELECT stream, make_timestamp_ns(time), cumulative, ends FROM sealed WHERE time >= $1
+    SELECT stream, make_timestamp_ns(time), cumulative, ends, created_at FROM sealed WHERE time >= $1
 )
-SELECT stream, list_transform(max(time, {EARLIER_TIMES + 1}), lambda time: epoch_ns(time)),
-    arg_max(cumulative, time) FILTER (ends)
+SELECT stream, {_TIMES}, arg_max(cumulative, {_ORDER}) FILTER (ends)
 FROM either
 GROUP BY stream
 """
@@ -74,13 +90,13 @@ sealed AS (
     WHERE rowid IN (SELECT unnest($3::BIGINT[])) AND rowid BETWEEN $4 AND $5
 ),
 either AS (
-    SELECT p.stream, p.time, true AS ends,
+    SELECT p.stream, p.time, true AS ends, created_at,
         struct_pack(cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets) AS state
     FROM recent_histogram_points AS p JOIN wanted USING (stream)
     WHERE p.time >= make_timestamp_ns($1)
     UNION ALL
     SELECT stream, make_timestamp_ns(start + place * step + coalesce(offsets[place + 1], 0)),
-        place + 1 = count,
+        place + 1 = count, created_at,
         struct_pack(cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets)
     FROM sealed
     WHERE start + place * step + coalesce(offsets[place + 1], 0) >= $1
@@ -88,8 +104,7 @@ either AS (
 SELECT stream, times, last.cumulative_count, last.cumulative_sum, last.cumulative_bounds,
     last.cumulative_buckets
 FROM (
-    SELECT stream, list_transform(max(time, {EARLIER_TIMES + 1}), lambda time: epoch_ns(time)) AS times,
-        arg_max(state, time) FILTER (ends) AS last
+    SELECT stream, {_TIMES} AS times, arg_max(state, {_ORDER}) FILTER (ends) AS last
     FROM either
     GROUP BY stream
 )
@@ -134,9 +149,12 @@ def find(reader: Reader, points: Sequence[Point]) -> set[Point]:
 
 
 def recall(
-    reader: Reader, keys: Sequence[bytes], kins: Sequence[int] = (), *, now_ns: int
+    reader: Reader, keys: Sequence[bytes], kins: Sequence[int] = (), *, now_ns: int, back_ns: int = 0
 ) -> dict[bytes, StreamState]:
-    """The last state by key; unknown keys are absent, known ones without points have `time_ns` 0."""
+    """The last state by key; unknown keys are absent, known ones without points have `time_ns` 0.
+
+    `back_ns`: when the clock last went back; what it made later than now was heard of until then.
+    """
     known = {row[0]: _state(row) for row in reader.rows(_BY_KEY, [list(keys)]).rows}
     if kins:
         known |= {row[0]: _state(row) for row in reader.rows(_BY_KIN, [list(kins)]).rows}
@@ -146,7 +164,8 @@ def recall(
             stream for stream in known if stream not in found or len(found[stream].earlier_ns) < EARLIER_TIMES
         ]
         if missing:
-            found |= {one.stream: one for one in _look(reader, missing, since, known)}
+            clock = now_ns + AHEAD_NS, back_ns
+            found |= {one.stream: one for one in _look(reader, missing, since, known, clock)}
     return {state.key: found.get(stream, state) for stream, state in known.items()}
 
 
@@ -156,14 +175,19 @@ def _state(row: tuple[Any, ...]) -> StreamState:
 
 
 def _look(
-    reader: Reader, streams: list[int], since: int, known: Mapping[int, StreamState]
+    reader: Reader,
+    streams: list[int],
+    since: int,
+    known: Mapping[int, StreamState],
+    clock: tuple[int, int],
 ) -> Iterator[StreamState]:
-    for stream, times, value in reader.rows(_POINTS, _bound(reader, "chunks", since, streams)).rows:
-        last, *earlier = times
+    newest, back = clock
+    for stream, times, value in reader.rows(_POINTS, _bound(reader, "chunks", since, streams, clock)).rows:
+        last, *earlier = times or [min(back or newest, newest) - _BEFORE_NS]
         yield replace(known[stream], time_ns=last, earlier_ns=tuple(earlier), value=value)
-    bound = _bound(reader, "histogram_chunks", since, streams)
+    bound = _bound(reader, "histogram_chunks", since, streams, clock)
     for stream, times, count, total, bounds, buckets in reader.rows(_HISTOGRAMS, bound).rows:
-        last, *earlier = times
+        last, *earlier = times or [min(back or newest, newest) - _BEFORE_NS]
         yield replace(
             known[stream],
             time_ns=last,
@@ -175,6 +199,7 @@ def _look(
         )
 
 
-def _bound(reader: Reader, table: str, since: int, streams: list[int]) -> list[Any]:
+def _bound(reader: Reader, table: str, since: int, streams: list[int], clock: tuple[int, int]) -> list[Any]:
     ending = [row[0] for row in reader.rows(_ENDING.format(table=table), [since, streams]).rows]
-    return [since, streams, ending, min(ending, default=0), max(ending, default=-1)]
+    newest, back = clock
+    return [since, streams, ending, min(ending, default=0), max(ending, default=-1), newest, back // 1000]

@@ -3,7 +3,7 @@ WITH cells AS (
     SELECT series, unnest(list_prepend(NULL, bounds)) AS lower, unnest(list_append(bounds, NULL)) AS upper,
         unnest(buckets) AS observed, min, max
     FROM recent_histogram_points
-    WHERE time >= make_timestamp_ns($since) AND count > 0 AND len(bounds) > 0
+    WHERE time BETWEEN make_timestamp_ns($since) AND make_timestamp_ns($until) AND count > 0 AND len(bounds) > 0
 )
 SELECT series, lower, upper, sum(observed)::DOUBLE AS observed, min(min) AS least, max(max) AS most
 FROM cells

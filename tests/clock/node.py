@@ -1,0 +1,95 @@
+"""Decoder, guard, store and clock of a service on a machine whose clock is set, and a counter."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
+from tests.clock.clock_fakes import SECOND, Machine
+
+from blackhole.catalogue.load import load
+from blackhole.config import Config
+from blackhole.decode import Decoder
+from blackhole.guard.engine import Guard
+from blackhole.guard.ledger import Stored
+from blackhole.query.sandbox import run
+from blackhole.records import Encoding, Payload, Signal
+from blackhole.store import doubt
+from blackhole.store.append import Writer
+from blackhole.store.database import Database
+from blackhole.store.retention import Retention
+from blackhole.store.seal import Sealer
+
+NAME = "identity.requests.total"
+
+
+class Node:
+    """What it hears is committed when `hear` returns."""
+
+    def __init__(self, place: Path, machine: Machine) -> None:
+        self.machine = machine
+        self._path = place / "a.duckdb"
+        self.catalogue = load()
+        self._open()
+
+    def _open(self) -> None:
+        wall: Callable[[], int] = lambda: self.machine.wall  # noqa: E731
+        self.database = Database.open(self._path, clock=wall)
+        self.clock = self.machine.start(doubt.newest_ns(self.database))
+        self.database.back_ns = self.clock.back_ns
+        self.writer = Writer(self.database, commit_wait=0.0, batch_size=100, max_pending_rows=1000)
+        self.writer.start()
+        config = Config()
+        self.guard = Guard(
+            self.catalogue,
+            config,
+            series=self.database.series(),
+            next_stream=self.database.next_stream,
+            created_ns=self.database.created_ns,
+            recall=self.database.recall,
+            find=self.writer.find,
+            clock_ns=wall,
+            boot_ns=lambda: self.machine.boot,
+            stored=Stored(self.database.ledger_tail(), self.database.head()),
+            doubts=self.clock,
+        )
+        self.decoder = Decoder(self.database.key, clock_ns=wall)
+        self.retention = Retention(self.database, self.catalogue, config, doubted=self.clock.doubted)
+
+    def restart(self) -> None:
+        self.close()
+        self._open()
+
+    def close(self) -> None:
+        self.writer.close(5)
+        self.database.close()
+
+    def tend(self) -> None:
+        """What a start and the hour do: sealing, and deleting what is too old."""
+        Sealer(self.database, pause=0).apply()
+        self.retention.apply()
+
+    def hear(self, value: float, *, began: int, name: str = NAME, at: int | None = None) -> int:
+        """A cumulative counter at `value`, exported now; how many points were refused."""
+        message = ExportMetricsServiceRequest()
+        resource = message.resource_metrics.add()
+        resource.resource.attributes.add(key="service.name").value.string_value = "identity"
+        metric = resource.scope_metrics.add().metrics.add(name=name, unit="{request}")
+        metric.sum.is_monotonic = True
+        metric.sum.aggregation_temporality = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
+        time = self.machine.wall - SECOND // 10 if at is None else at
+        metric.sum.data_points.add(start_time_unix_nano=began, time_unix_nano=time, as_double=value)
+        body = message.SerializeToString()
+        batch = self.decoder.decode(Payload(Signal.METRICS, Encoding.PROTOBUF, body))
+        judged = self.guard.judge(batch)
+        self.writer.submit(judged.batch).result(10)
+        return judged.verdict.rejected
+
+    def ask(self, sql: str) -> list[list[Any]]:
+        return run(self.database, sql).rows
+
+    @property
+    def total(self) -> float:
+        [[total]] = self.ask(f"SELECT coalesce(sum(value), 0) FROM metrics WHERE metric_name = '{NAME}'")
+        return float(total)
