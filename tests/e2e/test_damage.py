@@ -124,7 +124,18 @@ def test_a_clock_that_went_back_is_named(home: Path) -> None:
     with opened(Place(directory=home)) as source:
         assert "not behind" in doctor_files.clock(source)
         with pytest.raises(BlackholeError, match="behind the privacy ledger"):
-            doctor_files.clock(source, lambda: time.time() - 3600)
+            doctor_files.clock(source, lambda: time.time() - 3600, lambda: False)
+
+
+def test_a_clock_that_is_right_is_not_to_be_set(home: Path) -> None:
+    from blackhole.cli import doctor_files  # noqa: PLC0415
+    from blackhole.cli.options import Place  # noqa: PLC0415
+    from blackhole.cli.source import opened  # noqa: PLC0415
+
+    with opened(Place(directory=home)) as source:
+        told = doctor_files.clock(source, lambda: time.time() - 3600, lambda: True)
+    assert "the clock ran ahead once; now it is synchronised" in told
+    assert "set" not in told
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a file system of its own needs root")

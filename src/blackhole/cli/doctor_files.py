@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blackhole.cli.render import number, size
-from blackhole.clock import DOUBTED
+from blackhole.clock import DOUBTED, kernel_synchronised
 from blackhole.errors import BlackholeError
 
 if TYPE_CHECKING:
@@ -118,18 +118,27 @@ def ledger(source: "Source") -> str:
     return f"{number(found.rows)} rows, in agreement with its head"
 
 
-def clock(source: "Source", now: Callable[[], float] = time.time) -> str:
-    """Whether the clock is behind what was written. Raises BlackholeError."""
+def clock(
+    source: "Source",
+    now: Callable[[], float] = time.time,
+    is_right: Callable[[], bool] = kernel_synchronised,
+) -> str:
+    """Whether the clock is behind what was written. Raises BlackholeError, but not for one that is right."""
     import msgspec  # noqa: PLC0415
 
     from blackhole.query.accounts import LedgerPage, to_row  # noqa: PLC0415
+    from blackhole.records import format_time  # noqa: PLC0415
 
     page = msgspec.json.decode(source.privacy_ledger(None, 1), type=LedgerPage)
     rows = [to_row(entry) for entry in page.rows]
     behind = (rows[0].time_ns / 1e9 - now()) if rows else 0.0
     if behind > _MOST_BEHIND_S:
-        raise BlackholeError(
-            f"the clock is {behind:.0f} s behind the privacy ledger: set it right, or no window ends"
+        told = (
+            f"the clock is {behind:.0f} s behind the privacy ledger: no highly sensitive window ends"
+            f" before {format_time(rows[0].time_ns)}"
         )
+        if is_right():
+            return f"{told}, since the clock ran ahead once; now it is synchronised"
+        raise BlackholeError(f"{told}: set the clock if it is wrong, else wait")
     doubts = [note for note in json.loads(source.status()).get("notes", ()) if note.startswith(DOUBTED)]
     return doubts[0] if doubts else "not behind what was written"
