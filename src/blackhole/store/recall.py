@@ -34,15 +34,21 @@ SELECT rowid FROM {{table}} WHERE last >= make_timestamp_ns($1) AND stream IN (S
 QUALIFY row_number() OVER (PARTITION BY stream ORDER BY last DESC) <= {EARLIER_TIMES + 1}
 """
 
-# Up to ten times, none of them after $6. Who has sent since the clock went back from later ones ($7) says
-# the last value; else it is that of the later ones.
+# Up to ten times, none of them after $6.
 _TIMES = f"""
     coalesce(list_transform(max(time, {EARLIER_TIMES + 1}) FILTER (time <= make_timestamp_ns($6)),
         lambda time: epoch_ns(time)), [])
 """
-_ORDER = """
-    struct_pack(place := CASE WHEN time > make_timestamp_ns($6) THEN 1
-        WHEN created_at >= make_timestamp($7::BIGINT) THEN 2 ELSE 0 END, time := time)
+# Rows stand in the order in which they came, those of chunks before them; but if a clock that ran ahead ($7)
+# has left a row of later than now, chunks of since then are newer.
+_LAST = """
+    CASE WHEN $7 = 0 THEN arg_max({state}, time) FILTER (ends)
+        WHEN arg_max(time, row) FILTER (row IS NOT NULL) > make_timestamp_ns($6)
+            AND bool_or(row IS NULL AND time <= make_timestamp_ns($6)
+                AND created_at >= make_timestamp($7::BIGINT))
+        THEN arg_max({state}, time) FILTER (ends AND row IS NULL AND time <= make_timestamp_ns($6))
+        ELSE coalesce(arg_max({state}, row) FILTER (row IS NOT NULL), arg_max({state}, time) FILTER (ends))
+    END
 """
 
 _POINTS = f"""
@@ -70,13 +76,13 @@ sealed AS (
     )
 ),
 either AS (
-    SELECT p.stream, p.time, p.cumulative, true AS ends, created_at
+    SELECT p.stream, p.time, p.cumulative, true AS ends, created_at, p.rowid AS row
     FROM recent_points AS p JOIN wanted USING (stream)
     WHERE p.time >= make_timestamp_ns($1)
     UNION ALL
-    SELECT stream, make_timestamp_ns(time), cumulative, ends, created_at FROM sealed WHERE time >= $1
+    SELECT stream, make_timestamp_ns(time), cumulative, ends, created_at, NULL FROM sealed WHERE time >= $1
 )
-SELECT stream, {_TIMES}, arg_max(cumulative, {_ORDER}) FILTER (ends)
+SELECT stream, {_TIMES}, {_LAST.format(state="cumulative")}
 FROM either
 GROUP BY stream
 """
@@ -90,13 +96,13 @@ sealed AS (
     WHERE rowid IN (SELECT unnest($3::BIGINT[])) AND rowid BETWEEN $4 AND $5
 ),
 either AS (
-    SELECT p.stream, p.time, true AS ends, created_at,
+    SELECT p.stream, p.time, true AS ends, created_at, p.rowid AS row,
         struct_pack(cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets) AS state
     FROM recent_histogram_points AS p JOIN wanted USING (stream)
     WHERE p.time >= make_timestamp_ns($1)
     UNION ALL
     SELECT stream, make_timestamp_ns(start + place * step + coalesce(offsets[place + 1], 0)),
-        place + 1 = count, created_at,
+        place + 1 = count, created_at, NULL,
         struct_pack(cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets)
     FROM sealed
     WHERE start + place * step + coalesce(offsets[place + 1], 0) >= $1
@@ -104,7 +110,7 @@ either AS (
 SELECT stream, times, last.cumulative_count, last.cumulative_sum, last.cumulative_bounds,
     last.cumulative_buckets
 FROM (
-    SELECT stream, {_TIMES} AS times, arg_max(state, {_ORDER}) FILTER (ends) AS last
+    SELECT stream, {_TIMES} AS times, {_LAST.format(state="state")} AS last
     FROM either
     GROUP BY stream
 )
@@ -159,7 +165,7 @@ def recall(
     if kins:
         known |= {row[0]: _state(row) for row in reader.rows(_BY_KIN, [list(kins)]).rows}
     found: dict[int, StreamState] = {}
-    for since in (now_ns - RECENT_NS, 0):
+    for since in (0,) if back_ns else (now_ns - RECENT_NS, 0):
         missing = [
             stream for stream in known if stream not in found or len(found[stream].earlier_ns) < EARLIER_TIMES
         ]
