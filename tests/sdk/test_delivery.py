@@ -163,9 +163,11 @@ class Counting(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def http(*answers: tuple[int, dict[str, str]]) -> Iterator[tuple[str, list[bytes]]]:
+def http(
+    *answers: tuple[int, dict[str, str]], handler: type["Counting"] | None = None
+) -> Iterator[tuple[str, list[bytes]]]:
     bodies: list[bytes] = []
-    handler = type("Own", (Counting,), {"answers": list(answers), "bodies": bodies})
+    handler = type("Own", (handler or Counting,), {"answers": list(answers), "bodies": bodies})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -273,3 +275,27 @@ def test_the_providers_own_flush_keeps_its_time_too() -> None:
         one.meter_provider.force_flush(200)
         assert time.monotonic() - began < AN_EXPORT
         one.shutdown(0.1)
+
+
+class Pages(Counting):
+    """Answers with a page first, as a proxy or another server may."""
+
+    def do_POST(self) -> None:
+        self.bodies.append(self.rfile.read(int(self.headers["content-length"])))
+        page = b"\xff<html>" if len(self.bodies) == 1 else b""
+        self.send_response(200)
+        self.send_header("content-length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+
+def test_an_answer_that_is_none_is_said_and_the_next_values_are_sent(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+    with http(handler=Pages) as (url, _):
+        foundation = bh.setup("a", endpoint=url, interval=60, set_global=False)
+        assert foundation.flush(20.0) is False
+        assert foundation.flush(20.0) is True
+        foundation.shutdown()
+    assert "sending failed" in caplog.text

@@ -149,15 +149,23 @@ class Courier:
             delivered = True
             if not (closing and self.arriving is False):
                 if called or now >= metrics_at:
-                    delivered = self._send_metrics(deadline, called=called)
+                    delivered = self._surely(self._send_metrics, deadline, called=called)
                     metrics_at = time.monotonic() + self._interval
-                delivered = self._send_spans(deadline, called=called) and delivered
+                delivered = self._surely(self._send_spans, deadline, called=called) and delivered
                 spans_at = time.monotonic() + min(self._interval, 5.0)
             with self._changed:
                 self._done, self._delivered = asked, delivered
                 self._changed.notify_all()
             if closing:
                 return
+
+    def _surely(self, send: Callable[..., bool], deadline: float, *, called: bool) -> bool:
+        """The thread goes on whatever happens: an answer that is none, a certificate that is not there."""
+        try:
+            return send(deadline, called=called)
+        except Exception as error:  # noqa: BLE001
+            self._say(f"sending failed with {type(error).__name__}: look at endpoint and certificates")
+            return False
 
     def _is_called(self) -> bool:
         return self._asked > self._done or self._closing or self._awake
