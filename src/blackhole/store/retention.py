@@ -48,8 +48,9 @@ log = logging.getLogger(__name__)
 _OLDEST = "SELECT epoch_ns(min({time})) FROM {table} WHERE {time} < make_timestamp_ns($until) {only}"
 _DELETE = "DELETE FROM {table} WHERE {time} < make_timestamp_ns($until) {only}"
 _ONLY = "AND series IN (SELECT unnest($ids::UINTEGER[]))"
+# The quantile goes through doubles, so of few rows it may lie before all of them.
 _EARLY = """
-SELECT approx_quantile(time, 0.1) FROM (
+SELECT greatest(approx_quantile(time, 0.1), min(time)) FROM (
     SELECT epoch_ns(time) AS time FROM recent_points
     UNION ALL SELECT epoch_ns(time) FROM recent_histogram_points
     UNION ALL SELECT epoch_ns(last) FROM chunks
