@@ -1,7 +1,7 @@
 //! Turns the values of one number stream, as sent, into what is stored: increments, levels, or the value itself.
 
 use crate::batch::{Kind, Number};
-use crate::since::DISTANCES;
+use crate::since::{DISTANCES, Distances};
 
 /// Beside the last: as many as have nine distances before it.
 const REMEMBERED_TIMES: usize = DISTANCES + 1;
@@ -57,10 +57,18 @@ impl History {
     }
 
     /// Between the latest times, newest first; `without` is left out.
-    pub fn distances(&self, without: Option<i64>) -> Vec<i64> {
-        let mut times: Vec<i64> = self.times().filter(|time| Some(*time) != without).collect();
-        times.sort_unstable();
-        times.windows(2).rev().take(DISTANCES).map(|pair| pair[1].saturating_sub(pair[0])).collect()
+    pub fn distances(&self, without: Option<i64>) -> Distances {
+        let (mut times, mut count) = ([i64::MIN; REMEMBERED_TIMES + 1], 0);
+        for time in self.times().filter(|time| Some(*time) != without) {
+            times[count] = time;
+            count += 1;
+        }
+        times[..count].sort_unstable();
+        let mut distances = Distances::default();
+        for pair in times[..count].windows(2).rev().take(DISTANCES) {
+            distances.push(pair[1].saturating_sub(pair[0]));
+        }
+        distances
     }
 
     fn times(&self) -> impl Iterator<Item = i64> {

@@ -36,6 +36,27 @@ fn median(distances: &mut [i64]) -> Option<i64> {
     Some(lower + (upper - lower) / 2)
 }
 
+/// Some distances, held in place: a burst asks for them at each of its points.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Distances {
+    values: [i64; DISTANCES],
+    count: usize,
+}
+
+impl Distances {
+    /// Those beyond the nine are left out.
+    pub fn push(&mut self, distance: i64) {
+        if self.count < DISTANCES {
+            self.values[self.count] = distance;
+            self.count += 1;
+        }
+    }
+
+    fn all(&mut self) -> &mut [i64] {
+        &mut self.values[..self.count]
+    }
+}
+
 /// How far apart the points of a stream are.
 #[derive(Debug, Clone, Default)]
 pub struct Pace {
@@ -103,9 +124,9 @@ impl Pace {
     }
 
     /// The last nine, of the times but one.
-    fn distances(&self, history: &History, without: Option<i64>) -> Vec<i64> {
+    fn distances(&self, history: &History, without: Option<i64>) -> Distances {
         let mut distances = history.distances(without);
-        if self.first > 0 && distances.len() < DISTANCES {
+        if self.first > 0 {
             distances.push(self.first);
         }
         distances
@@ -115,22 +136,23 @@ impl Pace {
     pub fn period(&self, history: &History) -> Option<i64> {
         match &self.senders {
             Some(senders) => senders.period(),
-            None => median(&mut self.distances(history, None)),
+            None => median(self.distances(history, None).all()),
         }
     }
 
     #[cold]
     fn look(&mut self, arrival: Arrival, history: &History) -> Option<Piece> {
         let Arrival { time, before, follows, .. } = arrival;
-        let usual = median(&mut self.distances(history, Some(time))).unwrap_or_else(|| self.inherit());
+        let usual = median(self.distances(history, Some(time)).all()).unwrap_or_else(|| self.inherit());
         let since = arrival.start.or(before).unwrap_or_else(|| time.saturating_sub(usual)).min(time);
         if before.is_none() && arrival.start.is_some() {
             self.first = time - since;
         }
-        let mut all = self.distances(history, None);
-        let shortest = all.iter().min().map_or(0, |least| least.saturating_mul(MOST_PERIODS));
+        let mut distances = self.distances(history, None);
+        let period = median(distances.all()).unwrap_or(usual);
+        // Sorted by the median.
+        let shortest = distances.all().first().map_or(0, |least| least.saturating_mul(MOST_PERIODS));
         self.calm = shortest.min(LONG);
-        let period = median(&mut all).unwrap_or(usual);
         let estimated = is_long(time - since, usual);
         let is_told = follows && before == Some(since) && !estimated && time - since <= LONG;
         (!is_told).then_some(Piece { since, estimated, period })
@@ -169,7 +191,7 @@ struct Senders(Vec<Sender>);
 impl Senders {
     /// What came until now was of one.
     fn of(history: &History, arrival: Arrival) -> Self {
-        let distances = history.distances(Some(arrival.time));
+        let distances = history.distances(Some(arrival.time)).all().to_vec();
         Self(arrival.before.map(|end| Sender { end, distances }).into_iter().collect())
     }
 
