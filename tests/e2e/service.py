@@ -100,11 +100,17 @@ class Service:
 
     def query(self, metric: str, **more: Any) -> dict[str, Any]:
         """The answer of the API."""
+        return self._api("POST", "query", json.dumps({"metric": metric, **more}))
+
+    def told(self, what: str) -> dict[str, Any]:
+        """What the API says of `health`, `status`, `services` and the like."""
+        return self._api("GET", what)
+
+    def _api(self, method: str, path: str, body: str | None = None) -> dict[str, Any]:
         place = self.ready["api"].removeprefix("http://")
-        with closing(http.client.HTTPConnection(place, timeout=30)) as connection:
-            body = json.dumps({"metric": metric, **more})
-            headers = {"content-type": "application/json"}
-            connection.request("POST", "/api/analytics/query", body, headers)
+        with closing(http.client.HTTPConnection(place, timeout=60)) as connection:
+            headers = {"content-type": "application/json"} if body else {}
+            connection.request(method, f"/api/analytics/{path}", body, headers)
             answer = connection.getresponse()
             text = answer.read()
             assert answer.status == 200, text

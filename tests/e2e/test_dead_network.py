@@ -1,12 +1,8 @@
 """A network that died says so: in health, in `blackhole status` and among the insights."""
 
-import http.client
-import json
 import subprocess
 import time
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Metric
@@ -62,22 +58,12 @@ def died() -> list[Metric]:
     return [online, messages, pings]
 
 
-def asked(service: Service, path: str) -> Any:
-    place = service.ready["api"].removeprefix("http://")
-    with closing(http.client.HTTPConnection(place, timeout=60)) as connection:
-        connection.request("GET", f"/api/analytics/{path}")
-        answer = connection.getresponse()
-        text = answer.read()
-        assert answer.status == 200, text
-        return json.loads(text)
-
-
 def found(service: Service) -> set[str]:
     titles: set[str] = set()
     deadline = time.monotonic() + 300
     while not titles and time.monotonic() < deadline:
         time.sleep(0.5)
-        titles = {one["title"] for one in asked(service, "insights")["insights"]}
+        titles = {one["title"] for one in service.told("insights")["insights"]}
     return titles
 
 
@@ -85,7 +71,7 @@ def found(service: Service) -> set[str]:
 def test_a_network_that_died_is_down_in_every_place_that_says_how_it_is(tmp_path: Path) -> None:
     with Service(tmp_path / "data") as running:
         assert running.post(request(*died()))[0] == 200
-        verdict = asked(running, "health")["verdict"]
+        verdict = running.told("health")["verdict"]
         words = {reason["words"] for reason in verdict["reasons"]}
         assert words == {
             "node: no peers online",
@@ -93,7 +79,7 @@ def test_a_network_that_died_is_down_in_every_place_that_says_how_it_is(tmp_path
             "node: no messages from peers",
         }
         assert (verdict["state"], verdict["sentence"][:6]) == ("down", "Down: ")
-        assert asked(running, "status")["verdict"]["state"] == "down"
+        assert running.told("status")["verdict"]["state"] == "down"
         told = subprocess.run(
             [str(BLACKHOLE), "status", "--data-dir", str(tmp_path / "data")],
             capture_output=True,

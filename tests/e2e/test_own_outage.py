@@ -1,26 +1,12 @@
 """A restart makes nobody silent, and says when the service did not run."""
 
-import http.client
-import json
 import subprocess
 import time
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from tests.e2e.service import BLACKHOLE, Service, counter, request
 
 SECOND = 10**9
-
-
-def asked(service: Service, path: str) -> Any:
-    place = service.ready["api"].removeprefix("http://")
-    with closing(http.client.HTTPConnection(place, timeout=60)) as connection:
-        connection.request("GET", f"/api/analytics/{path}")
-        answer = connection.getresponse()
-        text = answer.read()
-        assert answer.status == 200, text
-        return json.loads(text)
 
 
 def each_minute(name: str, service: Service, *ages: int) -> None:
@@ -39,7 +25,7 @@ def test_a_restart_calls_nobody_silent_who_may_still_report(tmp_path: Path) -> N
         each_minute("blackhole-analytics", first, 320, 260)
         assert first.stop() == 0
     with Service(tmp_path / "data") as second:
-        health = asked(second, "health")
+        health = second.told("health")
         states = {one["service"]: (one["state"], one["up"]) for one in health["services"]}
         assert states["minutely"] == ("waiting", True)
         assert health["outages"][0]["reason"] == "not_running"

@@ -1,10 +1,7 @@
 """Requests as SDKs send them at their defaults: health and the range say what the programs counted, once."""
 
-import http.client
-import json
 import time
 from collections.abc import Mapping
-from contextlib import closing
 from functools import cache
 from typing import Any
 
@@ -207,13 +204,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Services, Services]:
 
 
 def asked(service: Service, path: str) -> Services:
-    place = service.ready["api"].removeprefix("http://")
-    with closing(http.client.HTTPConnection(place, timeout=60)) as connection:
-        connection.request("GET", f"/api/analytics/{path}")
-        answer = connection.getresponse()
-        text = answer.read()
-        assert answer.status == 200, text
-        return {one["service"]: one for one in json.loads(text)["services"]}
+    return {one["service"]: one for one in service.told(path)["services"]}
 
 
 @pytest.mark.parametrize("name", NAMES)
