@@ -96,7 +96,7 @@ impl Edges {
         let failed = Form { name: "traces.service.graph.request.failed", ..total };
         let mut out = Writer::default();
         for ((client, server), calls) in self.calls.drain() {
-            let labels = [Some((&*client).into()), Some((&*server).into())];
+            let labels = [Some(&*client), Some(&*server)];
             out.message(1, |resource| {
                 resource.message(2, |scope| {
                     total.counter(scope, &labels, calls.total);

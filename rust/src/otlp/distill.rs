@@ -1,9 +1,7 @@
 //! Counts records of one request by what little is kept of them, and writes the counts as a metrics request.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-
 use crate::error::{Decoded, Malformed};
+use crate::hash::{KeyedMap, fleeting};
 use crate::otlp::ladder;
 use crate::otlp::wire::{Reader, Wire};
 use crate::otlp::write::Writer;
@@ -15,41 +13,63 @@ pub const MOST_RECORDS: usize = 10_000;
 const OTHER: &str = "other";
 const DELTA: u64 = 1;
 
-pub type Labels<'a, const N: usize> = [Option<Cow<'a, str>>; N];
+pub type Labels<'a, const N: usize> = [Option<&'a str>; N];
 
-/// Groups by the resource's `service.name` and `N` labels.
-pub struct Groups<'a, T, const N: usize>(HashMap<GroupKey<'a, N>, (u32, T)>);
+/// Groups by the resource's `service.name` and `N` labels, in the order in which they were met.
+pub struct Groups<'a, T, const N: usize> {
+    places: KeyedMap<usize>,
+    met: Vec<Group<'a, T, N>>,
+    parts: Vec<u8>,
+}
 
-type GroupKey<'a, const N: usize> = (Option<Cow<'a, str>>, Labels<'a, N>);
+struct Group<'a, T, const N: usize> {
+    service: Option<&'a str>,
+    labels: Labels<'a, N>,
+    content: T,
+}
 
 impl<'a, T: Default, const N: usize> Groups<'a, T, N> {
     pub fn new() -> Self {
-        Self(HashMap::new())
+        Self { places: KeyedMap::default(), met: Vec::new(), parts: Vec::new() }
     }
 
-    /// The group and its place in the order in which groups are written.
-    pub fn group(&mut self, service: Option<&'a str>, labels: Labels<'a, N>) -> &mut (u32, T) {
-        let mut key = (service.map(Cow::Borrowed), labels);
-        if self.0.len() >= MOST_GROUPS && !self.0.contains_key(&key) {
-            for value in key.1.iter_mut().chain([&mut key.0]).flatten() {
-                *value = Cow::Borrowed(OTHER);
+    /// The group's place in the order in which groups are written, and what it holds.
+    pub fn group(&mut self, mut service: Option<&'a str>, labels: &Labels<'a, N>) -> (u32, &mut T) {
+        let mut key = self.key(service, labels);
+        let mut labels = *labels;
+        if self.met.len() >= MOST_GROUPS && !self.places.contains_key(&key) {
+            for value in labels.iter_mut().chain([&mut service]).flatten() {
+                *value = OTHER;
             }
+            key = self.key(service, &labels);
         }
-        let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
-        self.0.entry(key).or_insert_with(|| (next, T::default()))
+        let place = *self.places.entry(key).or_insert_with(|| {
+            self.met.push(Group { service, labels, content: T::default() });
+            self.met.len() - 1
+        });
+        (u32::try_from(place).unwrap_or(u32::MAX), &mut self.met[place].content)
+    }
+
+    /// Of all parts at once, since to hash them one by one takes three times as long.
+    fn key(&mut self, service: Option<&str>, labels: &Labels<'_, N>) -> u128 {
+        self.parts.clear();
+        for value in labels.iter().chain([&service]) {
+            let length = value.map_or(u64::MAX, |value| value.len() as u64);
+            self.parts.extend_from_slice(&length.to_le_bytes());
+            self.parts.extend_from_slice(value.unwrap_or_default().as_bytes());
+        }
+        fleeting().digest(&self.parts)
     }
 
     /// Writes one `ResourceMetrics` for each group; `metrics` writes what stands in its `ScopeMetrics`.
     pub fn write(&self, mut metrics: impl FnMut(&mut Writer, &Labels<'a, N>, &T)) -> Vec<u8> {
-        let mut groups: Vec<_> = self.0.iter().collect();
-        groups.sort_unstable_by_key(|(_, (place, _))| *place);
         let mut out = Writer::default();
-        for ((service, labels), (_, group)) in groups {
+        for Group { service, labels, content } in &self.met {
             out.message(1, |resource_metrics| {
                 if let Some(service) = service {
                     resource_metrics.message(1, |resource| resource.attribute(1, "service.name", service));
                 }
-                resource_metrics.message(2, |scope_metrics| metrics(scope_metrics, labels, group));
+                resource_metrics.message(2, |scope_metrics| metrics(scope_metrics, labels, content));
             });
         }
         out.finish()
@@ -66,7 +86,7 @@ pub struct Form<'a> {
 
 impl Form<'_> {
     /// A delta counter with one point.
-    pub fn counter(&self, out: &mut Writer, labels: &[Option<Cow<'_, str>>], count: u64) {
+    pub fn counter(&self, out: &mut Writer, labels: &[Option<&str>], count: u64) {
         self.metric(out, 7, |sum| {
             sum.message(1, |point| {
                 self.attributes(point, 7, labels);
@@ -86,7 +106,7 @@ impl Form<'_> {
         });
     }
 
-    pub fn attributes(&self, point: &mut Writer, number: u32, labels: &[Option<Cow<'_, str>>]) {
+    pub fn attributes(&self, point: &mut Writer, number: u32, labels: &[Option<&str>]) {
         for (key, value) in self.keys.iter().zip(labels) {
             if let Some(value) = value {
                 point.attribute(number, key, value);
@@ -95,7 +115,7 @@ impl Form<'_> {
     }
 
     /// A delta histogram with one point.
-    pub fn histogram(&self, out: &mut Writer, labels: &[Option<Cow<'_, str>>], spread: &Durations) {
+    pub fn histogram(&self, out: &mut Writer, labels: &[Option<&str>], spread: &Durations) {
         self.metric(out, 9, |histogram| {
             histogram.message(1, |point| {
                 self.attributes(point, 9, labels);

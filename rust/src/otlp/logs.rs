@@ -1,6 +1,5 @@
 //! Turns log records into counts by severity and event name; bodies are looked at only where they are kept.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::batch::{Aside, Distilled};
@@ -40,11 +39,11 @@ pub fn distill(request: Reader<'_>, time: u64, keep: bool) -> Decoded<(Vec<u8>, 
             distilled.malformed += 1;
             return Ok(());
         };
-        let (group, count) = groups.group(service, record.labels);
+        let (group, count) = groups.group(service, &record.labels);
         *count += 1;
         if keep && kept.len() < MOST_RECORDS {
             let body = body.and_then(|body| bodies.place(body));
-            kept.push(Record { group: *group, time: record.time, what: What::Log { body } });
+            kept.push(Record { group, time: record.time, what: What::Log { body } });
         }
         Ok(())
     })?;
@@ -111,8 +110,8 @@ fn read(mut message: Reader<'_>) -> Decoded<LogRecord<'_>> {
             _ => {}
         }
     }
-    let event = named.or(attribute).map(Cow::Borrowed);
-    let labels = [Some(Cow::Borrowed(severity(number))), event];
+    let event = named.or(attribute);
+    let labels = [Some(severity(number)), event];
     let time = if time == 0 { observed } else { time };
     Ok(LogRecord { labels, time, body, valid })
 }

@@ -1,6 +1,5 @@
 //! Turns spans into counts and durations by kind, status and a few attributes that name operations, not people.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::batch::{Aside, Distilled};
@@ -39,6 +38,8 @@ const PRODUCER: u64 = 4;
 const CONSUMER: u64 = 5;
 const ERROR: u64 = 2;
 const CALLS: &str = "traces.span.metrics.calls";
+/// As few as a span that is a half of a call has, so that the halves seldom have to move.
+const BYTES_A_SPAN: usize = 200;
 
 #[derive(Default)]
 struct Calls {
@@ -46,6 +47,7 @@ struct Calls {
     durations: Durations,
 }
 
+#[derive(Default)]
 struct Span<'a> {
     labels: Labels<'a, 9>,
     trace: &'a [u8],
@@ -55,7 +57,7 @@ struct Span<'a> {
     status: u64,
     start: u64,
     end: u64,
-    valid: bool,
+    broken: bool,
 }
 
 /// The services of one request, each held once.
@@ -79,10 +81,11 @@ pub fn distill(request: Reader<'_>, time: u64, keep: bool) -> Decoded<(Vec<u8>, 
     let mut groups: Groups<'_, Calls, 9> = Groups::new();
     let mut distilled = Distilled { metric: CALLS, ..Distilled::default() };
     let (mut aside, mut services) = (Aside::default(), Services::default());
+    let mut span = Span::default();
     records(request, |service, record| {
         distilled.items += 1;
-        let read = readable(read(record))?.filter(|span| span.valid);
-        let (Some(service), Some(span)) = (service, read) else {
+        let read = readable(read(record, &mut span))?;
+        let Some(service) = service.filter(|_| read.is_some() && !span.broken) else {
             distilled.malformed += 1;
             return Ok(());
         };
@@ -91,16 +94,19 @@ pub fn distill(request: Reader<'_>, time: u64, keep: bool) -> Decoded<(Vec<u8>, 
         {
             let (nanoseconds, failed) = (span.nanoseconds(), span.status == ERROR);
             let service = services.hold(service);
+            if aside.halves.is_empty() {
+                aside.halves.reserve(request.bytes().len() / BYTES_A_SPAN + 1);
+            }
             aside.halves.push(Half { key, client, service, nanoseconds, failed });
         }
         let (nanoseconds, record) = (span.nanoseconds(), keep.then(|| span.record()));
-        let (group, calls) = groups.group(service, span.labels);
+        let (group, calls) = groups.group(service, &span.labels);
         calls.calls += 1;
         if let Some(nanoseconds) = nanoseconds {
             calls.durations.add(nanoseconds);
         }
         if let Some(record) = record.filter(|_| aside.records.len() < MOST_RECORDS) {
-            aside.records.push(Record { group: *group, ..record });
+            aside.records.push(Record { group, ..record });
         }
         Ok(())
     })?;
@@ -145,26 +151,17 @@ impl Span<'_> {
     }
 }
 
-fn read(mut message: Reader<'_>) -> Decoded<Span<'_>> {
-    let mut span = Span {
-        labels: Labels::default(),
-        trace: &[],
-        id: &[],
-        parent: &[],
-        kind: 0,
-        status: 0,
-        start: 0,
-        end: 0,
-        valid: true,
-    };
+/// Into a span that is there, since to hand one on takes as long as to read it.
+fn read<'a>(mut message: Reader<'a>, span: &mut Span<'a>) -> Decoded<()> {
+    *span = Span::default();
     while let Some(field) = message.next()? {
         match field {
             (1, Wire::Len(id)) => {
-                span.valid &= valid_id(id, 16);
+                span.broken |= !valid_id(id, 16);
                 span.trace = id.bytes();
             }
             (2, Wire::Len(id)) => {
-                span.valid &= valid_id(id, 8);
+                span.broken |= !valid_id(id, 8);
                 span.id = id.bytes();
             }
             (4, Wire::Len(id)) => span.parent = id.bytes(),
@@ -182,16 +179,16 @@ fn read(mut message: Reader<'_>) -> Decoded<Span<'_>> {
             _ => {}
         }
     }
-    span.labels[0] = Some(Cow::Borrowed(name(&KINDS, span.kind)));
-    span.labels[1] = Some(Cow::Borrowed(name(&STATUSES, span.status)));
-    Ok(span)
+    span.labels[0] = Some(name(&KINDS, span.kind));
+    span.labels[1] = Some(name(&STATUSES, span.status));
+    Ok(())
 }
 
 fn attribute<'a>(pair: Reader<'a>, labels: &mut Labels<'a, 9>) -> Decoded<()> {
     let (key, value) = text_attribute(pair)?;
     let kept = KEYS.iter().skip(2).position(|kept| kept.as_bytes() == key);
     if let (Some(index), Some(value)) = (kept, value) {
-        labels[index + 2] = Some(Cow::Borrowed(value));
+        labels[index + 2] = Some(value);
     }
     Ok(())
 }
