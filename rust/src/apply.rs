@@ -202,7 +202,7 @@ impl Table {
         let first = self.rules[self.slots[number as usize].rule as usize].config.first;
         let origin = if guarded { self.started } else { self.created };
         let slot = &mut self.slots[number as usize];
-        slot.pace.inherited = elder.map_or(0, |elder| elder.period);
+        slot.pace.take_over(elder.map_or(0, |elder| elder.period));
         if slot.latest_start == 0 && slot.descent.raw != 0 {
             slot.latest_start = time;
         }

@@ -7,10 +7,11 @@ use crate::since::{DISTANCES, Distances};
 const REMEMBERED_TIMES: usize = DISTANCES + 1;
 
 /// The times of the latest points of a stream: tells late ones and duplicates from new ones.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct History {
     last: i64,
-    earlier: [i64; REMEMBERED_TIMES],
+    /// None until there is a second time: a privacy unit often has but one.
+    earlier: Option<Box<[i64; REMEMBERED_TIMES]>>,
     next: u8,
     /// Of the times up to here, not all are remembered.
     forgotten: i64,
@@ -31,7 +32,7 @@ impl Default for History {
 
 impl History {
     pub fn since(last: i64) -> Self {
-        Self { last, earlier: [i64::MIN; REMEMBERED_TIMES], next: 0, forgotten: i64::MIN }
+        Self { last, earlier: None, next: 0, forgotten: i64::MIN }
     }
 
     /// Continues from what the store remembers: the last time, and those before it, newest first.
@@ -72,7 +73,8 @@ impl History {
     }
 
     fn times(&self) -> impl Iterator<Item = i64> {
-        [self.last].into_iter().chain(self.earlier).filter(|time| *time > i64::MIN)
+        let earlier = self.earlier.iter().flat_map(|times| times.iter().copied());
+        [self.last].into_iter().chain(earlier).filter(|time| *time > i64::MIN)
     }
 
     #[inline]
@@ -81,7 +83,7 @@ impl History {
     }
 
     pub fn remembers(&self, time: i64) -> bool {
-        time == self.last || self.earlier.contains(&time)
+        time == self.last || self.earlier.as_ref().is_some_and(|times| times.contains(&time))
     }
 
     /// Whether a point at `time` may be a repeated one that is not remembered.
@@ -142,7 +144,11 @@ impl History {
 
     #[inline]
     fn remember(&mut self, time: i64) {
-        let oldest = &mut self.earlier[usize::from(self.next) % REMEMBERED_TIMES];
+        if time == i64::MIN {
+            return;
+        }
+        let times = self.earlier.get_or_insert_with(|| Box::new([i64::MIN; REMEMBERED_TIMES]));
+        let oldest = &mut times[usize::from(self.next) % REMEMBERED_TIMES];
         self.forgotten = self.forgotten.max(*oldest);
         *oldest = time;
         self.next = self.next.wrapping_add(1);

@@ -62,12 +62,18 @@ impl Distances {
 pub struct Pace {
     /// Up to this distance the next increment needs no closer look.
     calm: i64,
+    apart: Option<Box<Apart>>,
+}
+
+/// What few streams have.
+#[derive(Debug, Clone, Default)]
+struct Apart {
     /// The period of the stream that this one took the place of; 0: nobody's.
-    pub inherited: i64,
+    inherited: i64,
     /// How long the first increment's own interval was; 0: it had none.
     first: i64,
     /// Where increments come with intervals of their own that do not follow each other.
-    senders: Option<Box<Senders>>,
+    senders: Option<Senders>,
 }
 
 /// Where an increment stands.
@@ -84,8 +90,27 @@ pub struct Arrival {
 }
 
 impl Pace {
+    /// Of the stream that this one took the place of, or the usual one.
     pub fn inherit(&self) -> i64 {
-        if self.inherited > 0 { self.inherited } else { USUAL_PERIOD }
+        self.inherited().unwrap_or(USUAL_PERIOD)
+    }
+
+    pub fn inherited(&self) -> Option<i64> {
+        self.apart.as_ref().map(|apart| apart.inherited).filter(|period| *period > 0)
+    }
+
+    pub fn take_over(&mut self, period: i64) {
+        if self.inherited().unwrap_or_default() != period {
+            self.apart().inherited = period;
+        }
+    }
+
+    fn apart(&mut self) -> &mut Apart {
+        self.apart.get_or_insert_default()
+    }
+
+    fn senders(&self) -> Option<&Senders> {
+        self.apart.as_ref()?.senders.as_ref()
     }
 
     /// Of a first value that counts in full since `since`.
@@ -111,30 +136,25 @@ impl Pace {
     #[inline]
     pub fn delta(&mut self, arrival: Arrival, history: &History) -> Option<Piece> {
         let goes_on = arrival.start.is_none() || arrival.start == arrival.before;
-        match &mut self.senders {
-            None if !arrival.late && (goes_on || arrival.before.is_none()) => {
-                self.cumulative(arrival, history)
-            }
-            None => {
-                let senders = self.senders.insert(Box::new(Senders::of(history, arrival)));
-                Some(senders.piece(arrival, history))
-            }
-            Some(senders) => Some(senders.piece(arrival, history)),
+        if self.senders().is_none() && !arrival.late && (goes_on || arrival.before.is_none()) {
+            return self.cumulative(arrival, history);
         }
+        let senders = self.apart().senders.get_or_insert_with(|| Senders::of(history, arrival));
+        Some(senders.piece(arrival, history))
     }
 
     /// The last nine, of the times but one.
     fn distances(&self, history: &History, without: Option<i64>) -> Distances {
         let mut distances = history.distances(without);
-        if self.first > 0 {
-            distances.push(self.first);
+        if let Some(first) = self.apart.as_ref().map(|apart| apart.first).filter(|first| *first > 0) {
+            distances.push(first);
         }
         distances
     }
 
     /// Median of the last nine distances, if there are any.
     pub fn period(&self, history: &History) -> Option<i64> {
-        match &self.senders {
+        match self.senders() {
             Some(senders) => senders.period(),
             None => median(self.distances(history, None).all()),
         }
@@ -145,8 +165,8 @@ impl Pace {
         let Arrival { time, before, follows, .. } = arrival;
         let usual = median(self.distances(history, Some(time)).all()).unwrap_or_else(|| self.inherit());
         let since = arrival.start.or(before).unwrap_or_else(|| time.saturating_sub(usual)).min(time);
-        if before.is_none() && arrival.start.is_some() {
-            self.first = time - since;
+        if before.is_none() && arrival.start.is_some() && time > since {
+            self.apart().first = time - since;
         }
         let mut distances = self.distances(history, None);
         let period = median(distances.all()).unwrap_or(usual);

@@ -159,7 +159,7 @@ impl Slot {
     /// Takes over what is known of a stream whose start has moved on.
     fn inherit(&mut self, from: &mut Self) {
         self.known = true;
-        self.history = from.history;
+        self.history = from.history.clone();
         self.pace = std::mem::take(&mut from.pace);
         self.factor = from.factor;
         self.number = from.number.take();
@@ -211,7 +211,7 @@ impl Elder {
     }
 
     fn slot(slot: &Slot) -> Option<Self> {
-        let period = slot.pace.period(&slot.history).unwrap_or(slot.pace.inherited);
+        let period = slot.pace.period(&slot.history).or(slot.pace.inherited()).unwrap_or_default();
         Some(Self { time: slot.history.last()?, amount: slot.amount()?, period })
     }
 }
