@@ -434,7 +434,7 @@ def test_random_streams_through_restarts_follow_the_model(steps: list[tuple[Any,
             service.table = table()
         time = clock[start] + (-1 if what == "late" else step)
         if any(heir and start != heir and time <= heir for heir in model.streams):
-            continue  # what an elder sends after its heir began is counted, but the heir has its period already
+            continue  # the heir has its period already
         clock[start] = max(clock[start], time)
         counts[start] = growth if what == "falls" else counts[start] + growth
         columns = service.send(at(counts[start], time, start))
