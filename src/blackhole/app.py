@@ -122,6 +122,7 @@ async def _serve(config: Config, options: Options) -> int:
         with process.announced(process.run_file(options.data_dir), addresses):
             gc.collect()
             gc.freeze()
+            gc.enable()
             await stop.wait()
             _log.info("stopping: what was accepted is being committed")
     return 0
