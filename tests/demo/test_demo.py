@@ -184,13 +184,23 @@ def test_a_taken_port_is_replaced_and_said() -> None:
 
 @pytest.mark.timeout(120)
 def test_a_host_takes_more_connections_in_its_life_than_it_has_places(tmp_path: Path) -> None:
-    script = Path(__file__).with_name("many_connections.py")
-    done = subprocess.run(
-        [str(P2P_PYTHON), str(script), "20"],
+    done = _with_libp2p("many_connections.py", 20, tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.timeout(120)
+def test_of_a_host_that_left_no_connection_is_counted_any_more(tmp_path: Path) -> None:
+    done = _with_libp2p("short_lives.py", 20, tmp_path)
+    left, _, ended = done.stdout.partition(" of ")
+    assert (left, int(ended) >= 20) == ("0", True), done.stderr
+
+
+def _with_libp2p(script: str, times: int, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(P2P_PYTHON), str(Path(__file__).with_name(script)), str(times)],
         env={**os.environ, "PYTHONPATH": str(bridge(tmp_path))},
         capture_output=True,
         text=True,
         timeout=100,
         check=False,
     )
-    assert done.returncode == 0, done.stderr

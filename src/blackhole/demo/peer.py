@@ -55,6 +55,7 @@ class Peer:
         self._dialing: dict[Any, str] = {}
         self._types: dict[Any, str] = {}
         self._lost: deque[Any] = deque(maxlen=4)
+        self._leaving = False
         self.host = new_host(key_pair=key)
         free_places_of_ended(self.host.get_network())
         self._gossip = GossipSub(
@@ -95,6 +96,7 @@ class Peer:
 
     async def _close(self) -> None:
         """Ending its block alone would leave the host listening."""
+        self._leaving = True
         for peer_id in list(self._types):
             await self._forget(peer_id)
         with trio.move_on_after(_CLOSE_TIMEOUT, shield=True):
@@ -232,6 +234,8 @@ class Peer:
                 self._meters.received((time.monotonic() - sent) * 1000.0)
 
     async def _on_connected(self, connection: Any) -> None:
+        if self._leaving:
+            return  # it is closed with the host, and nobody tells that
         peer_id = connection.muxed_conn.peer_id
         inbound = connection.direction == Direction.INBOUND
         method = "inbound" if inbound else self._dialing.get(peer_id, "discovery")
