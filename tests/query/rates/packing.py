@@ -50,7 +50,7 @@ class Rows:
 
 
 class Packed:
-    """A case as tables; which rows are sealed, and how, is drawn."""
+    """A case as tables; how rows are sealed is drawn, and until when: the same moment for all streams."""
 
     def __init__(self, draw: random.Random, case: model.Case) -> None:
         self.streams: Table = []
@@ -59,11 +59,14 @@ class Packed:
         self.chunks: Table = []
         self.points: Table = []
         self.in_order = True
-        for place, one in enumerate(feeding.stored(case)):
+        streams = feeding.stored(case)
+        times = sorted(row.time for one in streams for row in one.rows) or [Fraction(0)]
+        moment = draw.choice((times[0] - 1, times[-1], draw.choice(times)))
+        for place, one in enumerate(streams):
             self.in_order &= one.rows == sorted(one.rows, key=lambda row: row.time)
-            self._pack(draw, place, one)
+            self._pack(draw, place, one, moment)
 
-    def _pack(self, draw: random.Random, place: int, one: Stored) -> None:
+    def _pack(self, draw: random.Random, place: int, one: Stored, moment: Fraction) -> None:
         start = None if one.start is None else ns(one.start)
         raw, kin = number(one.raw), number(one.kin)
         self.streams.append(
@@ -75,7 +78,7 @@ class Packed:
             for row in one.rows
             if row.since is not None
         ]
-        sealed = draw.choice((0, len(one.rows), draw.randrange(len(one.rows) + 1)))
+        sealed = sum(row.time <= moment for row in one.rows)
         size = draw.choice((1, 3, 20, 1000))
         for first in range(0, sealed, size):
             rows = one.rows[first : min(first + size, sealed)]
