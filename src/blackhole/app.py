@@ -178,7 +178,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         services = Services(
             runner,
             lambda: statistics.snapshot(guard.unknown),
-            _status_reporter((database, retention, clock), writer, sampler, addresses),
+            _status_reporter((database, retention, clock, guard), writer, sampler, addresses),
             config,
             accepting.is_set,
             meter.free,
@@ -194,7 +194,7 @@ async def _service(config: Config, options: Options) -> AsyncIterator[dict[str, 
         reporter = Reporter(
             pipeline,
             statistics.snapshot,
-            _status_reporter((database, retention, clock), writer, sampler, addresses),
+            _status_reporter((database, retention, clock, guard), writer, sampler, addresses),
             seconds=config.collection_interval,
         )
         keeper = Keeper(database, config, doubted=clock.doubted)
@@ -345,7 +345,7 @@ def _clock(database: Database) -> Clock:
         newest_ns=doubt.newest_ns(database),
         keep=lambda memory: doubt.keep_memory(path, memory),
     )
-    database.back_ns = clock.back_ns
+    database.back = clock.back
     return clock
 
 
@@ -380,10 +380,13 @@ def _database_memory(config: Config) -> int:
 
 
 def _status_reporter(
-    told: tuple[Database, Retention, Clock], writer: Writer, sampler: Sampler, addresses: dict[str, str]
+    told: tuple[Database, Retention, Clock, Guard],
+    writer: Writer,
+    sampler: Sampler,
+    addresses: dict[str, str],
 ) -> Callable[[], Status]:
     """One for each who asks regularly: `cpu_percent` is what was used since it was asked last."""
-    database, retention, clock = told
+    database, retention, clock, guard = told
     me = psutil.Process()
     me.cpu_percent()
     started = time.time()
@@ -401,7 +404,7 @@ def _status_reporter(
             sampling_rate=sampler.shown,
             set_aside=[str(path) for path in files.set_aside(database.path)],
             removed_early=retention.removed_early.rows,
-            notes=[*clock.notes(), *retention.notes()],
+            notes=[*clock.notes(guard.withheld_until_ns), *retention.notes()],
             endpoints=addresses,  # the same dict: the first status is asked before all of them are known
         )
 

@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -43,6 +44,7 @@ NOTE = (
     f"{DOUBTED}: {{seen}}. Until the kernel calls it synchronised, or it ran evenly for 24 hours, "
     "nothing is deleted by age; max_database_size still holds. If the clock is right, nothing is to be done."
 )
+WENT_BACK = "The clock went back"
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -50,7 +52,8 @@ class Memory(msgspec.Struct, frozen=True):
 
     `wall_ns`, `boot_ns`: since when both ran evenly. `young`: nobody has confirmed yet the clock by which the
     database was made. `created_ns`: since when streams are counted, if a clock that was set moved it; else 0.
-    `back_ns`: when the clock last went back from rows of as late as `ahead_ns`; 0: it never did.
+    `back_ns`: when the clock last went back; 0: it never did. Up to `ahead_ns` rows may have come in another
+    order than that of their times.
     """
 
     why: Why | None = None
@@ -104,9 +107,15 @@ class Clock:
         """When it last went back; 0: it never did."""
         return self.look().back_ns
 
-    def notes(self) -> list[str]:
-        """What is in force, in a sentence."""
-        return notes(self.look())
+    def back(self) -> tuple[int, int]:
+        """When it last went back, and up to when there may be rows of before that; (0, 0): it never did."""
+        memory = self.look()
+        # Senders may be so far ahead of us, and we as far ahead of the clock since boot.
+        return memory.back_ns, memory.ahead_ns + 2 * LEAP_NS if memory.back_ns else 0
+
+    def notes(self, withheld_ns: int = 0) -> list[str]:
+        """What is in force, in lines. `withheld_ns`: until when nothing highly sensitive is released."""
+        return notes(self.look(), now_ns=self._wall(), withheld_ns=withheld_ns)
 
     def look(self) -> Memory:
         """Compares both clocks; whoever works by the wall clock has this called before."""
@@ -123,7 +132,7 @@ class Clock:
         wall, boot = self._wall(), self._boot()
         self._offset = wall - boot
         before = known or Memory(young=newest_ns is None)
-        if newest_ns is not None and newest_ns > max(wall + LEAP_NS, before.ahead_ns):
+        if newest_ns is not None and newest_ns > max(wall, before.ahead_ns) + LEAP_NS:
             before = msgspec.structs.replace(before, back_ns=wall, ahead_ns=newest_ns)
         apart = 0 if newest_ns is None else wall - newest_ns
         goes_on = boot >= before.boot_ns and abs(self._offset - (before.wall_ns - before.boot_ns)) <= LEAP_NS
@@ -148,8 +157,8 @@ class Clock:
         self._asked_ns = None
         before = self._memory
         created = wall if before.young else before.created_ns
-        # Senders may be as far ahead of us as this.
-        back = (wall, wall - by + LEAP_NS) if by < 0 else (before.back_ns, before.ahead_ns)
+        ahead = max(before.ahead_ns, wall - by)
+        back = (wall, ahead) if by < 0 else (before.back_ns, before.ahead_ns)
         self._set(Memory(Why.LEAPT, abs(by), wall, boot, before.young, created, *back), told=True)
         self._believe(boot)
 
@@ -168,18 +177,36 @@ class Clock:
 
     def _set(self, memory: Memory, *, told: bool = False) -> None:
         if told and memory.why is not None:
-            log.warning("%s", notes(memory)[0])
+            log.warning("%s", notes(memory, now_ns=self._wall())[0])
         if memory == self._memory:
             return
         self._memory = memory
         self._keep(memory)
 
 
-def notes(memory: Memory | None) -> list[str]:
-    """What is in force, in a sentence."""
-    if memory is None or memory.why is None:
+def notes(memory: Memory | None, *, now_ns: int, withheld_ns: int = 0) -> list[str]:
+    """As `Clock.notes`."""
+    told = memory or Memory()
+    doubt = [] if told.why is None else [NOTE.format(seen=_SEEN[told.why].format(by=_span(told.by_ns)))]
+    return doubt + _back(told.ahead_ns if told.back_ns else 0, now_ns, withheld_ns)
+
+
+def _back(ahead_ns: int, now_ns: int, withheld_ns: int) -> list[str]:
+    """What waits for a time to come again."""
+    waiting = []
+    if withheld_ns > now_ns:
+        waiting.append(
+            f"highly sensitive metrics are withheld until the ledger's time, {_moment(withheld_ns)}"
+        )
+    if ahead_ns > now_ns:
+        waiting.append(f"points of up to {_moment(ahead_ns)} are shown when their time has come")
+    if not waiting:
         return []
-    return [NOTE.format(seen=_SEEN[memory.why].format(by=_span(memory.by_ns)))]
+    return [f"{WENT_BACK}: {'; '.join(waiting)}. If the clock is right, nothing is to be done."]
+
+
+def _moment(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns // SECOND_NS, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _span(length_ns: int) -> str:

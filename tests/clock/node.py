@@ -1,21 +1,23 @@
 """Decoder, guard, store and clock of a service on a machine whose clock is set, and a counter."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import msgspec
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 from tests.clock.clock_fakes import SECOND, Machine
 
 from blackhole.catalogue.load import load
-from blackhole.config import Config
+from blackhole.config import Config, Size
 from blackhole.decode import Decoder
 from blackhole.guard.engine import Guard
 from blackhole.guard.ledger import Stored
 from blackhole.query.sandbox import run
 from blackhole.records import Encoding, Payload, Signal
-from blackhole.store import doubt
+from blackhole.store import doubt, retention, seal
 from blackhole.store.append import Writer
 from blackhole.store.database import Database
 from blackhole.store.retention import Retention
@@ -27,20 +29,23 @@ NAME = "identity.requests.total"
 class Node:
     """What it hears is committed when `hear` returns."""
 
-    def __init__(self, place: Path, machine: Machine) -> None:
+    def __init__(
+        self, place: Path, machine: Machine, config: Config | None = None, files: Sequence[Path] = ()
+    ) -> None:
         self.machine = machine
         self._path = place / "a.duckdb"
-        self.catalogue = load()
+        self._config = config or Config()
+        self.catalogue = load(files)
         self._open()
 
     def _open(self) -> None:
         wall: Callable[[], int] = lambda: self.machine.wall  # noqa: E731
         self.database = Database.open(self._path, clock=wall)
         self.clock = self.machine.start(doubt.newest_ns(self.database))
-        self.database.back_ns = self.clock.back_ns
+        self.database.back = self.clock.back
         self.writer = Writer(self.database, commit_wait=0.0, batch_size=100, max_pending_rows=1000)
         self.writer.start()
-        config = Config()
+        config = self._config
         self.guard = Guard(
             self.catalogue,
             config,
@@ -61,14 +66,43 @@ class Node:
         self.close()
         self._open()
 
+    def stop(self) -> None:
+        """As SIGTERM does."""
+        for batch in self.guard.stop():
+            self.writer.submit(batch).result(10)
+        self.close()
+
+    def crash(self) -> None:
+        """What is in the open windows is lost."""
+        self.close()
+
+    def start(self) -> None:
+        self._open()
+
+    def publish(self) -> None:
+        for batch in self.guard.take_closed():
+            self.writer.submit(batch).result(10)
+
     def close(self) -> None:
         self.writer.close(5)
         self.database.close()
 
     def tend(self) -> None:
         """What a start and the hour do: sealing, and deleting what is too old."""
-        Sealer(self.database, pause=0).apply()
+        self.seal()
         self.retention.apply()
+
+    def seal(self) -> None:
+        """As a start does that finds many rows: also those of the open block."""
+        with patch.object(seal, "FEW", 1):
+            Sealer(self.database, pause=0).apply()
+
+    def shrink(self) -> None:
+        """As when the database is a little larger than it may be: some of the oldest rows go."""
+        config = msgspec.structs.replace(Config(), max_database_size=Size(1))
+        limit = Retention(self.database, self.catalogue, config, doubted=lambda: True)
+        with patch.object(retention, "_ROUNDS", 1):
+            limit.apply()
 
     def hear(self, value: float, *, began: int, name: str = NAME, at: int | None = None) -> int:
         """A cumulative counter at `value`, exported now; how many points were refused."""
@@ -80,6 +114,22 @@ class Node:
         metric.sum.aggregation_temporality = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
         time = self.machine.wall - SECOND // 10 if at is None else at
         metric.sum.data_points.add(start_time_unix_nano=began, time_unix_nano=time, as_double=value)
+        return self._judge(message)
+
+    def count(self, name: str, values: Mapping[str, float]) -> int:
+        """Increments of a private counter, by user, exported now; how many points were refused."""
+        message = ExportMetricsServiceRequest()
+        resource = message.resource_metrics.add()
+        resource.resource.attributes.add(key="service.name").value.string_value = "identity"
+        metric = resource.scope_metrics.add().metrics.add(name=name, unit="{use}")
+        metric.sum.is_monotonic = True
+        metric.sum.aggregation_temporality = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
+        for user, value in values.items():
+            point = metric.sum.data_points.add(time_unix_nano=self.machine.wall, as_double=value)
+            point.attributes.add(key="user.id").value.string_value = user
+        return self._judge(message)
+
+    def _judge(self, message: ExportMetricsServiceRequest) -> int:
         body = message.SerializeToString()
         batch = self.decoder.decode(Payload(Signal.METRICS, Encoding.PROTOBUF, body))
         judged = self.guard.judge(batch)

@@ -156,3 +156,33 @@ def test_the_kernels_word_counts_only_where_it_gives_it(kernel: object, said: bo
 def test_the_kernel_can_be_asked_here() -> None:
     assert kernel_synchronised() in (True, False)
     assert ctypes.sizeof(ctypes.c_long) in (4, 8)
+
+
+def test_one_line_says_what_waits_for_the_clock_to_come_there_again() -> None:
+    machine = Machine(synchronised=True)
+    clock = machine.start(NOON)
+    machine.wall += 3 * DAY
+    clock.look()
+    assert clock.notes() == []
+    machine.wall -= 3 * DAY
+    (note,) = clock.notes(machine.wall + 2 * DAY)
+    assert note.startswith("The clock went back: ")
+    assert "withheld until the ledger's time, 2027-01-17 08:00:00 UTC" in note
+    assert "points of up to 2027-01-18 08:00:00 UTC are shown when their time has come" in note
+    (note,) = clock.notes()
+    assert "withheld" not in note
+    machine.passes(3 * DAY)
+    assert clock.notes(machine.wall) == []
+
+
+def test_how_far_it_ran_ahead_is_kept_over_smaller_leaps_and_restarts() -> None:
+    machine = Machine()
+    clock = machine.start(NOON)
+    for ahead in (30 * DAY, HOUR):
+        machine.wall += ahead
+        clock.look()
+        machine.wall -= ahead
+        clock.look()
+    machine.passes(HOUR)
+    assert machine.start(NOON).back()[1] >= NOON + 30 * DAY
+    assert Machine().start(NOON).back() == (0, 0)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blackhole.cli.render import number, size
-from blackhole.clock import DOUBTED, kernel_synchronised
+from blackhole.clock import DOUBTED, WENT_BACK, kernel_synchronised
 from blackhole.errors import BlackholeError
 
 if TYPE_CHECKING:
@@ -123,22 +123,28 @@ def clock(
     now: Callable[[], float] = time.time,
     is_right: Callable[[], bool] = kernel_synchronised,
 ) -> str:
-    """Whether the clock is behind what was written. Raises BlackholeError, but not for one that is right."""
+    """What waits for the clock, and whether nobody knows why it is behind what was written.
+
+    Raises BlackholeError then, but not for a clock that is right.
+    """
     import msgspec  # noqa: PLC0415
 
     from blackhole.query.accounts import LedgerPage, to_row  # noqa: PLC0415
     from blackhole.records import format_time  # noqa: PLC0415
 
+    notes = json.loads(source.status()).get("notes", ())
+    told = [note for note in notes if note.startswith((DOUBTED, WENT_BACK))]
+    if told:
+        return " ".join(told)
     page = msgspec.json.decode(source.privacy_ledger(None, 1), type=LedgerPage)
     rows = [to_row(entry) for entry in page.rows]
     behind = (rows[0].time_ns / 1e9 - now()) if rows else 0.0
     if behind > _MOST_BEHIND_S:
-        told = (
+        why = (
             f"the clock is {behind:.0f} s behind the privacy ledger: no highly sensitive window ends"
             f" before {format_time(rows[0].time_ns)}"
         )
         if is_right():
-            return f"{told}, since the clock ran ahead once; now it is synchronised"
-        raise BlackholeError(f"{told}: set the clock if it is wrong, else wait")
-    doubts = [note for note in json.loads(source.status()).get("notes", ()) if note.startswith(DOUBTED)]
-    return doubts[0] if doubts else "not behind what was written"
+            return f"{why}, since the clock ran ahead once; now it is synchronised"
+        raise BlackholeError(f"{why}: if the clock is right, wait; else set it")
+    return "not behind what was written"

@@ -11,6 +11,7 @@ from blackhole import clock
 from blackhole.catalogue.load import files, load
 from blackhole.config import Config
 from blackhole.errors import UsageError
+from blackhole.guard.ledger import withheld_until
 from blackhole.query.language import Query
 from blackhole.query.run import Runner
 from blackhole.store import doubt
@@ -69,9 +70,14 @@ class File:
                 "points": points,
                 "metrics": metrics,
                 "set_aside": [str(path) for path in set_aside(self._path)],
-                "notes": clock.notes(doubt.read_memory(self._path)),
+                "notes": self._clock_notes(),
             }
         )
+
+    def _clock_notes(self) -> list[str]:
+        now_ns = time.time_ns()
+        withheld_ns = withheld_until(self._database.ledger_tail(), now_ns)
+        return clock.notes(doubt.read_memory(self._path), now_ns=now_ns, withheld_ns=withheld_ns)
 
     def privacy_budget(self) -> bytes:
         return msgspec.json.encode(self._runner.privacy_budget())

@@ -28,7 +28,7 @@ class Doubts(Protocol):
 
     def doubted(self) -> bool: ...
     def created_ns(self, database_ns: int, /) -> int: ...
-    def back_ns(self) -> int: ...
+    def back(self) -> tuple[int, int]: ...
 
 
 class NoDoubts:
@@ -43,8 +43,8 @@ class NoDoubts:
         return database_ns
 
     @staticmethod
-    def back_ns() -> int:
-        return 0
+    def back() -> tuple[int, int]:
+        return 0, 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Guard:
         )
         self._doubts = doubts or NoDoubts()
         self._made_ns = created_ns
-        self._back_ns = self._doubts.back_ns()
+        self._back_ns = self._doubts.back()[0]
         created_ns = self._created_ns = self._doubts.created_ns(created_ns)
         now = clock_ns()
         self._table = _core.SeriesTable(max_series=config.max_series, created_ns=created_ns, started_ns=now)
@@ -132,6 +132,8 @@ class Guard:
             clock_ns=clock_ns,
             # Where an earlier run was, the window of now may be out, whenever the database was made anew.
             created_ns=0 if stored.rows or stored.head else created_ns,
+            find=find,
+            ahead_ns=lambda: self._doubts.back()[1],
         )
 
     @staticmethod
@@ -171,6 +173,11 @@ class Guard:
     def due_ns(self) -> int:
         """When a window has to be closed or published next."""
         return self._windows.due_ns
+
+    @property
+    def withheld_until_ns(self) -> int:
+        """Until when nothing highly sensitive is released, since the clock went back; 0: it is not behind."""
+        return self.ledger.withheld_until_ns
 
     @property
     def window_end_ns(self) -> int:
@@ -239,7 +246,7 @@ class Guard:
 
     def _follow_clock(self, now: int) -> None:
         """After it went back no stream is ahead; where nobody had confirmed it, what began is a baseline."""
-        back_ns, created_ns = self._doubts.back_ns(), self._doubts.created_ns(self._made_ns)
+        back_ns, created_ns = self._doubts.back()[0], self._doubts.created_ns(self._made_ns)
         if back_ns != self._back_ns:
             self._back_ns = back_ns
             self._table.rewind(now, now + AHEAD_NS)

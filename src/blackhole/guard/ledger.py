@@ -21,6 +21,8 @@ from blackhole.guard.terms import GAUSSIAN, Terms
 from blackhole.records import Head, LedgerKind, LedgerRow, Span
 
 _TOLERANCE = 1e-9
+# Clocks are set by a little all the time.
+_MOST_BEHIND_NS = 120 * 10**9
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -78,6 +80,11 @@ class Ledger:
     def end_ns(self) -> int:
         """When the budget period ends, and the next one begins with a new budget."""
         return self._end_ns
+
+    @property
+    def withheld_until_ns(self) -> int:
+        """The time that has to come again, since the clock is behind it; 0: it is not."""
+        return 0 if self.plan is None else _ahead(self._high, self._clocks.wall())
 
     def now_ns(self) -> int:
         """Never earlier than before, and within the period until that has lasted as long as it must."""
@@ -272,6 +279,15 @@ class Ledger:
             return self._last.period
         period = period_at(self._high, self._config)
         return Span(period.start_ns, max(period.end_ns, self._end_ns))
+
+
+def withheld_until(rows: Sequence[LedgerRow], now_ns: int) -> int:
+    """As `Ledger.withheld_until_ns`, by the rows since a period began, where nobody continues them now."""
+    return 0 if not rows or rows[0].kind is LedgerKind.OFF else _ahead(rows[-1].time_ns, now_ns)
+
+
+def _ahead(high_ns: int, now_ns: int) -> int:
+    return high_ns if high_ns - now_ns > _MOST_BEHIND_NS else 0
 
 
 SWITCHED_OFF = "differential privacy was switched off earlier in this period"

@@ -2,23 +2,44 @@
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from blackhole import _core
 from blackhole.config import Config
+from blackhole.errors import IntakeError
 from blackhole.guard.ledger import Ledger
 from blackhole.guard.release import Contents, created_us
 from blackhole.guard.treatment import Registry, Resolver
-from blackhole.records import Entry, GuardedBatch, LedgerKind, ReleaseRow, Span, receipt_of
+from blackhole.records import Entry, Finder, GuardedBatch, LedgerKind, ReleaseRow, Span, receipt_of
 
 SECOND_NS = 10**9
 # Windows are published this long after their end, however long it took to close them.
 GRACE_NS = SECOND_NS // 4
+# A window of later than this much after now was made by a clock that has gone back since.
+_AHEAD_NS = 600 * SECOND_NS
+# So many windows of one span of time, each with an id of its own: a clock may go back again and again.
+_MOST_IDS = 16
+_APART_NS = SECOND_NS // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Id:
+    """A window's `start_ns` by the schedule, and its `number` among those that began by it before."""
+
+    start_ns: int
+    number: int = 0
+
+    @property
+    def time_ns(self) -> int:
+        """What its values carry."""
+        return self.start_ns + self.number * _APART_NS
 
 
 class Windows:
     """The open window of sensitive metrics and that of highly sensitive ones. Not thread-safe.
 
-    Windows follow arrival: `turn` comes before anything that arrived is taken in.
+    Windows follow arrival: `turn` comes before anything that arrived is taken in. Those of sensitive metrics
+    follow the clock back as well; those of highly sensitive ones wait until the ledger's time comes again.
     """
 
     def __init__(
@@ -31,14 +52,24 @@ class Windows:
         *,
         clock_ns: Callable[[], int],
         created_ns: int,
+        find: Finder,
+        ahead_ns: Callable[[], int],
     ) -> None:
+        """`ahead_ns`: up to when there may be windows of before the clock went back; 0: it never did."""
         self._table = table
         self._resolver = resolver
         self._registry = registry
         self._ledger = ledger
         self._clock_ns = clock_ns
         self._window_ns = int(config.sensitive_window * SECOND_NS)
-        self._start_ns = self._first_window(created_ns, clock_ns())
+        self._find = find
+        self._ahead_ns = ahead_ns
+        self._latest_ns = clock_ns()
+        # Before this, ids may exist already.
+        self._taken_until_ns = ahead_ns() + self._window_ns if ahead_ns() else 0
+        self._named: set[int] = set()
+        self._astray = False
+        self._open = self._next(self._first_window(created_ns, self._latest_ns))
         self._ready: deque[tuple[int, GuardedBatch]] = deque()
         self._table.declare(resolver.releases.rules(), fresh=True)
         self._begin()
@@ -46,7 +77,7 @@ class Windows:
     @property
     def end_ns(self) -> int:
         """When the open window of sensitive metrics is due to close."""
-        return self._start_ns + self._window_ns
+        return self._open.start_ns + self._window_ns
 
     @property
     def release_end_ns(self) -> int:
@@ -61,7 +92,10 @@ class Windows:
         return min(*ends, self._ready[0][0]) if self._ready else min(ends)
 
     def turn(self, now: int) -> None:
-        """Closes the windows that are over."""
+        """Closes the windows that are over, or of a time that has not come yet again."""
+        if self._astray or now < self._latest_ns - self._window_ns:
+            self._go_back(now)
+        self._latest_ns = max(self._latest_ns, now)
         if now >= self.end_ns:
             self._queue(self.end_ns, self.close_sensitive())
         if now >= self.release_end_ns and self._ledger.now_ns() >= self.release_end_ns:
@@ -89,17 +123,65 @@ class Windows:
         return [*batches, *([] if released is None else [released])]
 
     def close_sensitive(self, *, early: bool = False) -> GuardedBatch | None:
-        """Closes the window of sensitive metrics; its values carry its start. None when there are none."""
-        started = self._start_ns
-        self._start_ns = max(self._aligned(self._clock_ns()), started + self._window_ns)
+        """Closes the window of sensitive metrics; its values carry its id. None when there are none."""
+        open_ = self._open
+        self._open = self._next(max(self._aligned(self._clock_ns()), self.end_ns))
+        return self._close_as(open_, early=early)
+
+    def _close_as(self, window: _Id, *, early: bool) -> GuardedBatch | None:
         # In the order of their names: that in which they came to be would tell who was first.
         closed = sorted(self._table.close_window(), key=self._resolver.window_name)
-        values = [(self._resolver.window_series(value.rule, value.group), started, value) for value in closed]
+        values = [
+            (self._resolver.window_series(value.rule, value.group), window.time_ns, value) for value in closed
+        ]
         if not values:
             return None
         columns = self._table.window_columns(values)
-        made = created_us(Span(started, started + self._window_ns), early=early, noisy=False)
+        # Another id is made in another second.
+        end = window.start_ns + self._window_ns - window.number * SECOND_NS
+        made = created_us(Span(window.start_ns, end), early=early, noisy=False)
         return GuardedBatch(columns, *self._registry.take_new(columns), created_us=made)
+
+    def _go_back(self, now: int) -> None:
+        """The clock has gone back: what the open window holds is of now, and so is what comes from here on.
+
+        What has ended, by whatever time, is published at once.
+        """
+        self._taken_until_ns = max(
+            self._taken_until_ns,
+            self.end_ns,
+            self._latest_ns + self._window_ns,
+            self._ahead_ns() + self._window_ns,
+        )
+        start = self._aligned(now)
+        window = self._free(start)
+        if window is None:
+            return
+        self._ready = deque((0, batch) for _, batch in self._ready)
+        self._astray, self._latest_ns = False, now
+        self._queue(start + self._window_ns, self._close_as(window, early=False))
+        self._open = self._next(start)
+
+    def _next(self, start_ns: int) -> _Id:
+        """The window that begins then; where no id is known to be free, one later than all others."""
+        window = self._free(start_ns)
+        self._astray = window is None
+        return window or _Id(-(-self._taken_until_ns // self._window_ns) * self._window_ns)
+
+    def _free(self, start_ns: int) -> _Id | None:
+        """The first id that was never used; None where there is none, or the store cannot say."""
+        if start_ns >= self._taken_until_ns:
+            self._named.clear()
+            return _Id(start_ns)
+        ids = [_Id(start_ns, number) for number in range(min(_MOST_IDS, self._window_ns // SECOND_NS))]
+        try:
+            taken = {time_ns for _, time_ns in self._find([(0, one.time_ns) for one in ids])}
+        except IntakeError:
+            return None
+        free = next((one for one in ids if one.time_ns not in taken | self._named), None)
+        if free is not None:
+            self._named.add(free.time_ns)
+        return free
 
     def _close_release(self, *, early: bool) -> GuardedBatch | None:
         """Releases the open window, if there is one, and goes on to the next, or ends the run."""
@@ -161,4 +243,8 @@ class Windows:
         """The next window, since an earlier run may have released this one, or that, when it was stopped."""
         current = self._aligned(now)
         first = current if created_ns >= current else current + self._window_ns
-        return max(first, self._aligned(self._ledger.sensitive_until_ns + self._window_ns - 1))
+        until = self._aligned(self._ledger.sensitive_until_ns + self._window_ns - 1)
+        if until > first + _AHEAD_NS:
+            self._taken_until_ns = max(self._taken_until_ns, until)
+            return first
+        return max(first, until)

@@ -57,8 +57,9 @@ class Database:
         self.key = b""
         # Counts on when work beside commits begins to be committed, and when it is: that alone seals.
         self.tended = 0
-        # When the clock last went back from rows that it had made later than now; 0: it never did.
-        self.back_ns: Callable[[], int] = lambda: 0
+        # When the clock last went back, and up to when rows may have come in another order than that of their
+        # times; (0, 0): it never did.
+        self.back: Callable[[], tuple[int, int]] = lambda: (0, 0)
         self._memory_limit = memory_limit
         self._clock = clock
         self._schema = schema
@@ -121,7 +122,7 @@ class Database:
         Part of writing: it does not wait for people's queries. Raises OverloadedError.
         """
         with self._remembering() as reader:
-            return recall(reader, keys, kins, now_ns=self._clock(), back_ns=self.back_ns())
+            return recall(reader, keys, kins, now_ns=self._clock(), back=self.back())
 
     def find(self, points: Sequence[Point]) -> set[Point]:
         """Those of `points` that are stored. As `recall`, part of writing. Raises OverloadedError."""

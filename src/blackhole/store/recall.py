@@ -1,7 +1,7 @@
 """Turns keys of raw series, and hashes of kin, into the last state that was committed of each."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from blackhole.records import Point, StreamState
@@ -39,16 +39,12 @@ _TIMES = f"""
     coalesce(list_transform(max(time, {EARLIER_TIMES + 1}) FILTER (time <= make_timestamp_ns($6)),
         lambda time: epoch_ns(time)), [])
 """
-# Rows stand in the order in which they came, those of chunks before them; but if a clock that ran ahead ($7)
-# has left a row of later than now, chunks of since then are newer.
-_LAST = """
-    CASE WHEN $7 = 0 THEN arg_max({state}, time) FILTER (ends)
-        WHEN arg_max(time, row) FILTER (row IS NOT NULL) > make_timestamp_ns($6)
-            AND bool_or(row IS NULL AND time <= make_timestamp_ns($6)
-                AND created_at >= make_timestamp($7::BIGINT))
-        THEN arg_max({state}, time) FILTER (ends AND row IS NULL AND time <= make_timestamp_ns($6))
-        ELSE coalesce(arg_max({state}, row) FILTER (row IS NOT NULL), arg_max({state}, time) FILTER (ends))
-    END
+# Up to $7 the order of times says nothing (0: it always tells). Rows stand in the order in which they came,
+# and what came last is a row until something later than $7 came (see `blackhole.store.arrival`).
+_BY_PLACE = "$7 > 0 AND max(time) <= make_timestamp_ns($7) AND count(row) > 0"
+_CAME_LAST = f"CASE WHEN {_BY_PLACE} THEN epoch_ns(arg_max(time, row)) END"
+_LAST = f"""
+    CASE WHEN {_BY_PLACE} THEN arg_max({{state}}, row) ELSE arg_max({{state}}, time) FILTER (ends) END
 """
 
 _POINTS = f"""
@@ -57,7 +53,7 @@ ending AS (
     SELECT c.stream, epoch_ns(c.start) AS start, c.step, c.count, c.offsets, c.kind, c.scale, c.base,
         coalesce(steps_of(c.tiny_steps, c.reach, c.far)::BIGINT[],
             steps_of(c.short_steps, c.reach, c.far)::BIGINT[], c.steps::BIGINT[], c.long_steps) AS steps,
-        c.cumulatives, c.created_at
+        c.cumulatives
     FROM chunks AS c
     WHERE c.rowid IN (SELECT unnest($3::BIGINT[])) AND c.rowid BETWEEN $4 AND $5
 ),
@@ -68,21 +64,20 @@ sealed AS (
                 WHEN kind = 0 THEN cumulatives[count]
                 WHEN kind IN (2, 4) THEN (base + list_sum(steps)) / pow(10, scale)
             END
-        END AS cumulative,
-        created_at
+        END AS cumulative
     FROM (
         SELECT *, unnest(range(greatest(count::BIGINT - {EARLIER_TIMES + 1}, 0), count::BIGINT)) AS place
         FROM ending
     )
 ),
 either AS (
-    SELECT p.stream, p.time, p.cumulative, true AS ends, created_at, p.rowid AS row
+    SELECT p.stream, p.time, p.cumulative, true AS ends, p.rowid AS row
     FROM recent_points AS p JOIN wanted USING (stream)
     WHERE p.time >= make_timestamp_ns($1)
     UNION ALL
-    SELECT stream, make_timestamp_ns(time), cumulative, ends, created_at, NULL FROM sealed WHERE time >= $1
+    SELECT stream, make_timestamp_ns(time), cumulative, ends, NULL FROM sealed WHERE time >= $1
 )
-SELECT stream, {_TIMES}, {_LAST.format(state="cumulative")}
+SELECT stream, {_TIMES}, {_CAME_LAST}, {_LAST.format(state="cumulative")}
 FROM either
 GROUP BY stream
 """
@@ -96,21 +91,21 @@ sealed AS (
     WHERE rowid IN (SELECT unnest($3::BIGINT[])) AND rowid BETWEEN $4 AND $5
 ),
 either AS (
-    SELECT p.stream, p.time, true AS ends, created_at, p.rowid AS row,
+    SELECT p.stream, p.time, true AS ends, p.rowid AS row,
         struct_pack(cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets) AS state
     FROM recent_histogram_points AS p JOIN wanted USING (stream)
     WHERE p.time >= make_timestamp_ns($1)
     UNION ALL
     SELECT stream, make_timestamp_ns(start + place * step + coalesce(offsets[place + 1], 0)),
-        place + 1 = count, created_at, NULL,
+        place + 1 = count, NULL,
         struct_pack(cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets)
     FROM sealed
     WHERE start + place * step + coalesce(offsets[place + 1], 0) >= $1
 )
-SELECT stream, times, last.cumulative_count, last.cumulative_sum, last.cumulative_bounds,
+SELECT stream, times, came_last, last.cumulative_count, last.cumulative_sum, last.cumulative_bounds,
     last.cumulative_buckets
 FROM (
-    SELECT stream, {_TIMES} AS times, {_LAST.format(state="state")} AS last
+    SELECT stream, {_TIMES} AS times, {_CAME_LAST} AS came_last, {_LAST.format(state="state")} AS last
     FROM either
     GROUP BY stream
 )
@@ -146,6 +141,22 @@ WHERE (stream, epoch_ns(time)) IN (SELECT stream, time FROM wanted)
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """Until when a time is none of the future, when the clock last went back, and from how far."""
+
+    newest: int
+    back: int
+    ahead: int
+
+    def times(self, times: list[int], came_last: int | None) -> list[int]:
+        """The last one first. What is later than what came last was made before the clock went back."""
+        left = times if came_last is None else [time for time in times if time <= came_last]
+        if not left and came_last is not None and came_last <= self.newest:
+            return [came_last]
+        return left or [min(self.back or self.newest, self.newest) - _BEFORE_NS]
+
+
 def find(reader: Reader, points: Sequence[Point]) -> set[Point]:
     """Those of `points` that are stored."""
     if not points:
@@ -155,22 +166,28 @@ def find(reader: Reader, points: Sequence[Point]) -> set[Point]:
 
 
 def recall(
-    reader: Reader, keys: Sequence[bytes], kins: Sequence[int] = (), *, now_ns: int, back_ns: int = 0
+    reader: Reader,
+    keys: Sequence[bytes],
+    kins: Sequence[int] = (),
+    *,
+    now_ns: int,
+    back: tuple[int, int] = (0, 0),
 ) -> dict[bytes, StreamState]:
     """The last state by key; unknown keys are absent, known ones without points have `time_ns` 0.
 
-    `back_ns`: when the clock last went back; what it made later than now was heard of until then.
+    `back`: when the clock last went back; until then it was heard of what is later than now. And up to when
+    rows may have come in another order than that of their times.
     """
     known = {row[0]: _state(row) for row in reader.rows(_BY_KEY, [list(keys)]).rows}
     if kins:
         known |= {row[0]: _state(row) for row in reader.rows(_BY_KIN, [list(kins)]).rows}
     found: dict[int, StreamState] = {}
-    for since in (0,) if back_ns else (now_ns - RECENT_NS, 0):
+    for since in (0,) if back[1] > now_ns - RECENT_NS else (now_ns - RECENT_NS, 0):
         missing = [
             stream for stream in known if stream not in found or len(found[stream].earlier_ns) < EARLIER_TIMES
         ]
         if missing:
-            clock = now_ns + AHEAD_NS, back_ns
+            clock = _Clock(now_ns + AHEAD_NS, *back)
             found |= {one.stream: one for one in _look(reader, missing, since, known, clock)}
     return {state.key: found.get(stream, state) for stream, state in known.items()}
 
@@ -181,19 +198,15 @@ def _state(row: tuple[Any, ...]) -> StreamState:
 
 
 def _look(
-    reader: Reader,
-    streams: list[int],
-    since: int,
-    known: Mapping[int, StreamState],
-    clock: tuple[int, int],
+    reader: Reader, streams: list[int], since: int, known: Mapping[int, StreamState], clock: _Clock
 ) -> Iterator[StreamState]:
-    newest, back = clock
-    for stream, times, value in reader.rows(_POINTS, _bound(reader, "chunks", since, streams, clock)).rows:
-        last, *earlier = times or [min(back or newest, newest) - _BEFORE_NS]
+    bound = _bound(reader, "chunks", since, streams, clock)
+    for stream, times, came_last, value in reader.rows(_POINTS, bound).rows:
+        last, *earlier = clock.times(times, came_last)
         yield replace(known[stream], time_ns=last, earlier_ns=tuple(earlier), value=value)
     bound = _bound(reader, "histogram_chunks", since, streams, clock)
-    for stream, times, count, total, bounds, buckets in reader.rows(_HISTOGRAMS, bound).rows:
-        last, *earlier = times or [min(back or newest, newest) - _BEFORE_NS]
+    for stream, times, came_last, count, total, bounds, buckets in reader.rows(_HISTOGRAMS, bound).rows:
+        last, *earlier = clock.times(times, came_last)
         yield replace(
             known[stream],
             time_ns=last,
@@ -205,7 +218,7 @@ def _look(
         )
 
 
-def _bound(reader: Reader, table: str, since: int, streams: list[int], clock: tuple[int, int]) -> list[Any]:
+def _bound(reader: Reader, table: str, since: int, streams: list[int], clock: _Clock) -> list[Any]:
     ending = [row[0] for row in reader.rows(_ENDING.format(table=table), [since, streams]).rows]
-    newest, back = clock
-    return [since, streams, ending, min(ending, default=0), max(ending, default=-1), newest, back // 1000]
+    lowest, highest = min(ending, default=0), max(ending, default=-1)
+    return [since, streams, ending, lowest, highest, clock.newest, clock.ahead]

@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -10,6 +10,7 @@ from typing import Protocol, Self
 
 from blackhole.catalogue.definition import Definition
 from blackhole.config import Config, size_words
+from blackhole.store import arrival
 from blackhole.store.aggregate import Strategy, aggregate
 from blackhole.store.database import Database
 from blackhole.store.seal import BLOCK_NS, DAY_NS, SECOND, block_of
@@ -48,11 +49,14 @@ log = logging.getLogger(__name__)
 _OLDEST = "SELECT epoch_ns(min({time})) FROM {table} WHERE {time} < make_timestamp_ns($until) {only}"
 _DELETE = "DELETE FROM {table} WHERE {time} < make_timestamp_ns($until) {only}"
 _ONLY = "AND series IN (SELECT unnest($ids::UINTEGER[]))"
+_STAYING = "AND rowid NOT IN (SELECT unnest($staying::BIGINT[]))"
 # The quantile goes through doubles, so of few rows it may lie before all of them.
 _EARLY = """
 SELECT greatest(approx_quantile(time, 0.1), min(time)) FROM (
     SELECT epoch_ns(time) AS time FROM recent_points
+    WHERE rowid NOT IN (SELECT unnest($recent_points::BIGINT[]))
     UNION ALL SELECT epoch_ns(time) FROM recent_histogram_points
+    WHERE rowid NOT IN (SELECT unnest($recent_histogram_points::BIGINT[]))
     UNION ALL SELECT epoch_ns(last) FROM chunks
     UNION ALL SELECT epoch_ns(last) FROM histogram_chunks)
 """
@@ -68,6 +72,7 @@ _SERIES = "SELECT metric, list(id), max(privacy_level) >= 2 FROM series GROUP BY
 _POLICIES = "SELECT metric_pattern, retention_days, aggregation_strategy FROM retention_policies"
 
 Policy = tuple[str, int, str | None]
+Staying = Mapping[str, Sequence[int]]
 
 
 class Catalogue(Protocol):
@@ -201,22 +206,29 @@ class Retention:
         found = [self._oldest(table, until_ns, ids) for table in _TABLES]
         return min((oldest for oldest in found if oldest is not None), default=None)
 
-    def _delete_before(self, until_ns: int, ids: Sequence[int] | None = None) -> int:
+    def _delete_before(
+        self, until_ns: int, ids: Sequence[int] | None = None, staying: Staying | None = None
+    ) -> int:
         deleted = 0
         for table, (_, sealed) in _TABLES.items():
             last = until_ns // DAY_NS * DAY_NS if sealed else until_ns
-            while (oldest := self._oldest(table, last, ids)) is not None:
-                deleted += self._delete(table, min(block_of(oldest) + SLICE_NS, last), ids)
+            rows = (staying or {}).get(table, ())
+            while (oldest := self._oldest(table, last, ids, rows)) is not None:
+                deleted += self._delete(table, min(block_of(oldest) + SLICE_NS, last), ids, rows)
         return deleted
 
-    def _oldest(self, table: str, until_ns: int, ids: Sequence[int] | None) -> int | None:
-        sql, bound = _bind(_OLDEST, table, until_ns, ids)
+    def _oldest(
+        self, table: str, until_ns: int, ids: Sequence[int] | None, staying: Sequence[int] = ()
+    ) -> int | None:
+        sql, bound = _bind(_OLDEST, table, until_ns, ids, staying)
         with self._database.beside() as connection:
             oldest = connection.execute(sql, bound).fetchall()[0][0]
         return None if oldest is None else int(oldest)
 
-    def _delete(self, table: str, until_ns: int, ids: Sequence[int] | None) -> int:
-        sql, bound = _bind(_DELETE, table, until_ns, ids)
+    def _delete(
+        self, table: str, until_ns: int, ids: Sequence[int] | None, staying: Sequence[int] = ()
+    ) -> int:
+        sql, bound = _bind(_DELETE, table, until_ns, ids, staying)
         with self._database.beside() as connection:
             rows = connection.execute(sql, bound).fetchall()
         return int(rows[0][0])
@@ -246,12 +258,15 @@ class Retention:
         return deleted
 
     def _remove_oldest(self) -> int:
+        """All but the rows of which only their place says that they came last."""
+        ahead_ns = self._database.back()[1]
         with self._database.beside() as connection:
-            early = connection.execute(_EARLY).fetchall()[0][0]
+            staying = {table: arrival.last_rows(connection, table, ahead_ns) for table in arrival.TABLES}
+            early = connection.execute(_EARLY, staying).fetchall()[0][0]
         if early is None:
             return 0
         until_ns = self._whole(int(early) + 1)
-        deleted = self._delete_before(until_ns)
+        deleted = self._delete_before(until_ns, staying=staying)
         self.removed_early = self.removed_early.add(deleted, until_ns)
         log.warning("the database is near max_database_size: the oldest %d rows were removed", deleted)
         return deleted
@@ -274,7 +289,10 @@ def policy_of(metric: str, category: str | None, policies: Iterable[Policy]) -> 
     return max(matching, key=lambda policy: (len(policy[0].replace("*", "")), policy[1]), default=None)
 
 
-def _bind(sql: str, table: str, until_ns: int, ids: Sequence[int] | None) -> tuple[str, dict[str, object]]:
-    only = ("" if ids is None else _ONLY) + _BESIDE.get(table, "")
+def _bind(
+    sql: str, table: str, until_ns: int, ids: Sequence[int] | None, staying: Sequence[int] = ()
+) -> tuple[str, dict[str, object]]:
+    only = ("" if ids is None else _ONLY) + (_STAYING if staying else "") + _BESIDE.get(table, "")
     bound: dict[str, object] = {"until": until_ns} | ({} if ids is None else {"ids": list(ids)})
+    bound |= {"staying": list(staying)} if staying else {}
     return sql.format(table=table, time=_TABLES[table][0], only=only), bound

@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from blackhole.records import SPARSE_HISTOGRAMS
+from blackhole.store.arrival import last_rows
 from blackhole.store.database import Database
 from blackhole.store.grown import Chunk, End, Known, Said, beside, known
 
@@ -57,7 +58,7 @@ log = logging.getLogger(__name__)
 _ENDS = """
 SELECT epoch_ns(min(time)), epoch_ns(max(time)) FROM {table}
 WHERE time >= make_timestamp_ns($from) AND time < make_timestamp_ns($until) AND stream > 0
-    AND created_at < make_timestamp($settled)
+    AND created_at < make_timestamp($settled) AND rowid NOT IN (SELECT unnest($staying::BIGINT[]))
 """
 _SEALING = """
 SELECT number, stream, part, start, last, step_ns, points, offsets, as_sent, firsts, amounts, totals
@@ -70,7 +71,7 @@ SELECT number, stream, part, start, last, step, points, offsets, as_sent, NULL, 
 _SIZES = """
 SELECT p.series, CAST({size} AS BIGINT) FROM {table} AS p JOIN series AS s ON s.id = p.series
 WHERE p.time >= make_timestamp_ns($from) AND p.time < make_timestamp_ns($until) AND p.stream > 0
-    AND p.created_at < make_timestamp($settled)
+    AND p.created_at < make_timestamp($settled) AND p.rowid NOT IN (SELECT unnest($staying::BIGINT[]))
 GROUP BY s.metric, p.series HAVING count(*) >= $least
 ORDER BY min(p.series) OVER (PARTITION BY s.metric), p.series
 """
@@ -83,6 +84,7 @@ _DELETE = """
 DELETE FROM {table}
 WHERE time >= make_timestamp_ns($from) AND time < make_timestamp_ns($until) AND stream > 0
     AND created_at < make_timestamp($settled) AND series IN (SELECT unnest($ids::UINTEGER[]))
+    AND rowid NOT IN (SELECT unnest($staying::BIGINT[]))
 """
 
 
@@ -98,7 +100,8 @@ class Sealer:
     """Seals what is old enough, slice by slice, each in a transaction of its own beside commits.
 
     A chunk and the deletion of its rows see the same snapshot, so the rows that go are those that it holds.
-    Rows of windows (stream 0) stay rows: there are few, and their times lead to what they cost.
+    Rows of windows (stream 0) stay rows: there are few, and their times lead to what they cost. So do rows of
+    which only their place says that they came last.
     `doubtful`: whether a commit is to be tried again, which may already be in the file; then its rows stay.
     `busy`: whether commits come at all, for which to pause.
     """
@@ -168,8 +171,9 @@ class Sealer:
         """Blocks, oldest first, with series that together have at most about `most` rows, or buckets."""
         settled, reached = {"settled": limits["settled"]}, 0
         while reached < limits["until"] and not self._doubtful():
-            within = {"from": reached, "until": limits["until"]} | settled
+            within: dict[str, Any] = {"from": reached, "until": limits["until"]} | settled
             with self._database.beside() as connection:
+                within |= self._staying(connection, table)
                 oldest, newest = connection.execute(_ENDS.format(table=table), within).fetchall()[0]
             if oldest is None:
                 return
@@ -187,11 +191,12 @@ class Sealer:
                         return
                     yield {**bound, "ids": ids}, before
 
-    def _sizes(self, table: str, bound: dict[str, int], least: int) -> list[tuple[int, int]]:
+    def _sizes(self, table: str, bound: dict[str, Any], least: int) -> list[tuple[int, int]]:
         """Series, and of each how many rows, or buckets."""
         with self._database.beside() as connection:
             sql = _SIZES.format(table=table, size=_SIZE[table])
-            return connection.execute(sql, bound | {"least": least}).fetchall()
+            more = {"least": least} | self._staying(connection, table)
+            return connection.execute(sql, bound | more).fetchall()
 
     def _before(self, table: str, bound: dict[str, Any]) -> Before:
         with self._database.beside() as connection:
@@ -199,10 +204,14 @@ class Sealer:
 
     def _seal(self, table: str, bound: dict[str, Any], before: Before) -> int:
         with self._database.beside() as connection:
+            bound |= self._staying(connection, table)
             (_seal_histograms if table == _HISTOGRAMS else _seal_points)(connection, bound, before)
             connection.execute("DROP TABLE sealing")
             rows = connection.execute(_DELETE.format(table=table), bound).fetchall()
         return int(rows[0][0])
+
+    def _staying(self, connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, list[int]]:
+        return {"staying": last_rows(connection, table, self._database.back()[1])}
 
 
 def block_of(time_ns: int) -> int:
@@ -210,7 +219,7 @@ def block_of(time_ns: int) -> int:
     return time_ns // BLOCK_NS * BLOCK_NS
 
 
-def _block(oldest: int, newest: int, until: int) -> dict[str, int]:
+def _block(oldest: int, newest: int, until: int) -> dict[str, Any]:
     """All that there is if that is about a day; else the day of the oldest, or what of it is over."""
     first, day = block_of(oldest), oldest // DAY_NS * DAY_NS
     if newest - first < ABOUT_A_DAY_NS:

@@ -7,6 +7,7 @@ WITH chosen AS (
     FROM recent_histogram_points AS p JOIN series AS s ON s.id = p.series
         LEFT JOIN thinned AS t ON t.created_at = p.created_at
     WHERE p.time >= make_timestamp_ns($from) AND p.time < make_timestamp_ns($until) AND p.stream > 0
+        AND p.rowid NOT IN (SELECT unnest($staying::BIGINT[]))
         AND p.created_at < make_timestamp($settled) AND p.series IN (SELECT unnest($ids::UINTEGER[]))
 ),
 shared AS (

@@ -11,6 +11,7 @@ found AS (
         row_number() OVER (PARTITION BY p.series, p.stream ORDER BY p.time, p.rowid) - 1 AS place
     FROM recent_points AS p JOIN chosen AS s ON s.id = p.series LEFT JOIN thinned AS t ON t.created_at = p.created_at
     WHERE p.time >= make_timestamp_ns($from) AND p.time < make_timestamp_ns($until) AND p.stream > 0
+        AND p.rowid NOT IN (SELECT unnest($staying::BIGINT[]))
         AND p.created_at < make_timestamp($settled)
 ),
 measured AS (
