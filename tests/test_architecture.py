@@ -55,8 +55,12 @@ def test_only_the_store_knows_duckdb() -> None:
     assert importers("duckdb") == {"store"}
 
 
-def test_only_decode_guard_and_query_know_the_core() -> None:
-    assert importers("blackhole._core") <= {"decode", "guard", "query"}
+def test_only_decode_guard_query_and_receive_know_the_core() -> None:
+    assert importers("blackhole._core") <= {"decode", "guard", "query", "receive"}
+
+
+def test_the_service_needs_no_grpcio() -> None:
+    assert importers("grpc") <= {"conformance", "demo", "sdk"}
 
 
 def test_only_the_guard_makes_a_guarded_batch() -> None:

@@ -5,14 +5,19 @@ import logging
 import socket
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import grpc
 import httpx
 import pytest
 from tests.e2e.service import BLACKHOLE, Service
+from tests.receive.conftest import eventually
 
 from blackhole.guard.scrub import names_somebody
+from blackhole.receive.grpc import PATHS
 from blackhole.turned_away import MOST_ENTRIES, MOST_LINES, OTHER, TurnedAway
 
+METRICS = next(iter(PATHS))
 PEER = "12D3KooWGRUVhXFBHEGgiPDYGmVeyuZL1tQwWjKBGLFiDYwHLQfM"
 
 
@@ -77,9 +82,21 @@ def begin(address: str, data: bytes) -> None:
         connection.recv(100)
 
 
+def turned_away(api: str) -> list[dict[str, Any]]:
+    answer: list[dict[str, Any]] = httpx.get(f"{api}/api/analytics/status").json()["turned_away"]
+    return answer
+
+
 HELLO = bytes.fromhex("16030100050100000100")
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 OTLP = {"content-type": "application/x-protobuf"}
+
+
+def test_many_at_once_are_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    known = away()
+    known.note("http1", "otlp_grpc", "127.0.0.1", 4317, count=500)
+    assert [sender.count for sender in known.snapshot()] == [500]
+    assert len(caplog.records) == 1
 
 
 def test_each_is_named_in_the_api_the_log_status_and_doctor(tmp_path: Path) -> None:
@@ -98,9 +115,14 @@ def test_each_is_named_in_the_api_the_log_status_and_doctor(tmp_path: Path) -> N
         page = {"origin": "https://app.example.org", "access-control-request-method": "POST"}
         httpx.options(f"{url}/v1/metrics", headers=page)
         httpx.get(f"{api}/api/analytics/status", headers=page)
-        answer = httpx.get(f"{api}/api/analytics/status").json()["turned_away"]
+        for beginning in (HELLO, b"POST /v1/metrics HTTP/1.1\r\nhost: localhost\r\n\r\n"):
+            begin(service.ready["otlp_grpc"], beginning)
+        eventually(lambda: len(turned_away(api)) == 12)
+        answer = turned_away(api)
         seen = {(sender["kind"], sender["door"], sender["detail"]) for sender in answer}
         assert seen == {
+            ("tls", "otlp_grpc", ""),
+            ("http1", "otlp_grpc", ""),
             ("tls", "otlp_http", ""),
             ("tls", "api", ""),
             ("http2", "otlp_http", ""),
@@ -127,9 +149,11 @@ def test_each_is_named_in_the_api_the_log_status_and_doctor(tmp_path: Path) -> N
     for text in (*told.values(), log):
         assert "speaks TLS to port" in text
         assert "OTEL_EXPORTER_OTLP_INSECURE=true" in text
+        assert "speaks HTTP/1 to port" in text
+        assert "OTEL_EXPORTER_OTLP_PROTOCOL=grpc" in text
         assert PEER not in text
         assert "lovelace" not in text
-    assert log.count("speaks TLS to port") == 2
+    assert log.count("speaks TLS to port") == 3
 
 
 def test_who_has_no_token_is_named(tmp_path: Path) -> None:
@@ -139,9 +163,14 @@ def test_who_has_no_token_is_named(tmp_path: Path) -> None:
     config = tmp_path / "analytics.yaml"
     config.write_text(json.dumps({"analytics": {"otlp": {"token_file": str(secret)}}}))
     with Service(tmp_path / "data", ("--config", str(config))) as service:
+        api = service.ready["api"]
         httpx.post(f"http://{service.ready['otlp_http']}/v1/metrics", content=b"", headers=OTLP)
-        answer = httpx.get(f"{service.ready['api']}/api/analytics/status").json()["turned_away"]
-        assert [(sender["kind"], sender["count"]) for sender in answer] == [("token", 1)]
+        with grpc.insecure_channel(service.ready["otlp_grpc"]) as channel:
+            for _ in range(3):
+                with pytest.raises(grpc.RpcError):
+                    channel.unary_unary(METRICS)(b"", timeout=10)
+        expected = {("otlp_http", "token", 1), ("otlp_grpc", "token", 3)}
+        eventually(lambda: {(one["door"], one["kind"], one["count"]) for one in turned_away(api)} == expected)
 
 
 def test_who_is_let_in_is_not_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

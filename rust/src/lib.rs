@@ -1,4 +1,4 @@
-//! The native core of Blackhole Analytics: OTLP bytes in, columns out.
+//! The native core of Blackhole Analytics: OTLP bytes in, columns out. Only `receive` knows sockets, time and threads.
 
 mod apply;
 mod batch;
@@ -17,6 +17,7 @@ mod lookup;
 mod noise;
 mod otlp;
 mod reading;
+mod receive;
 mod records;
 mod release;
 mod repeats;
@@ -47,6 +48,8 @@ mod _core {
     use crate::noise::noise;
     #[pymodule_export]
     use crate::reading::Fold;
+    #[pymodule_export]
+    use crate::receive::{Arrivals, GrpcServer};
     #[pymodule_export]
     use crate::records::{Kept, Records};
     #[pymodule_export]

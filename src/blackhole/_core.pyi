@@ -1,7 +1,10 @@
-"""The native core: OTLP bytes in, columns out. No I/O, no clock, no thread; the GIL is released."""
+"""The native core: OTLP bytes in, columns out; the GIL is released.
+
+No I/O, no clock and no thread but in `GrpcServer`.
+"""
 
 from collections.abc import Iterable, Sequence
-from typing import Final, Protocol, Self, final, type_check_only
+from typing import Final, Literal, Protocol, Self, final, type_check_only
 
 __all__ = [
     "COUNTER",
@@ -19,12 +22,14 @@ __all__ = [
     "TOO_NEW",
     "TOO_OLD",
     "UPDOWNCOUNTER",
+    "Arrivals",
     "ArrowStream",
     "Batch",
     "Columns",
     "DecodeError",
     "Decoder",
     "Fold",
+    "GrpcServer",
     "Kept",
     "NewSeries",
     "Outcome",
@@ -608,3 +613,76 @@ class Windows:
 
     def grouped(self, group: int) -> list[float | None]: ...
     def samples(self, target: int) -> tuple[list[int], list[float]]: ...
+
+@final
+class Arrivals:
+    """All that came to a `GrpcServer` since it was asked last. A call is known by its number."""
+
+    @property
+    def knocks(self) -> list[tuple[int, int]]:
+        """Calls that wait for room, and for how many bytes, before their message is read."""
+
+    @property
+    def messages(self) -> list[tuple[int, int, bytes]]:
+        """Calls whose message is here, inflated, with the index of their method."""
+
+    @property
+    def left(self) -> list[int]:
+        """Calls that need no answer any more: their senders left, or their message was refused."""
+
+    @property
+    def refused(self) -> list[tuple[str, int]]:
+        """How many calls were refused without a word from here, by reason."""
+
+    @property
+    def strangers(self) -> list[tuple[Literal["tls", "http1", "token"], str, int]]:
+        """Who cannot reach us, the address of one of them, and how many times."""
+
+    @property
+    def stopped(self) -> bool:
+        """The server has ended, and its sockets are closed."""
+
+@final
+class GrpcServer:
+    """Serves unary gRPC calls on sockets that listen, on a thread of its own, until it is told to leave.
+
+    Calls that cannot be taken are refused without Python: no token, an unknown method, a message that is too
+    large, too slow or broken. The others are told in `Arrivals`, and answered with `tell`.
+    """
+
+    def __new__(
+        cls,
+        sockets: Sequence[int],
+        *,
+        methods: Sequence[str],
+        token: bytes | None,
+        certificate: tuple[bytes, bytes] | None,
+        most_bytes: int,
+        most_calls: int,
+        patience: float,
+        failures: dict[str, tuple[int, str, bytes]],
+    ) -> Self:
+        """`sockets`: file descriptors, which are closed here. `methods`: the paths that are served.
+
+        `certificate`: a chain and a key, as PEM. `most_bytes`: of one message, inflated as well.
+        `most_calls`: at once on one connection. `patience`: seconds for a message to come. `failures`: for
+        each reason the code, the message and a serialized google.rpc.Status. Raises RuntimeError for a
+        certificate or key that cannot be used.
+        """
+
+    def fileno(self) -> int:
+        """Readable when there is something to take."""
+
+    def take(self) -> Arrivals: ...
+    def tell(
+        self,
+        admitted: list[int],
+        answers: list[tuple[int, bytes]],
+        refusals: list[tuple[int, int, str, bytes]],
+    ) -> None:
+        """`admitted`: calls whose message may come in. The last word on others: the message of the answer, or
+        code, message and google.rpc.Status.
+        """
+
+    def leave(self, grace: float) -> None:
+        """Takes no more calls, and gives those under way `grace` seconds; then `Arrivals.stopped` is said."""

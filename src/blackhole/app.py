@@ -266,7 +266,7 @@ async def _receive(
     config, throttle, away = limits
     gate = Gate.of(config.otlp, throttle)
     for name, receiver, address in (
-        ("otlp_grpc", GrpcReceiver(intake, config.otlp, gate), options.otlp_grpc),
+        ("otlp_grpc", GrpcReceiver(intake, config.otlp, gate, away), options.otlp_grpc),
         ("otlp_http", HttpReceiver(intake, config.otlp, gate, away), options.otlp_http),
     ):
         port = await receiver.start(*address)

@@ -17,8 +17,8 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-Kind = Literal["tls", "http2", "cors", "path", "content_type", "token"]
-Door = Literal["otlp_http", "api"]
+Kind = Literal["tls", "http1", "http2", "cors", "path", "content_type", "token"]
+Door = Literal["otlp_grpc", "otlp_http", "api"]
 
 MOST_ENTRIES = 100
 MOST_LINES, MINUTE = 20, 60.0
@@ -52,11 +52,13 @@ _MEDIA_TYPES = frozenset(
 _LABEL = re.compile(r"[a-z]{1,20}")
 _REMEDIES: Mapping[Kind, str] = {
     "tls": "set OTEL_EXPORTER_OTLP_INSECURE=true or write http:// into its endpoint; or set tls_cert here",
+    "http1": "send HTTP to the other port, 4318; or set OTEL_EXPORTER_OTLP_PROTOCOL=grpc",
     "http2": "gRPC goes to the other port, 4317; or set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
     "content_type": "send application/x-protobuf or application/json",
     "token": "send the header `Authorization: Bearer TOKEN`",
 }
 _DOORS: Mapping[Door, Mapping[Kind, str]] = {
+    "otlp_grpc": {},
     "otlp_http": {
         "cors": "list the origin in analytics.otlp.allowed_origins",
         "path": "send to /v1/metrics, /v1/traces or /v1/logs",
@@ -102,7 +104,9 @@ class TurnedAway:
         self._seen: dict[tuple[Kind, Door, str, str], _Seen] = {}
         self._lines: deque[float] = deque(maxlen=MOST_LINES)
 
-    def note(self, kind: Kind, door: Door, client: object, port: int, detail: str = "") -> None:
+    def note(
+        self, kind: Kind, door: Door, client: object, port: int, detail: str = "", *, count: int = 1
+    ) -> None:
         """`client`: its address, of which no more is kept than whether it is this machine."""
         place = "this machine" if _is_here(client) else "another machine"
         key = (kind, door, place, detail)
@@ -112,7 +116,7 @@ class TurnedAway:
         if seen is None:
             seen = self._seen[key] = _Seen(_words(kind, place, port, key[3]))
             self._write(f"{seen.words}: {_remedy(kind, door)}")
-        seen.count += 1
+        seen.count += count
         seen.last = self._clock()
 
     def snapshot(self) -> list[Sender]:
@@ -228,6 +232,7 @@ def _words(kind: Kind, place: str, port: int, detail: str) -> str:
     who = f"something on {place}"
     return {
         "tls": f"{who} speaks TLS to port {port}, which is plain",
+        "http1": f"{who} speaks HTTP/1 to port {port}, which is for gRPC",
         "http2": f"{who} speaks HTTP/2, as gRPC does, to port {port}",
         "cors": f"a page of {detail} origin on {place} may not use port {port}"
         if detail == OTHER

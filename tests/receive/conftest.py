@@ -22,6 +22,7 @@ from blackhole.config import OtlpConfig, Size
 from blackhole.receive.admission import Gate
 from blackhole.receive.grpc import GrpcReceiver
 from blackhole.receive.http import HttpReceiver
+from blackhole.turned_away import TurnedAway
 
 T = TypeVar("T")
 PROTOBUF = "application/x-protobuf"
@@ -45,8 +46,9 @@ class Receivers:
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.http = HttpReceiver(self.intake, otlp, gate)
-        self.grpc = GrpcReceiver(self.intake, otlp, gate)
+        self.away = TurnedAway()
+        self.http = HttpReceiver(self.intake, otlp, gate, self.away)
+        self.grpc = GrpcReceiver(self.intake, otlp, gate, self.away)
         self.http_port = self.call(self.http.start(host, 0))
         self.grpc_port = self.call(self.grpc.start(host, 0))
         self._stopped = False

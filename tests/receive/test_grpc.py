@@ -1,65 +1,26 @@
 """OTLP over gRPC, from outside, with grpcio's client."""
 
 import gc
-import gzip
 import logging
-import random
-import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Self
 
 import grpc
-import psutil
 import pytest
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+from tests.receive.calls import (
+    METRICS,
+    Caller,
+    details,
+)
 from tests.receive.conftest import LIMIT, Receivers, Start, eventually
 
 from blackhole.config import Size
 from blackhole.errors import OverloadedError, TooLargeError, UndecodableError
-from blackhole.receive import grpc as receive_grpc
 from blackhole.receive.admission import Gate
 from blackhole.receive.grpc import PATHS
 from blackhole.records import Encoding, Payload, Signal, Verdict
-
-METRICS = next(path for path, signal in PATHS.items() if signal is Signal.METRICS)
-
-
-class Caller:
-    """Raw calls on a connection of its own."""
-
-    def __init__(self, receivers: Receivers, credentials: Any = None) -> None:
-        place = f"127.0.0.1:{receivers.grpc_port}"
-        options = [("grpc.use_local_subchannel_pool", 1)]
-        if credentials is None:
-            self._channel = grpc.insecure_channel(place, options=options)
-        else:
-            self._channel = grpc.secure_channel(place, credentials, options=options)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._channel.close()
-
-    def call(self, body: bytes = b"", path: str = METRICS, **more: Any) -> bytes:
-        answer: bytes = self._channel.unary_unary(path)(body, timeout=10, **more)
-        return answer
-
-    def future(self, body: bytes = b"", timeout: float = 10) -> Any:
-        return self._channel.unary_unary(METRICS).future(body, timeout=timeout)
-
-    def error(self, body: bytes = b"", path: str = METRICS, **more: Any) -> Any:
-        with pytest.raises(grpc.RpcError) as caught:
-            self.call(body, path, **more)
-        return caught.value
-
-
-def details(error: Any) -> status_pb2.Status:
-    """The `google.rpc.Status` in the trailers."""
-    metadata = dict(error.trailing_metadata())
-    return status_pb2.Status.FromString(metadata["grpc-status-details-bin"])
 
 
 @pytest.mark.parametrize(("path", "signal"), PATHS.items())
@@ -146,111 +107,6 @@ def test_compressed_messages_arrive_inflated(receivers: Receivers, compression: 
     assert receivers.intake.payloads[0].body == b"body" * 1000
 
 
-def frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
-    return len(body).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + body
-
-
-def header(name: str, value: str) -> bytes:
-    return bytes([0, len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
-
-
-def call_by_hand(receivers: Receivers, *messages: bytes, encoding: str = "gzip", end: bool = True) -> bytes:
-    """A call written as HTTP/2 frames; returns what came back until the stream's trailers."""
-    fields = {":method": "POST", ":scheme": "http", ":path": METRICS, ":authority": "localhost"}
-    fields |= {"content-type": "application/grpc", "te": "trailers", "grpc-encoding": encoding}
-    block = b"".join(header(name, value) for name, value in fields.items())
-    data = [frame(0, 0, 1, message) for message in messages]
-    if end:
-        data.append(frame(0, 1, 1, b""))
-    with socket.create_connection(("127.0.0.1", receivers.grpc_port), timeout=5) as one:
-        one.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b"") + frame(1, 4, 1, block))
-        one.sendall(b"".join(data))
-        got = b""
-        while b"grpc-status" not in got:
-            got += one.recv(65536)
-        return got
-
-
-def code_in(answer: bytes) -> int:
-    _, _, rest = answer.partition(b"grpc-status")
-    return int(rest[1 : 1 + rest[0]])
-
-
-def test_a_call_by_hand_is_a_call(receivers: Receivers) -> None:
-    assert code_in(call_by_hand(receivers, b"\x00" + (4).to_bytes(4, "big") + b"body")) == 0
-    packed = gzip.compress(b"body")
-    assert code_in(call_by_hand(receivers, b"\x01" + len(packed).to_bytes(4, "big") + packed)) == 0
-    assert [payload.body for payload in receivers.intake.payloads] == [b"body", b"body"]
-
-
-def test_a_gzip_bomb_is_exhausted_without_being_inflated(start: Start) -> None:
-    receivers = start(max_request_size=Size(2**20))
-    bomb = gzip.compress(bytes(200 * 2**20))
-    message = b"\x01" + len(bomb).to_bytes(4, "big") + bomb
-    pieces = [message[at : at + 16000] for at in range(0, len(message), 16000)]
-    before = psutil.Process().memory_info().rss
-    assert code_in(call_by_hand(receivers, *pieces)) == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
-    assert psutil.Process().memory_info().rss - before < 64 * 2**20
-    with Caller(receivers) as caller:
-        assert caller.call(b"") == b""
-
-
-@pytest.mark.parametrize(
-    "packed",
-    [b"body", gzip.compress(b"body")[:-1], gzip.compress(b"body") + b"x"],
-    ids=["not", "cut", "more"],
-)
-def test_broken_compression_is_refused(receivers: Receivers, packed: bytes) -> None:
-    assert code_in(call_by_hand(receivers, b"\x01" + len(packed).to_bytes(4, "big") + packed)) != 0
-    assert not receivers.intake.payloads
-
-
-def test_a_call_without_a_message_is_refused_for_good(receivers: Receivers) -> None:
-    assert code_in(call_by_hand(receivers)) == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
-
-
-def test_an_unknown_compression_is_refused_for_good(
-    receivers: Receivers, capfd: pytest.CaptureFixture[str]
-) -> None:
-    answer = call_by_hand(receivers, b"\x01" + (4).to_bytes(4, "big") + b"body", encoding="zstd")
-    assert code_in(answer) in {grpc.StatusCode.UNIMPLEMENTED.value[0], grpc.StatusCode.INTERNAL.value[0]}
-    assert not receivers.intake.payloads
-    assert not capfd.readouterr().err
-
-
-def test_random_bytes_never_stop_it(receivers: Receivers, capfd: pytest.CaptureFixture[str]) -> None:
-    chance = random.Random(3)
-    for turn in range(40):
-        junk = chance.randbytes(chance.randrange(1, 2000))
-        preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" if turn % 2 else b""
-        with socket.create_connection(("127.0.0.1", receivers.grpc_port), timeout=5) as one:
-            one.sendall(preface + junk)
-    with Caller(receivers) as caller:
-        assert caller.call(b"") == b""
-    assert not capfd.readouterr().err
-
-
-def test_a_slow_message_is_told_to_come_back(monkeypatch: pytest.MonkeyPatch, start: Start) -> None:
-    monkeypatch.setattr(receive_grpc, "READ_SECONDS", 0.1)
-    gate = Gate(requests=4, volume=10**6)
-    receivers = start(gate=gate)
-    answer = call_by_hand(receivers, b"\x00" + (1000).to_bytes(4, "big") + b"part", end=False)
-    assert code_in(answer) == grpc.StatusCode.UNAVAILABLE.value[0]
-    assert (gate.requests, gate.volume) == (0, 0)
-
-
-def test_a_stalled_sender_does_not_keep_the_others_out(monkeypatch: pytest.MonkeyPatch, start: Start) -> None:
-    monkeypatch.setattr(receive_grpc, "SLOW_SECONDS", 0.05)
-    receivers = start(max_request_size=Size(2**20), gate=Gate(requests=4, volume=3 * 2**19))
-    with ThreadPoolExecutor(1) as pool, Caller(receivers) as caller:
-        cut = b"\x00" + (1000).to_bytes(4, "big") + b"part"
-        stalled = pool.submit(call_by_hand, receivers, cut, end=False)
-        eventually(lambda: receivers.grpc.gate.requests == 1)
-        assert caller.call(b"x") == b""
-        receivers.stop(0.1)
-        assert code_in(stalled.result()) in {1, 14}
-
-
 def test_failed_requests_leave_nothing_in_memory(receivers: Receivers) -> None:
     """Fails when an error keeps the body alive through its traceback, until a full collection."""
 
@@ -322,22 +178,6 @@ def test_a_busy_connection_waits_instead_of_being_refused(start: Start, at_once:
     assert receivers.intake.most_at_once == at_once
 
 
-def test_overload_is_answered_before_the_message_is_sent(start: Start) -> None:
-    receivers = start(gate=Gate(requests=1, volume=10**6, patience=0.05))
-    with Caller(receivers) as caller:
-        with receivers.intake.held():
-            sent = caller.future(b"x")
-            eventually(lambda: receivers.intake.under_way == 1)
-            assert code_in(call_by_hand(receivers, end=False)) == grpc.StatusCode.UNAVAILABLE.value[0]
-        assert sent.result() == b""
-
-
-def test_a_missing_token_is_answered_before_the_message_is_sent(start: Start, token: str) -> None:
-    receivers = start(token_file=token)
-    answer = call_by_hand(receivers, end=False)
-    assert code_in(answer) == grpc.StatusCode.UNAUTHENTICATED.value[0]
-
-
 def test_a_sender_that_leaves_does_not_stop_the_intake(
     receivers: Receivers, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -380,3 +220,26 @@ def test_both_receivers_can_share_one_gate(start: Start) -> None:
             eventually(lambda: receivers.intake.under_way == 1)
             assert receivers.request(b"x").status == 503
         assert sent.result() == b""
+
+
+def test_a_large_message_asks_for_the_room_that_it_needs(start: Start) -> None:
+    """Fails when room is made for the largest message there may be."""
+    gate = Gate(requests=4, volume=10**6, patience=0.1)
+    receivers = start(max_request_size=Size(2**20), gate=gate)
+    with ThreadPoolExecutor(1) as pool, Caller(receivers) as caller:
+        with receivers.intake.held():
+            first = pool.submit(caller.call, bytes(400_000))
+            eventually(lambda: receivers.intake.under_way == 1)
+            sent = caller.future(bytes(400_000))
+            eventually(lambda: receivers.intake.under_way == 2)
+            assert caller.future(bytes(400_000)).code() is grpc.StatusCode.UNAVAILABLE
+        assert (first.result(), sent.result()) == (b"", b"")
+    eventually(lambda: (gate.requests, gate.volume) == (0, 0))
+
+
+def test_metadata_beyond_the_limit_is_refused(receivers: Receivers) -> None:
+    with Caller(receivers) as caller:
+        assert caller.call(metadata=[("x", "y" * 1000)]) == b""
+        assert caller.error(metadata=[("x", "y" * 40_000)]).code() is not grpc.StatusCode.OK
+        assert caller.call() == b""
+    assert len(receivers.intake.payloads) == 2

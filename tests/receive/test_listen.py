@@ -69,6 +69,7 @@ def test_names_and_both_forms_of_ipv6_are_understood(start: Start, host: str) ->
     receivers.host = host.strip("[]")
     assert receivers.request(b"").status == 200
     with socket.create_connection((host.strip("[]"), receivers.grpc_port), timeout=5) as one:
+        one.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
         assert one.recv(9)[3] == 4, "an HTTP/2 settings frame"
 
 

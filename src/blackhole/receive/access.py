@@ -23,8 +23,8 @@ class Access:
         self.certificate = _read_pair(otlp.tls_cert, otlp.tls_key) if otlp.tls_cert or otlp.tls_key else None
 
     @property
-    def needs_token(self) -> bool:
-        return self._credentials is not None
+    def token(self) -> bytes | None:
+        return self._credentials
 
     def allow_host(self, host: str) -> None:
         """The name that the receiver was bound to is a way to call it."""

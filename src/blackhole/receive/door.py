@@ -33,10 +33,20 @@ class Door:
             # Else an error, its traceback, this frame and the task keep each other, and the body, alive.
             del task
 
+    async def accept(self, payload: Payload, entry: Entry) -> Verdict:
+        """Awaits the intake, for who does not stop halfway."""
+        try:
+            return await self._intake.accept(payload)
+        finally:
+            entry.leave()
+
     def fail(self, error: BaseException) -> Failure:
         failed = failure(error)
-        self.failures[failed.code.name.lower()] += 1
+        self.count(failed)
         return failed
+
+    def count(self, failed: Failure, times: int = 1) -> None:
+        self.failures[failed.code.name.lower()] += times
 
     async def drain(self, grace: float) -> None:
         """Waits for what the intake has not finished."""

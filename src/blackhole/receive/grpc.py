@@ -1,33 +1,27 @@
 """Turns OTLP over gRPC into Payloads: `Export` of the three collector services, as raw bytes.
 
-The handlers are declared as streaming in what they receive, which looks the same on the wire and lets them
-check the token and the room before a message is read: until then, flow control keeps it at the sender.
+Connections, framing, inflating and the token are the core's, on a thread of its own. What is here makes room
+for its calls, hands their messages to the intake and answers them; both sides pass on all they have at once.
 """
 
 import asyncio
-import logging
-import os
-from collections.abc import Awaitable, Callable
-from typing import Any
+from asyncio import Task, TimerHandle
+from collections.abc import Coroutine
 
 from blackhole import listen
+from blackhole._core import Arrivals, GrpcServer
 from blackhole.config import OtlpConfig
-from blackhole.errors import OverloadedError, TooLargeError, UsageError
-from blackhole.receive.admission import Gate
-from blackhole.receive.answers import status_body, success
+from blackhole.errors import ConfigError
+from blackhole.receive.admission import Entry, Gate
+from blackhole.receive.answers import Failure, status_body, success
 from blackhole.receive.door import Door
-from blackhole.records import Encoding, Intake, Payload, Signal, Verdict
-
-# gRPC's core writes to standard error by itself, also when a sender makes it; read once, at its import.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-import grpc
+from blackhole.receive.refusals import refusals
+from blackhole.records import Encoding, Intake, Payload, Signal
+from blackhole.turned_away import TurnedAway
 
 READ_SECONDS = 10.0
 SLOW_SECONDS = 1.0
 SLOW_BYTES = 64 * 1024
-MOST_CONNECTIONS = 256
-MOST_METADATA = 16 * 1024
-MOST_FINISHED_CALLS = 1000
 FLAG = "--otlp-grpc"
 PATHS = {
     "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": Signal.METRICS,
@@ -35,129 +29,169 @@ PATHS = {
     "/opentelemetry.proto.collector.logs.v1.LogsService/Export": Signal.LOGS,
 }
 
-_Handler = Callable[[object, Any], Awaitable[bytes]]
-_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_SIGNALS = tuple(PATHS.values())
+_Told = tuple[int, str, bytes]
 
 
 class GrpcReceiver:
     """Listens for OTLP/gRPC and hands what it gets to `intake`. `gate`: shared with other receivers."""
 
-    def __init__(self, intake: Intake, otlp: OtlpConfig, gate: Gate | None = None) -> None:
+    def __init__(
+        self, intake: Intake, otlp: OtlpConfig, gate: Gate | None = None, away: TurnedAway | None = None
+    ) -> None:
         self._door = Door(intake, otlp, gate)
-        self._streams = otlp.max_concurrency
-        self._server: Any = None
+        self._calls_at_once = otlp.max_concurrency
+        self._away = away or TurnedAway()
+        self._calls: _Calls | None = None
         self.failures = self._door.failures
         self.gate = self._door.gate
 
     async def start(self, host: str, port: int) -> int:
         """Listens, and returns the port. Raises UsageError when the address cannot be had."""
-        if port:
-            # gRPC would say neither which address failed nor why.
-            listen.close(listen.open_sockets(host, port, FLAG))
-        # Its loggers print tracebacks of calls that senders broke off.
-        logging.getLogger("grpc").setLevel(logging.CRITICAL)
-        server = grpc.aio.server(handlers=[_Handlers(self._door)], options=self._options())
-        address = listen.place(host, port)
+        sockets = listen.open_sockets(host, port, FLAG)
+        bound = int(sockets[0].getsockname()[1])
+        refused = refusals(self._door.limit)
         try:
-            bound = self._add_port(server, address)
+            server = GrpcServer(
+                [one.detach() for one in sockets],
+                methods=list(PATHS),
+                token=self._door.access.token,
+                certificate=self._door.access.certificate,
+                most_bytes=self._door.limit,
+                most_calls=self._calls_at_once,
+                patience=READ_SECONDS,
+                failures={name: _told(failed) for name, failed in refused.items()},
+            )
         except RuntimeError:
-            raise UsageError(
-                f"{address} cannot be opened: pass another {FLAG} (port 0 picks a free one)"
+            raise ConfigError(
+                "`analytics.otlp.tls_cert`: gRPC cannot use this certificate and key:"
+                " make them with RSA, P-256 or Ed25519"
             ) from None
-        await server.start()
-        self._server = server
+        self._calls = _Calls(server, self._door, refused, (self._away, bound))
         return bound
 
     async def stop(self, grace: float) -> None:
         """Takes no more requests, and gives those under way `grace` seconds."""
-        server, self._server = self._server, None
-        if server is not None:
-            await server.stop(grace)
-            await self._door.drain(grace)
-
-    def _add_port(self, server: Any, address: str) -> int:
-        pair = self._door.access.certificate
-        if pair is None:
-            return int(server.add_insecure_port(address))
-        certificate, key = pair
-        return int(server.add_secure_port(address, grpc.ssl_server_credentials([(key, certificate)])))
-
-    def _options(self) -> list[tuple[str, int]]:
-        return [
-            ("grpc.so_reuseport", 0),  # two services on one port would share the requests
-            ("grpc.max_receive_message_length", self._door.limit),  # also after decompression
-            ("grpc.max_concurrent_streams", self._streams),
-            # Finished calls count until they are cleared away; too few of them and busy senders are refused.
-            ("grpc.http2.max_deallocating_streams", MOST_FINISHED_CALLS),
-            # It would widen the window of calls that wait, and with it what they hold in memory here.
-            ("grpc.http2.bdp_probe", 0),
-            ("grpc.max_allowed_incoming_connections", MOST_CONNECTIONS),
-            ("grpc.max_metadata_size", MOST_METADATA),
-            ("grpc.absolute_max_metadata_size", MOST_METADATA),
-        ]
+        calls, self._calls = self._calls, None
+        if calls is not None:
+            await calls.stop(grace)
 
 
-class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """Finds the handler of a method; gRPC itself answers UNIMPLEMENTED for all others."""
+class _Calls:
+    """The calls that the core has told of, by its numbers."""
 
-    def __init__(self, door: Door) -> None:
-        self._found = {
-            path: grpc.stream_unary_rpc_method_handler(_export(door, signal))
-            for path, signal in PATHS.items()
-        }
+    def __init__(
+        self, server: GrpcServer, door: Door, refused: dict[str, Failure], away: tuple[TurnedAway, int]
+    ) -> None:
+        self._server = server
+        self._door = door
+        self._refused = refused
+        self._away, self._port = away
+        self._loop = asyncio.get_running_loop()
+        self._under_way: set[Task[None]] = set()
+        self._entering: dict[int, Task[None]] = {}
+        self._inside: dict[int, tuple[Entry, TimerHandle]] = {}
+        self._admitted: list[int] = []
+        self._answers: list[tuple[int, bytes]] = []
+        self._failures: list[tuple[int, int, str, bytes]] = []
+        self._will_tell = False
+        self._stopped = asyncio.Event()
+        self._loop.add_reader(server.fileno(), self._take)
 
-    def service(self, handler_call_details: Any) -> Any:
-        return self._found.get(handler_call_details.method)
+    async def stop(self, grace: float) -> None:
+        self._server.leave(grace)
+        await self._stopped.wait()
+        self._loop.remove_reader(self._server.fileno())
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=grace)
 
+    def _take(self) -> None:
+        came = self._server.take()
+        for number, volume in came.knocks:
+            self._begin(number, self._admit(number, volume))
+        for number, method, body in came.messages:
+            payload = Payload(_SIGNALS[method], Encoding.PROTOBUF, body)
+            self._begin(number, self._answer(number, payload))
+        for number in came.left:
+            self._let_go(number)
+        if came.refused or came.strangers:
+            self._count(came)
+        if came.stopped:
+            self._stopped.set()
 
-def _export(door: Door, signal: Signal) -> _Handler:
-    async def export(_requests: object, context: Any) -> bytes:
+    def _begin(self, number: int, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
+        self._entering[number] = task
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _admit(self, number: int, volume: int) -> None:
         try:
-            verdict = await _take(door, signal, context)
-        except Exception as error:  # noqa: BLE001  (what escapes becomes UNKNOWN, and senders drop the data)
-            failed = door.fail(error)
+            entry = await self._enter(number, volume)
+        except Exception as error:  # noqa: BLE001  (every call has an answer)
+            self._fail(number, error)
         else:
-            return success(verdict, signal, Encoding.PROTOBUF)
-        # Not inside `except`: gRPC keeps its AbortError, that would keep `error`, and that the body.
-        details = status_body(failed, Encoding.PROTOBUF)
-        await context.abort(_CODES[failed.code], failed.message, (("grpc-status-details-bin", details),))
-        return b""
+            # A sender that stalls fills no memory, and must not keep the others out.
+            slow = self._loop.call_later(SLOW_SECONDS, entry.settle, SLOW_BYTES)
+            self._inside[number] = entry, slow
+            self._admitted.append(number)
+        self._tell_soon()
 
-    return export
+    async def _answer(self, number: int, payload: Payload) -> None:
+        try:
+            entry = await self._enter(number, len(payload.body))
+            verdict = await self._door.accept(payload, entry)
+        except Exception as error:  # noqa: BLE001  (what escapes becomes UNKNOWN, and senders drop the data)
+            self._fail(number, error)
+        else:
+            self._answers.append((number, success(verdict, payload.signal, Encoding.PROTOBUF)))
+        self._tell_soon()
+
+    async def _enter(self, number: int, volume: int) -> Entry:
+        """A place of `volume` bytes at the gate; a call that has one already keeps it."""
+        entry = self._leave_inside(number)
+        if entry is None:
+            entry = await self._door.gate.enter(volume)
+        else:
+            entry.settle(volume)
+        self._entering.pop(number, None)
+        return entry
+
+    def _let_go(self, number: int) -> None:
+        """Its sender has left. What the intake has already is finished all the same."""
+        task = self._entering.pop(number, None)
+        if task is not None:
+            task.cancel()
+        entry = self._leave_inside(number)
+        if entry is not None:
+            entry.leave()
+
+    def _leave_inside(self, number: int) -> Entry | None:
+        entry, slow = self._inside.pop(number, (None, None))
+        if slow is not None:
+            slow.cancel()
+        return entry
+
+    def _fail(self, number: int, error: Exception) -> None:
+        self._entering.pop(number, None)
+        self._failures.append((number, *_told(self._door.fail(error))))
+
+    def _tell_soon(self) -> None:
+        if not self._will_tell:
+            self._will_tell = True
+            self._loop.call_soon(self._tell)
+
+    def _tell(self) -> None:
+        self._will_tell = False
+        self._server.tell(self._admitted, self._answers, self._failures)
+        self._admitted, self._answers, self._failures = [], [], []
+
+    def _count(self, came: Arrivals) -> None:
+        for name, count in came.refused:
+            self._door.count(self._refused[name], count)
+        for kind, client, count in came.strangers:
+            self._away.note(kind, "otlp_grpc", client, self._port, count=count)
 
 
-async def _take(door: Door, signal: Signal, context: Any) -> Verdict:
-    if door.access.needs_token:
-        door.access.check_token(_authorization(context))
-    # How large a message is shows only when it has been read, so room is made for the largest.
-    entry = await door.gate.enter(door.limit)
-    # A sender that stalls fills no memory, and must not keep the others out.
-    slow = asyncio.get_running_loop().call_later(SLOW_SECONDS, entry.settle, SLOW_BYTES)
-    try:
-        body = await _read(context, door.limit)
-        entry.settle(len(body))
-    except BaseException:
-        entry.leave()
-        raise
-    finally:
-        slow.cancel()
-    return await door.hand_over(Payload(signal, Encoding.PROTOBUF, body), entry)
-
-
-async def _read(context: Any, limit: int) -> bytes:
-    try:
-        async with asyncio.timeout(READ_SECONDS):
-            body = await context.read()
-    except TimeoutError:
-        raise OverloadedError("the request came too slowly: send again", retry_after=1.0) from None
-    if not isinstance(body, bytes):
-        # gRPC gives the same for none as for one over the limit, and does not always win with its own status.
-        raise TooLargeError(f"the message is missing, or larger than {limit} bytes: send smaller batches")
-    return body
-
-
-def _authorization(context: Any) -> str:
-    for key, value in context.invocation_metadata():
-        if key == "authorization":
-            return value if isinstance(value, str) else ""
-    return ""
+def _told(failed: Failure) -> _Told:
+    return failed.code, failed.message, status_body(failed, Encoding.PROTOBUF)
