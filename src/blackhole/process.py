@@ -19,7 +19,7 @@ _M_ARENA_MAX = -8
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _MADV_DONTNEED = 4
-_LARGE_LIBRARIES = ("_duckdb.", "cygrpc.")
+_LARGE_LIBRARIES = ("_duckdb.",)
 _ARENAS = 2
 _TRIM_BYTES = 32 * 2**20
 # Requests below this are cut from memory that is there: mapping it anew for each costs page faults.

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -154,3 +155,13 @@ def test_the_report_names_each_remedy_once_and_counts() -> None:
         "required:    1 passed, 1 failed\nrecommended: none\nadvice:      1 failed, 1 skipped"
     )
     assert "good" not in report(findings, only_failed=True)
+
+
+def test_without_grpcio_only_grpc_addresses_are_refused(
+    refusing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    monkeypatch.setitem(sys.modules, "grpc.aio", None)
+    assert main(["conformance", refusing.replace("http://", "grpc://")]) == 2
+    assert "blackhole-analytics[sdk]" in capsys.readouterr().err
+    assert main(["conformance", "--failed", refusing]) == 1

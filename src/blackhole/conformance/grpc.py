@@ -10,10 +10,7 @@ from typing import Any
 
 from blackhole.conformance.check import BrokenError, NotSeenError
 from blackhole.conformance.status import retry_info
-
-# gRPC's core writes to standard error by itself; read once, at its import.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-import grpc
+from blackhole.errors import UsageError
 
 CALL_SECONDS = 4.0
 PATIENCE = 3
@@ -37,10 +34,11 @@ class Reply:
 
 
 class GrpcClient:
-    """Calls one receiver. `seen`: every reply of the run, in order."""
+    """Calls one receiver. `seen`: every reply of the run, in order. Raises UsageError without grpcio."""
 
     def __init__(self, host: str, port: int, token: str = "", *, secure: bool = False) -> None:
         logging.getLogger("grpc").setLevel(logging.CRITICAL)
+        self._grpc = _library()
         self._target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._secure = secure
         self._channel = self._open()
@@ -66,9 +64,9 @@ class GrpcClient:
         given = self.token if token is None else token
         metadata = [("authorization", f"Bearer {given}")] if given else []
         unary = (channel or self._channel).unary_unary(method)
-        compression = grpc.Compression.Gzip if gzip else None
+        compression = self._grpc.Compression.Gzip if gzip else None
         for _ in range(PATIENCE):
-            reply = await _reply(
+            reply = await self._reply(
                 unary(body, timeout=CALL_SECONDS, metadata=metadata, compression=compression)
             )
             self.seen.append(reply)
@@ -98,14 +96,30 @@ class GrpcClient:
             ("grpc.enable_http_proxy", 0),
         ]
         if self._secure:
-            return grpc.aio.secure_channel(self._target, grpc.ssl_channel_credentials(), options=options)
-        return grpc.aio.insecure_channel(self._target, options=options)
+            credentials = self._grpc.ssl_channel_credentials()
+            return self._grpc.aio.secure_channel(self._target, credentials, options=options)
+        return self._grpc.aio.insecure_channel(self._target, options=options)
+
+    async def _reply(self, call: Any) -> Reply:
+        try:
+            body = await call
+        except self._grpc.aio.AioRpcError as error:
+            trailing = {
+                key: value for key, value in error.trailing_metadata() or () if isinstance(value, bytes)
+            }
+            return Reply(error.code().name, error.details() or "", details=trailing.get(_DETAILS, b""))
+        return Reply("OK", body=body)
 
 
-async def _reply(call: Any) -> Reply:
+def _library() -> Any:
+    """The service needs no grpcio; it comes with the SDK."""
+    # gRPC's core writes to standard error by itself; read once, at its import.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
-        body = await call
-    except grpc.aio.AioRpcError as error:
-        trailing = {key: value for key, value in error.trailing_metadata() or () if isinstance(value, bytes)}
-        return Reply(error.code().name, error.details() or "", details=trailing.get(_DETAILS, b""))
-    return Reply("OK", body=body)
+        import grpc  # noqa: PLC0415
+        import grpc.aio  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise UsageError(
+            "gRPC needs grpcio here: install `blackhole-analytics[sdk]`, or give the http:// address only"
+        ) from None
+    return grpc
