@@ -2,8 +2,10 @@
 
 import gc
 import logging
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import grpc
 import pytest
@@ -16,10 +18,12 @@ from tests.receive.calls import (
 )
 from tests.receive.conftest import LIMIT, Receivers, Start, eventually
 
+from blackhole._core import GrpcServer
 from blackhole.config import Size
 from blackhole.errors import OverloadedError, TooLargeError, UndecodableError
 from blackhole.receive.admission import Gate
 from blackhole.receive.grpc import PATHS
+from blackhole.receive.refusals import refusals
 from blackhole.records import Encoding, Payload, Signal, Verdict
 
 
@@ -243,3 +247,22 @@ def test_metadata_beyond_the_limit_is_refused(receivers: Receivers) -> None:
         assert caller.error(metadata=[("x", "y" * 40_000)]).code() is not grpc.StatusCode.OK
         assert caller.call() == b""
     assert len(receivers.intake.payloads) == 2
+
+
+def test_a_server_that_cannot_serve_says_that_it_has_stopped(tmp_path: Path) -> None:
+    """Else a stop would wait for it without end."""
+    no_socket = os.open(tmp_path / "file", os.O_CREAT | os.O_RDWR)
+    told: dict[str, tuple[int, str, bytes]] = {
+        name: (failed.code, failed.message, b"") for name, failed in refusals(LIMIT).items()
+    }
+    server = GrpcServer(
+        [no_socket],
+        methods=list(PATHS),
+        token=None,
+        certificate=None,
+        most_bytes=LIMIT,
+        most_calls=1,
+        patience=1.0,
+        failures=told,
+    )
+    eventually(lambda: server.take().stopped)

@@ -82,6 +82,8 @@ impl Message {
         let piece = &self.rest[..self.rest.len().min(self.missing)];
         let used = match &mut self.content {
             Content::Plain(data) => {
+                // There is room for all of it by now.
+                data.reserve_exact(self.missing);
                 data.extend_from_slice(piece);
                 piece.len()
             }

@@ -88,9 +88,9 @@ impl GrpcServer {
         let (orders, obeyed) = unbounded_channel();
         let to = outbox.clone();
         thread::Builder::new().name("otlp-grpc".into()).spawn(move || {
+            let _farewell = Farewell(to.clone());
             // What cannot be served is over as well.
             let _ = run(sockets, settings, &to, obeyed);
-            to.put(|came| came.stopped = true);
         })?;
         Ok(GrpcServer { outbox, orders })
     }
@@ -127,6 +127,15 @@ impl GrpcServer {
     /// After its end there is nobody left who would want to know.
     fn order(&self, order: Order) {
         let _ = self.orders.send(order);
+    }
+}
+
+/// Says that the server has ended, however it did.
+struct Farewell(Arc<Outbox>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.0.put(|came| came.stopped = true);
     }
 }
 
