@@ -16,7 +16,7 @@ from blackhole.query.chosen import Chosen
 from blackhole.query.language import HISTOGRAMS, MAX_POINTS, RATES, Point, Request, Series, too_many
 from blackhole.query.summed import Sums
 from blackhole.query.templates import of_series, template
-from blackhole.query.times import SECOND
+from blackhole.query.times import SECOND, shown_until
 from blackhole.query.whole import Whole
 from blackhole.records import MetricType, format_time
 from blackhole.store.reader import Reader
@@ -255,7 +255,7 @@ class _Source:
         pieces = _pieces(request)
         beyond = template("fold_ends_beyond").format(**pieces) if long_ago else ""
         self._pieces = {**pieces, "rows_beyond": beyond}
-        read = request.end + _HOUR_NS if long_ago else 2**62
+        read = request.end + _HOUR_NS if long_ago else shown_until(moment.now_ns)
         self._bound: dict[str, Any] = {
             "ids": chosen.ids,
             "groups": chosen.groups,
@@ -265,6 +265,7 @@ class _Source:
             "until": request.end,
             "look": request.start - (_LONG_AGO_NS if self._by_time else LOOK_BACK_NS),
             "read": read,
+            "shown": shown_until(moment.now_ns),
             "with_grown": True,
         }
 

@@ -9,7 +9,7 @@ from blackhole.query.reports import MetricInfo
 from blackhole.query.silence import Heard
 from blackhole.query.streams import TIMEOUT_S
 from blackhole.query.templates import template
-from blackhole.query.times import SECOND
+from blackhole.query.times import SECOND, shown_until
 from blackhole.records import PrivacyLevel, format_time
 from blackhole.store.reader import Reader
 
@@ -31,14 +31,12 @@ WITH counted AS (
     FROM histogram_chunks GROUP BY series
 )
 SELECT s.metric, arg_max(s.type, s.id), arg_max(s.unit, s.id), max(s.privacy_level), count(DISTINCT s.id),
-    coalesce(sum(c.points), 0)::BIGINT, epoch_ns(min(c.first)), epoch_ns(max(c.last)),
+    coalesce(sum(c.points), 0)::BIGINT,
+    least(epoch_ns(min(c.first)), $now), least(epoch_ns(max(c.last)), $now),
     coalesce(sum(c.received), 0)::BIGINT
 FROM series AS s LEFT JOIN counted AS c ON c.series = s.id
 GROUP BY s.metric
 """
-
-# Senders may be so far ahead of our clock.
-AHEAD_NS = 600 * 10**9
 
 _SPAN = "make_timestamp_ns($since) AND make_timestamp_ns($until)"
 _SERVICES = f"""
@@ -74,7 +72,7 @@ class Catalogue(Protocol):
 
 def last_heard(reader: Reader, now_ns: int) -> list[Heard]:
     """Services of the last day, by their newest point on an open metric: heard of not later than now."""
-    rows = reader.rows(_SERVICES, {"since": now_ns - _DAY_NS, "until": now_ns + AHEAD_NS}).rows
+    rows = reader.rows(_SERVICES, {"since": now_ns - _DAY_NS, "until": shown_until(now_ns)}).rows
     return [Heard(name, min(last, now_ns), period) for name, last, period in rows if name]
 
 
@@ -87,16 +85,22 @@ def last_above(reader: Reader, things: list[list[int]], now_ns: int) -> list[int
     """Of each thing, by numbers of its series, when one of these was last above zero within a day."""
     ids = ", ".join(str(number) for number in sorted({number for series in things for number in series}))
     sql = template("last_above").format(ids=ids)
-    found: dict[int, int] = dict(reader.rows(sql, {"since": now_ns - _DAY_NS}, timeout=TIMEOUT_S).rows)
+    rows: dict[int, int] = dict(
+        reader.rows(sql, {"since": now_ns - _DAY_NS, "until": shown_until(now_ns)}, timeout=TIMEOUT_S).rows
+    )
+    found = {series: min(last, now_ns) for series, last in rows.items()}
     return [max((found[n] for n in series if n in found), default=None) for series in things]
 
 
 def inventory(
-    reader: Reader, catalogue: Catalogue, asked: Mapping[str, float], started: float | None
+    reader: Reader, catalogue: Catalogue, asked: Mapping[str, float], started: float | None, now_ns: int
 ) -> list[MetricInfo]:
-    """`asked`: Unix seconds of the last question, by metric; `started`: those of the service, if it runs."""
-    since = {"since": round((started or 0) * 1e6)}
-    stored = {row[0]: row[1:] for row in reader.rows(_STORED, since).rows}
+    """`asked`: Unix seconds of the last question, by metric; `started`: those of the service, if it runs.
+
+    Nothing was seen later than `now_ns`.
+    """
+    bound = {"since": round((started or 0) * 1e6), "now": now_ns}
+    stored = {row[0]: row[1:] for row in reader.rows(_STORED, bound).rows}
     found = {name: catalogue.match(name) for name in stored}
     known = {definition.name: definition for definition in catalogue}
     return [

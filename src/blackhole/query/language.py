@@ -8,7 +8,7 @@ import msgspec
 
 from blackhole.config import duration_words
 from blackhole.errors import PrivacyQueryError, QueryError
-from blackhole.query.times import SECOND, nice_interval, parse_interval, parse_time
+from blackhole.query.times import SECOND, nice_interval, parse_interval, parse_time, shown_until
 from blackhole.query.zones import UTC, Clock, clock
 from blackhole.records import MetricType, PrivacyLevel
 
@@ -232,6 +232,7 @@ def plan(
     if query.whole:
         start = found.moment(found.bucket(start, step))
         end = found.moment(found.bucket(end - 1, step) + step)
+    end = min(end, max(shown_until(now_ns), start + 1))
     extremes = query.extremes and _has_extremes(aggregation, subject)
     return Request(subject, start, end, step, aggregation, found, extremes)
 

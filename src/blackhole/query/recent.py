@@ -25,7 +25,7 @@ from blackhole.query.streams import (
     sealed_since,
     told,
 )
-from blackhole.query.times import SECOND
+from blackhole.query.times import SECOND, shown_until
 from blackhole.records import MetricType, PrivacyLevel
 from blackhole.store.database import Database
 from blackhole.store.reader import Reader
@@ -35,8 +35,6 @@ LOOK_BACK_NS = 35 * 60 * SECOND
 # Senders with a period of a minute must be seen between two of their exports.
 LONG_NS = 300 * SECOND
 SHORT_NS = 60 * SECOND
-# Senders may be so far ahead of our clock: what is later was made by one that has been set since.
-AHEAD_NS = 600 * SECOND
 LOOK_BACK_AGE_NS = 10 * SECOND
 SHORT_AGE_NS = SECOND // 5
 _MINUTE_NS = 60 * SECOND
@@ -149,9 +147,9 @@ class Recent:
 
     def _look_back(self, reader: Reader, now: int) -> None:
         """The last minute is in what is read here."""
-        bound = {"since": now - LOOK_BACK_NS, "told": now - _LONGEST_NS, "until": now + AHEAD_NS}
+        bound = {"since": now - LOOK_BACK_NS, "told": now - _LONGEST_NS, "until": shown_until(now)}
         rows = newest(reader, self._families, bound)
-        sealed = self._sealed_ends(reader, now - LOOK_BACK_NS, now + AHEAD_NS)
+        sealed = self._sealed_ends(reader, now - LOOK_BACK_NS, shown_until(now))
         found = plain(rows, self._families, {stream: end for stream, (_, end) in sealed.items()})
         fresh = after(found, now - SHORT_NS)
         self._add_sealed(reader, found, sealed, now)
@@ -199,11 +197,11 @@ class Recent:
 
     def _look(self, reader: Reader, now: int) -> None:
         known = {number: stream for streams in self._older.values() for number, stream in streams.items()}
-        bound = {"since": now - SHORT_NS, "told": now - SHORT_NS, "until": now + AHEAD_NS}
+        bound = {"since": now - SHORT_NS, "told": now - SHORT_NS, "until": shown_until(now)}
         fresh = plain(newest(reader, self._families, bound), self._families, known)
         self._meet(reader, fresh)
         spread = self._has_histograms(fresh)
-        self._tell(reader, fresh, _cells(reader, now - SHORT_NS, now + AHEAD_NS) if spread else {}, now)
+        self._tell(reader, fresh, _cells(reader, now - SHORT_NS, shown_until(now)) if spread else {}, now)
 
     def _tell(self, reader: Reader, fresh: Streams, cells: Cells, now: int) -> None:
         """`fresh`, `cells`: of the last minute."""
@@ -305,7 +303,7 @@ def _cells_of_both(reader: Reader, now: int) -> tuple[Cells, Cells]:
     """(Of the last minute, of the last five), read at once."""
     fresh: Cells = defaultdict(list)
     all_: Cells = defaultdict(list)
-    bound = {"since": now - LONG_NS, "newly": now - SHORT_NS, "until": now + AHEAD_NS}
+    bound = {"since": now - LONG_NS, "newly": now - SHORT_NS, "until": shown_until(now)}
     for number, lower, upper, *counted in told(reader, "recent_buckets_of_both", bound):
         all_[number].append(Cell(lower, upper, *counted[:3]))
         if counted[3] is not None:

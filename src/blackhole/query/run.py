@@ -44,7 +44,7 @@ from blackhole.query.rates import Present
 from blackhole.query.recent import Recent
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport, ServicesReport
 from blackhole.query.scrape import Scrape, Scraper
-from blackhole.query.times import SECOND
+from blackhole.query.times import SECOND, shown_until
 from blackhole.records import MetricType, PrivacyLevel
 from blackhole.store.asked import Asked
 from blackhole.store.database import Database
@@ -94,7 +94,7 @@ class Runner:
         self._windows = _windows(windows)
         self._config = windows if isinstance(windows, Config) else Config()
         self._now = now
-        self.promql = Engine(database, self._windows, help_of=self._description)
+        self.promql = Engine(database, self._windows, help_of=self._description, now_ns=self._now_ns)
         self._privacy = Privacy(database, lambda: self._catalogue, self._config, self._now_ns)
         self._started = started
         self._recent = Recent(
@@ -238,7 +238,7 @@ class Runner:
         """The catalogue's metrics and all that is stored, by name. Raises QueryError."""
         asked = self._asked.times()
         with self._database.reader() as reader:
-            return inventory(reader, self._catalogue, asked, self._started)
+            return inventory(reader, self._catalogue, asked, self._started, self._now_ns())
 
     def keep_asked(self) -> None:
         """Writes down when metrics were last asked for. Raises StoreError."""
@@ -331,7 +331,7 @@ class How:
 
 def _series(reader: Reader, request: Request, chosen: Chosen, how: How) -> tuple[list[Series], list[str]]:
     """The series, and what must be said of them."""
-    if not chosen.ids:
+    if not chosen.ids or request.start >= shown_until(how.moment.now_ns):
         return [], []
     if how.noisy:
         return released.run(reader, request, chosen, how.closed), []

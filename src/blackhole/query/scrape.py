@@ -17,7 +17,7 @@ from blackhole.query.promql.names import LE, Labels, number_text
 from blackhole.query.promql.selection import Family, named
 from blackhole.query.samples import positions
 from blackhole.query.templates import template
-from blackhole.query.times import SECOND
+from blackhole.query.times import SECOND, shown_until
 from blackhole.records import MetricType
 from blackhole.store.database import Database
 from blackhole.store.reader import Reader
@@ -226,7 +226,9 @@ class _Page:
 def _levels(reader: Reader, now_ns: int) -> dict[int, Level]:
     """Of gauges the newest value, of updowncounters what their streams that go on come to together."""
     found: dict[int, Level] = {}
-    rows = reader.rows(template("scrape_levels"), {"since": now_ns - _PRESENT_NS}).rows
+    rows = reader.rows(
+        template("scrape_levels"), {"since": now_ns - _PRESENT_NS, "until": shown_until(now_ns)}
+    ).rows
     for series, adds, times, first, last, value in sorted(rows, key=lambda row: row[4], reverse=True):
         period = (last - first) / (times - 1) if times > 1 else _USUAL_NS
         if series not in found:

@@ -104,7 +104,8 @@ class Discovery:
         numbers = sorted({number for source in sources for number in source.ids})
         histograms = [source for source in sources if source.family.part == "bucket"]
         asked = sorted({number for source in histograms for number in source.ids})
-        after, until = (None, None) if span is None else (span.start - 1, span.end)
+        newest = self._allowance.newest
+        after, until = (None, newest) if span is None else (span.start - 1, min(span.end, newest))
         alive = self._samples.alive(numbers, after, until)
         bounds = self._samples.bounds(asked, after, until)
         for source in sources:

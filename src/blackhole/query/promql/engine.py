@@ -20,7 +20,8 @@ from blackhole.query.promql.names import Labels
 from blackhole.query.promql.privacy import Privacy
 from blackhole.query.promql.ranges import Ranges
 from blackhole.query.promql.tree import text_of, type_of
-from blackhole.query.promql.values import TIMEOUT_S, Allowance, Grid, Vector, key_of
+from blackhole.query.promql.values import ANY_TIME, TIMEOUT_S, Allowance, Grid, Vector, key_of
+from blackhole.query.times import shown_until
 from blackhole.records import PrivacyLevel
 from blackhole.store.database import Database
 from blackhole.store.reader import Reader
@@ -45,7 +46,8 @@ class Result:
 class Engine:
     """Synchronous and thread-safe.
 
-    `windows`: seconds of the window of each guarded level; `help_of`: describes a metric.
+    `windows`: seconds of the window of each guarded level; `help_of`: describes a metric; `now_ns`: without
+    it nothing that is stored is of the future.
 
     Every method raises ExpressionError, EvaluationError, EvaluationTimeoutError or PrivacyQueryError.
     """
@@ -57,7 +59,9 @@ class Engine:
         *,
         help_of: Callable[[str], str] = lambda _: "",
         seconds: float = TIMEOUT_S,
+        now_ns: Callable[[], int] | None = None,
     ) -> None:
+        self._now_ns = now_ns
         self._help_of = help_of
         self._database = database
         self._windows = windows
@@ -134,7 +138,8 @@ class Engine:
     @contextmanager
     def _reading(self) -> Iterator[tuple[Reader, Allowance]]:
         """A snapshot, and what may be used of it; what goes wrong there becomes an error of PromQL."""
-        allowance = Allowance(self._seconds)
+        newest = ANY_TIME if self._now_ns is None else shown_until(self._now_ns()) // 10**6
+        allowance = Allowance(self._seconds, newest=newest)
         try:
             with self._database.reader() as reader:
                 yield reader, allowance

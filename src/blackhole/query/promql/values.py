@@ -56,10 +56,18 @@ class Run:
     values: Sequence[float]
 
 
-class Allowance:
-    """What one question may use: seconds, and cells (values on a grid that are held at once or in turn)."""
+# Milliseconds: beyond all that can be stored.
+ANY_TIME = 2**62 // 10**6
 
-    def __init__(self, seconds: float = TIMEOUT_S, cells: int = MAX_CELLS) -> None:
+
+class Allowance:
+    """What one question may use: seconds, and cells (values on a grid that are held at once or in turn).
+
+    `newest`: samples of later than this, in milliseconds, are not shown.
+    """
+
+    def __init__(self, seconds: float = TIMEOUT_S, cells: int = MAX_CELLS, newest: int = ANY_TIME) -> None:
+        self.newest = newest
         self._seconds = seconds
         self._until = time.monotonic() + seconds
         self._cells = cells

@@ -213,14 +213,16 @@ class Windowed:
         parts = [target for target in targets if target.source.family.part != "value"]
         histograms = _ids(target.source for target in parts)
         buckets = any(target.source.family.part == "bucket" for target in parts)
-        after = asked.after
+        after, newest = asked.after, self._allowance.newest
+        if after < newest < ends[-1]:
+            ends = sorted({*ends, newest})
         for until in ends:
             core.slice(_clipped(after), _clipped(until))
             rows = amounts.has_rows(after, until)
             with _told():
-                if numbers:
+                if numbers and until <= newest:
                     self._stored.feed(core, numbers, after, until, rows=rows)
-                if histograms:
+                if histograms and until <= newest:
                     self._stored.feed_histograms(core, histograms, after, until, buckets=buckets, rows=rows)
                 core.advance(self._allowance.left, more=until != ends[-1])
             self._allowance.breathe()
@@ -251,7 +253,9 @@ class Windowed:
         if not noisy:
             return False
         places = {id(target): place for place, target in enumerate(targets)}
-        known = self._released.lists(_ids(t.source for t in noisy), asked.after, asked.until)
+        known = self._released.lists(
+            _ids(t.source for t in noisy), asked.after, min(asked.until, self._allowance.newest)
+        )
         for target in noisy:
             times, values = self._released.samples(target.source, target.edge, known)
             core.given(places[id(target)], times, values)

@@ -3,7 +3,7 @@ SELECT stream, max(last) AS last, arg_max(period, last) AS period, arg_max(arriv
 FROM (
     SELECT stream, epoch_ns(last) AS last, period, epoch_us(created_at) * 1000 AS arrived
     FROM {chunks}
-    WHERE series IN (SELECT unnest($ids::UINTEGER[]))
+    WHERE series IN (SELECT unnest($ids::UINTEGER[])) AND last <= make_timestamp_ns($shown)
     {rows_beyond}
 )
 GROUP BY stream

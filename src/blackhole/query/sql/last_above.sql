@@ -6,5 +6,5 @@ SELECT series, epoch_ns(max(time)) FROM (
     SELECT series, time FROM every_histogram_point
     WHERE series IN ({ids}) AND count > 0 AND last >= make_timestamp_ns($since)
 )
-WHERE time >= make_timestamp_ns($since)
+WHERE time BETWEEN make_timestamp_ns($since) AND make_timestamp_ns($until)
 GROUP BY series

@@ -2,5 +2,5 @@
 SELECT p.series, s.type = 'updowncounter', count(DISTINCT p.time), epoch_ns(min(p.time)), epoch_ns(max(p.time)),
     arg_max(p.value, p.time)
 FROM recent_points AS p JOIN series AS s ON s.id = p.series
-WHERE p.time >= make_timestamp_ns($since) AND s.type IN ('gauge', 'updowncounter') AND s.privacy_level = 0
+WHERE p.time BETWEEN make_timestamp_ns($since) AND make_timestamp_ns($until) AND s.type IN ('gauge', 'updowncounter') AND s.privacy_level = 0
 GROUP BY p.series, p.stream, s.type
