@@ -6,6 +6,7 @@ Needs nothing but Python. What is done already is not done again: every step rem
 import argparse
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -23,6 +24,8 @@ VENV = ROOT / ".venv"
 VENV_DEMO = ROOT / ".venv-demo"
 VENV_CLIENTS = ROOT / ".venv-clients"
 CLIENTS = ROOT / "tests" / "clients"
+# Programs that do what `blackhole env` prints.
+SHOPS = CLIENTS / "env"
 # What is built of the modules in tests/clients.
 PROGRAMS = {"go-service": "service", "go-collector": "collector", "go-kubo": "ipfs"}
 TAIL = 25  # lines of a log that are shown when a step fails
@@ -151,6 +154,26 @@ def build_go_clients(step: Step) -> None:
         step.call("nice", "go", "install", module, cwd=BUILD, env={"GOBIN": str(BUILD / "go" / "bin")})
 
 
+def install_node_shop(step: Step) -> None:
+    step.call("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", cwd=SHOPS / "node")
+
+
+def fetch_java_agent(step: Step) -> None:
+    copy = ("dependency:copy-dependencies", f"-DoutputDirectory={BUILD / 'env' / 'java'}")
+    step.call("mvn", "-B", "-q", *copy, "-Dmdep.stripVersion=true", cwd=SHOPS / "java")
+
+
+def build_crates(step: Step) -> None:
+    """The crates alone, as the tests use them: their own file of the program is printed for them."""
+    place = BUILD / "env" / "rust-crates"
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(SHOPS / "rust", place)
+    (place / "src" / "main.rs").write_text("fn main() {}\n", encoding="utf-8")
+    for features in ((), ("--features", "grpc")):
+        build = ("nice", "cargo", "build", "--locked", "--target-dir", BUILD / "env" / "rust")
+        step.call(*build, *features, cwd=place)
+
+
 def go_program(name: str, package: str = ".", *flags: str) -> Callable[[Step], None]:
     """Builds the program of the module in tests/clients/NAME, of just the versions that its go.sum names."""
 
@@ -172,7 +195,23 @@ def heavy_steps() -> list[Step]:
     return [
         go_step("go-collector", "Collector", ".", "-tags", "remove_all_sd"),
         go_step("go-kubo", "Kubo", "github.com/ipfs/kubo/cmd/ipfs"),
+        Step(
+            "Node's shop",
+            install_node_shop,
+            [SHOPS / "node/package-lock.json"],
+            [SHOPS / "node/node_modules"],
+        ),
+        Step("crates", build_crates, [SHOPS / "rust"], [BUILD / "env" / "rust"]),
+        *java_steps(),
     ]
+
+
+def java_steps() -> list[Step]:
+    """Nothing else needs Java: where Maven is not there, its tests are skipped."""
+    if shutil.which("mvn") is None:
+        return []
+    agent = BUILD / "env" / "java" / "opentelemetry-javaagent.jar"
+    return [Step("Java agent", fetch_java_agent, [SHOPS / "java" / "pom.xml"], [agent])]
 
 
 def client_steps() -> list[Step]:
@@ -363,7 +402,11 @@ def main() -> int:
     parser.add_argument(
         "--clients", action="store_true", help="also install other people's clients, for tests"
     )
-    parser.add_argument("--heavy", action="store_true", help="also build a Collector and a Kubo with Go")
+    parser.add_argument(
+        "--heavy",
+        action="store_true",
+        help="also build a Collector and a Kubo with Go, and shops of other languages",
+    )
     options = parser.parse_args()
     work = steps(demo=options.demo, clients=options.clients) + (heavy_steps() if options.heavy else [])
     if all(step.is_fresh() for step in work):

@@ -110,3 +110,32 @@ def test_a_python_program_that_was_started_with_them_reaches_the_running_service
         assert service.stop() == 0
     sql = "SELECT value FROM metrics WHERE metric_name = 'shop.requests.total'"
     assert stored(data, sql) == [(7.0,)]
+
+
+@pytest.mark.parametrize("more", [(), ("--grpc",)])
+@pytest.mark.parametrize("language", ["python", "node", "java", "go", "rust"])
+def test_each_language_is_told_to_give_its_program_a_name(
+    run: Runner, language: str, more: tuple[str, ...]
+) -> None:
+    """Without one all of them are `unknown_service`."""
+    assert "# export OTEL_SERVICE_NAME=your-service" in run("env", language, *more).out.splitlines()
+
+
+@pytest.mark.parametrize("more", [(), ("--grpc",)])
+@pytest.mark.parametrize("language", ["go", "rust"])
+def test_a_file_to_copy_is_printed_and_a_shell_reads_over_it(
+    run: Runner, language: str, more: tuple[str, ...]
+) -> None:
+    printed = run("env", language, *more).out
+    name = {"go": "telemetry.go", "rust": "src/telemetry.rs"}[language]
+    assert printed.count(f"\n{name}\n") == printed.count(f": <<'{name}'\n") == 1
+    assert "OTEL_SERVICE_NAME" not in variables(printed)
+    whole = run("env", *more).out
+    assert "<<" not in whole
+    assert f"`blackhole env {language}` prints it" in whole
+
+
+def test_node_asks_no_cloud_what_machine_it_is_on(run: Runner) -> None:
+    detectors = variables(run("env", "node").out)["OTEL_NODE_RESOURCE_DETECTORS"].split(",")
+    assert {"env", "process"} <= set(detectors)
+    assert not {"all", "aws", "gcp", "azure", "alibaba"} & set(detectors)

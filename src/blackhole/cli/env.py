@@ -19,6 +19,83 @@ _NO_PROXY = """\
 export no_proxy="127.0.0.1,localhost,::1${no_proxy:+,$no_proxy}"
 export NO_PROXY="$no_proxy\""""
 
+# A file of the user's program stands in a here-document that a shell reads over, so that it can be copied.
+_PYTHON = """\
+# pip install opentelemetry-distro opentelemetry-exporter-otlp
+# opentelemetry-bootstrap -a install      # what measures your frameworks, Flask for one
+# export OTEL_SERVICE_NAME=your-service
+# opentelemetry-instrument python your_program.py"""
+
+_NODE = """\
+export OTEL_NODE_RESOURCE_DETECTORS=env,host,os,process,serviceinstance
+# npm install @opentelemetry/api @opentelemetry/auto-instrumentations-node
+# export OTEL_SERVICE_NAME=your-service
+# node --require @opentelemetry/auto-instrumentations-node/register your_program.js
+# ES modules need this before `--require`: --experimental-loader @opentelemetry/instrumentation/hook.mjs"""
+
+_AGENT = "io.opentelemetry.javaagent:opentelemetry-javaagent"
+_JAVA = f"""\
+# mvn dependency:copy -Dartifact={_AGENT}:RELEASE -DoutputDirectory=. -Dmdep.stripVersion=true
+# export OTEL_SERVICE_NAME=your-service
+# java -javaagent:opentelemetry-javaagent.jar -jar your_program.jar
+# The agent is {_AGENT} on Maven Central, for Gradle too.
+# Counters of your own: GlobalOpenTelemetry.getMeter("your-service"), of io.opentelemetry:opentelemetry-api"""
+
+_GO_PROGRAM = """\
+# go get go.opentelemetry.io/otel/sdk/metric
+# go get go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetric{kind}
+# export OTEL_SERVICE_NAME=your-service
+# Beside main.go stands the file below. In main, first: provider, err := startMetrics(ctx)
+# and before main returns, or the last numbers are lost: provider.Shutdown(ctx)
+: <<'telemetry.go'
+package main
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetric{kind}"
+	"go.opentelemetry.io/otel/sdk/metric"
+)
+
+func startMetrics(ctx context.Context) (*metric.MeterProvider, error) {{
+	exporter, err := otlpmetric{kind}.New(ctx)
+	if err != nil {{
+		return nil, err
+	}}
+	provider := metric.NewMeterProvider(metric.WithReader(metric.NewPeriodicReader(exporter)))
+	otel.SetMeterProvider(provider)
+	return provider, nil
+}}
+telemetry.go"""
+
+_RUST_PROGRAM = """\
+# export OTEL_SERVICE_NAME=your-service
+# Beside main.rs stands the file below, named in it: mod telemetry;
+# In main, first{within}: let provider = telemetry::start()?;
+# and before main returns, or the last numbers are lost: provider.shutdown()?;
+: <<'src/telemetry.rs'
+use opentelemetry_otlp::{{ExporterBuildError, MetricExporter}};
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+
+pub fn start() -> Result<SdkMeterProvider, ExporterBuildError> {{
+    let exporter = MetricExporter::builder().{kind}().build()?;
+    let provider = SdkMeterProvider::builder().with_periodic_exporter(exporter).build();
+    opentelemetry::global::set_meter_provider(provider.clone());
+    Ok(provider)
+}}
+src/telemetry.rs"""
+
+_RUST_HTTP = """\
+# cargo add opentelemetry opentelemetry_sdk opentelemetry-otlp
+""" + _RUST_PROGRAM.format(kind="with_http", within="")
+
+_RUST_GRPC = """\
+# cargo add opentelemetry opentelemetry_sdk
+# cargo add opentelemetry-otlp --features grpc-tonic
+# cargo add tokio --features macros,rt-multi-thread
+""" + _RUST_PROGRAM.format(kind="with_tonic", within=", under #[tokio::main]")
+
 _BROWSER = """\
 // npm install @opentelemetry/sdk-metrics @opentelemetry/exporter-metrics-otlp-http
 // A page needs leave to send: analytics.otlp.allowed_origins: ["https://your-page.example"]
@@ -77,19 +154,15 @@ def command(place: Place, language: str | None, grpc: bool) -> None:
 def lines(target: Target) -> Mapping[str, str]:
     """By language what points a program of it here."""
     shell = "\n".join(_exports(target))
-    return {
-        "python": f"{shell}\n"
-        "# pip install opentelemetry-distro opentelemetry-exporter-otlp\n"
-        "# opentelemetry-instrument python your_program.py",
-        "node": f"{shell}\n"
-        "# npm install @opentelemetry/api @opentelemetry/auto-instrumentations-node\n"
-        "# node --require @opentelemetry/auto-instrumentations-node/register your_program.js",
-        "java": f"{shell}\n# java -javaagent:opentelemetry-javaagent.jar -jar your_program.jar",
-        "go": f"{shell}\n# in the program: {_go(grpc=target.grpc)}",
-        "rust": f"{shell}\n# in the program: {_rust(grpc=target.grpc)}",
-        "collector": _collector(target),
-        "browser": _browser(target),
+    told = {
+        "python": _PYTHON,
+        "node": _NODE,
+        "java": _JAVA,
+        "go": _GO_PROGRAM.format(kind="grpc" if target.grpc else "http"),
+        "rust": _RUST_GRPC if target.grpc else _RUST_HTTP,
     }
+    own = {language: f"{shell}\n{text}" for language, text in told.items()}
+    return {**own, "collector": _collector(target), "browser": _browser(target)}
 
 
 def script(target: Target, snippets: Mapping[str, str]) -> str:
@@ -98,10 +171,16 @@ def script(target: Target, snippets: Mapping[str, str]) -> str:
     named = "# Give each program its own name: export OTEL_SERVICE_NAME=your-service"
     parts = ["# Every OpenTelemetry SDK reads these:", *shell, named]
     for language, snippet in snippets.items():
-        own = [line for line in snippet.splitlines() if line not in shell]
+        own = [line for line in _without_file(snippet, language).splitlines() if line not in shell]
         plain = (line.removeprefix("# ") if language in LANGUAGES[:5] else line for line in own)
         parts += ["", f"# {language}:", *(f"#   {line}" for line in plain)]
     return "\n".join(parts)
+
+
+def _without_file(snippet: str, language: str) -> str:
+    """A file of many lines is better copied from where it stands alone."""
+    told, file, _ = snippet.partition(": <<'")
+    return f"{told}# The file: `blackhole env {language}` prints it." if file else told
 
 
 def _exports(target: Target) -> list[str]:
@@ -123,17 +202,6 @@ def _exports(target: Target) -> list[str]:
         secret = f"$(head -n 1 {shlex.quote(target.token_file)})"
         told.append(f'export OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20{secret}"')
     return [*told, *(_NO_PROXY.splitlines() if target.is_local else ())]
-
-
-def _go(*, grpc: bool) -> str:
-    kind = "grpc" if grpc else "http"
-    package = f"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetric{kind}"
-    return f"otlpmetric{kind}.New(ctx)   // {package}"
-
-
-def _rust(*, grpc: bool) -> str:
-    kind, feature = ("with_tonic", "grpc-tonic") if grpc else ("with_http", "http-proto")
-    return f'MetricExporter::builder().{kind}().build()   // opentelemetry-otlp, features = ["{feature}"]'
 
 
 def _collector(target: Target) -> str:
