@@ -135,7 +135,12 @@ def test_no_number_in_a_document_is_an_error_of_ours(
 def test_a_limit_is_absent_where_it_is_empty_and_a_whole_number_else(
     connection: http.client.HTTPConnection,
 ) -> None:
-    for place in (f"{PROMQL}/query?query=1&limit=", f"{API}/privacy/ledger?limit="):
+    for place in (
+        f"{PROMQL}/query?query=1&limit=",
+        f"{API}/privacy/ledger?limit=",
+        f"{API}/insights?limit=",
+        f"{API}/alerts?limit=",
+    ):
         assert status_of(connection, "GET", place) == 200
         assert status_of(connection, "GET", f"{place}10") == 200
         for wrong in ("1_000", "1e3", "-1", "%2B5", quote("\u0661")):

@@ -26,9 +26,10 @@ from blackhole.turned_away import Sender
 
 MAX_BODY = 64 * 1024
 _NO_STORE = {"cache-control": "no-store"}
+MOST_FINDINGS = 200
 _FINDINGS = (
     "SELECT id, insight_type, title, description, severity, metrics, generated_at, expires_at FROM insights"
-    " WHERE (insight_type = 'alert') = {alerts} ORDER BY generated_at DESC, id DESC LIMIT 200"
+    " WHERE (insight_type = 'alert') = {alerts} ORDER BY generated_at DESC, id DESC LIMIT {limit}"
 )
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -211,11 +212,11 @@ class Api:
         )
         return _json(answer)
 
-    async def insights(self, _request: Request) -> Response:
-        return _json(InsightsAnswer(await self._findings("false")))
+    async def insights(self, request: Request) -> Response:
+        return _json(InsightsAnswer(await self._findings("false", request)))
 
-    async def alerts(self, _request: Request) -> Response:
-        return _json(AlertsAnswer(await self._findings("true")))
+    async def alerts(self, request: Request) -> Response:
+        return _json(AlertsAnswer(await self._findings("true", request)))
 
     async def privacy_budget(self, _request: Request) -> Response:
         return _json(await self._threads.call(self._services.runner.privacy_budget))
@@ -285,8 +286,11 @@ class Api:
     def _refused(self) -> list[Refused]:
         return [Refused(**entry) for entry in self._services.statistics()["refused"]]
 
-    async def _findings(self, alerts: str) -> list[Finding]:
-        sql = _FINDINGS.format(alerts=alerts)
+    async def _findings(self, alerts: str, request: Request) -> list[Finding]:
+        limit = _number(request, "limit", MOST_FINDINGS)
+        if limit is None or not 1 <= limit <= MOST_FINDINGS:
+            raise QueryError(f"limit is from 1 to {MOST_FINDINGS}")
+        sql = _FINDINGS.format(alerts=alerts, limit=limit)
         answer = await self._threads.call(lambda: self._services.runner.sql(sql))
         return [_finding(row) for row in answer.rows]
 

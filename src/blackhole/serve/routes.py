@@ -21,6 +21,7 @@ from blackhole.records import BackupAnswer, Forget, Forgotten
 from blackhole.serve import exposition, openapi, problems
 from blackhole.serve.access import Place, Tokens
 from blackhole.serve.api import (
+    MOST_FINDINGS,
     AlertsAnswer,
     Api,
     BackupQuestion,
@@ -65,6 +66,7 @@ def build(services: Services, live: Live | None = None, page: Page | None = None
 
 def endpoints(api: Api, prometheus: Prometheus, page: Page) -> tuple[Endpoint, ...]:
     """Every operation, in the order in which the description lists them."""
+    newest = {"limit": f"At most so many, the newest first, up to {MOST_FINDINGS}"}
     return (
         Endpoint("POST", f"{_BASE}/query", "Values of one metric over time", api.query, Query, Answer),
         Endpoint("POST", f"{_BASE}/sql", "A read-only SQL question", api.sql, SqlQuestion, SqlAnswer),
@@ -85,8 +87,8 @@ def endpoints(api: Api, prometheus: Prometheus, page: Page) -> tuple[Endpoint, .
             parameters=("start_time", "end_time"),
         ),
         Endpoint("GET", f"{_BASE}/status", "How this process is doing", api.status, None, StatusAnswer),
-        Endpoint("GET", f"{_BASE}/insights", "What was found", api.insights, None, InsightsAnswer),
-        Endpoint("GET", f"{_BASE}/alerts", "Alerts that were raised", api.alerts, None, AlertsAnswer),
+        Endpoint("GET", f"{_BASE}/insights", "What was found", api.insights, None, InsightsAnswer, newest),
+        Endpoint("GET", f"{_BASE}/alerts", "Alerts that were raised", api.alerts, None, AlertsAnswer, newest),
         *_privacy_endpoints(api),
         *_board_endpoints(api),
         Endpoint("POST", "/login", "Exchange a token for a session cookie", api.login, Login),
