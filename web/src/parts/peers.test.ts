@@ -5,7 +5,7 @@ import { boundText } from "../words";
 import { wholeOf } from "./compare";
 import { connectedOf } from "./connected";
 import { emptyWords } from "./metric";
-import { peersOf, recentOf, verdict, withConnected } from "./peers";
+import { findings, peersOf, recentOf, withConnected } from "./peers";
 import { fileName } from "./save";
 import { linesOfSql } from "./sql-result";
 import { graphOf, layOut } from "./topology";
@@ -59,8 +59,10 @@ it("says which kind of peer got slow, and since when, of each side as a whole", 
   const relay = all[1] as (typeof all)[number];
   expect(relay.failed).toBe(0.25);
   expect(relay.ping?.change?.since).toBe(25 * 60);
-  expect(verdict(relay, all).words).toMatch(/^Slower to reach since .*120 ms → 450 ms/);
-  expect(verdict(all[0] as (typeof all)[number], all)).toEqual({ words: "Steady", bad: false });
+  expect(findings(relay, all).map(({ words }) => words)).toEqual([
+    expect.stringMatching(/^Slower to reach since .*120 ms → 450 ms/),
+  ]);
+  expect(findings(all[0] as (typeof all)[number], all)).toEqual([{ words: "Steady", bad: false }]);
 });
 
 it("calls no kind steady of which half fails, or nothing comes any more, whatever was usual", () => {
@@ -73,7 +75,7 @@ it("calls no kind steady of which half fails, or nothing comes any more, whateve
   const relay = { type: "relay", discovery: null, ping: null, failed: null };
   const words = (pings: Answer) => {
     const one = { ...relay, ...recentOf("relay", null, pings, end) };
-    return verdict(one, [one]);
+    return findings(one, [one])[0];
   };
   expect(
     words(
@@ -81,7 +83,7 @@ it("calls no kind steady of which half fails, or nothing comes any more, whateve
         () => 5,
         () => 1,
       ),
-    ).words,
+    )?.words,
   ).toBe("Steady");
   expect(
     words(
@@ -105,8 +107,30 @@ it("calls no kind steady of which half fails, or nothing comes any more, whateve
         (at) => (at < 28 ? 5 : 0),
         () => 0,
       ),
-    ).words,
+    )?.words,
   ).toMatch(/^Nothing measured since/);
+});
+
+it("says of a kind all that is wrong with it, each with its since, and the worst first", () => {
+  const searches = answer("p2p.discovery.latency", [
+    [{ peer_type: "relay", success: "true" }, (at) => (at < 30 ? 9 : 1)],
+    [{ peer_type: "relay", success: "false" }, (at) => (at < 30 ? 1 : 3)],
+  ]);
+  const change = { before: 100, after: 40, since: 20 * 60 };
+  const slower = { before: 100, after: 400, since: 25 * 60 };
+  const relay = {
+    type: "relay",
+    discovery: { now: 40, change },
+    ping: { now: 400, change: slower },
+    failed: 0.4,
+    ...recentOf("relay", searches, null, 40 * 60),
+  };
+  expect(relay.failing?.searches).toEqual({ share: 0.75, since: 30 * 60 });
+  const said = findings(relay, [relay]);
+  expect(said.map(({ bad }) => bad)).toEqual([true, true, false]);
+  expect(said[0]?.words).toMatch(/^75 % of the searches fail since /);
+  expect(said[1]?.words).toMatch(/^Slower to reach since /);
+  expect(said[2]?.words).toMatch(/^Faster to find since /);
 });
 
 it("has one number of connected peers for table, picture and chart", () => {

@@ -30,13 +30,19 @@ interface Speed {
   change: Change | null;
 }
 
+export interface Failing {
+  share: number;
+  /** Null where it was so for as long as is shown. */
+  since: number | null;
+}
+
 export interface Peers {
   type: string;
   discovery: Speed | null;
   ping: Speed | null;
   failed: number | null;
   /** Of the last ten minutes. */
-  failing?: { searches: number | null; pings: number | null };
+  failing?: { searches: Failing | null; pings: Failing | null };
   /** Since when nothing was measured any more, though it was before. */
   silentSince?: number | null;
 }
@@ -122,12 +128,12 @@ export function recentOf(
   pings: Answer | null,
   end: number,
 ): Pick<Peers, "failing" | "silentSince"> {
-  const share = (answer: Answer | null) => answer && failedOf(answer, type, end - RECENT);
+  const failing = (answer: Answer | null) => answer && failingOf(answer, type, end - RECENT);
   const last = Math.max(
     ...[searches, pings].map((answer) => (answer === null ? -Infinity : lastOf(answer, type))),
   );
   return {
-    failing: { searches: share(searches), pings: share(pings) },
+    failing: { searches: failing(searches), pings: failing(pings) },
     silentSince: Number.isFinite(last) && last < end - RECENT ? last : null,
   };
 }
@@ -141,17 +147,53 @@ function lastOf(answer: Answer, type: string): number {
   return Math.max(...times);
 }
 
-function failedOf(answer: Answer, type: string, since = -Infinity): number | null {
-  let [all, failed] = [0, 0];
+interface Tried {
+  time: number;
+  all: number;
+  failed: number;
+}
+
+/** What was tried with a kind, in order of time. */
+function triedOf(answer: Answer, type: string): Tried[] {
+  const times = new Map<number, Tried>();
   for (const { attributes, points } of answer.series) {
     if (typeOf(attributes) !== type) continue;
-    const count = points
-      .filter(({ timestamp }) => Date.parse(timestamp) / 1000 >= since)
-      .reduce((sum, { value }) => sum + (value ?? 0), 0);
-    all += count;
-    if (String(attributes["success"]) === "false") failed += count;
+    for (const { timestamp, value } of points) {
+      const time = Date.parse(timestamp) / 1000;
+      const tried = times.get(time) ?? { time, all: 0, failed: 0 };
+      tried.all += value ?? 0;
+      if (String(attributes["success"]) === "false") tried.failed += value ?? 0;
+      times.set(time, tried);
+    }
   }
-  return all === 0 ? null : failed / all;
+  return [...times.values()].filter(({ all }) => all > 0).sort((a, b) => a.time - b.time);
+}
+
+function shareOf(tried: readonly Tried[]): number | null {
+  const all = tried.reduce((sum, one) => sum + one.all, 0);
+  return all === 0 ? null : tried.reduce((sum, one) => sum + one.failed, 0) / all;
+}
+
+const failedOf = (answer: Answer, type: string) => shareOf(triedOf(answer, type));
+
+/** The share of late, and since when it was at least as high as one that is worth a word. */
+function failingOf(answer: Answer, type: string, recently: number): Failing | null {
+  const tried = triedOf(answer, type);
+  const share = shareOf(tried.filter(({ time }) => time >= recently));
+  return share === null ? null : { share, since: failingSince(tried) };
+}
+
+/** Where the last stretch begins over which so many failed, taken from its end backwards. */
+function failingSince(tried: readonly Tried[]): number | null {
+  let [balance, most, begin] = [0, 0, tried.length];
+  for (let at = tried.length - 1; at >= 0; at -= 1) {
+    const one = tried[at] as Tried;
+    balance += one.failed - FAILING * one.all;
+    if (balance < most) continue;
+    most = balance;
+    begin = at;
+  }
+  return begin === 0 ? null : (tried[begin]?.time ?? null);
 }
 
 /** Kinds that are connected, too, though nothing was measured of them. */
@@ -163,37 +205,56 @@ export function withConnected(peers: readonly Peers[], connected: readonly Conne
   return [...peers, ...others].sort((a, b) => a.type.localeCompare(b.type));
 }
 
-/** What to say about one kind of peer beside the others. */
-export function verdict(peers: Peers, all: readonly Peers[]): { words: string; bad: boolean } {
+export interface Said {
+  words: string;
+  bad: boolean;
+}
+
+/** All that is to be said about one kind of peer beside the others, the worst first. */
+export function findings(peers: Peers, all: readonly Peers[]): Said[] {
   if (peers.silentSince != null)
-    return { words: `Nothing measured since ${moment(peers.silentSince)}`, bad: true };
-  for (const [what, share] of [
-    ["pings", peers.failing?.pings],
-    ["searches", peers.failing?.searches],
-  ] as const)
-    if (share != null && share >= FAILING)
-      return { words: `${Math.round(share * 100)} % of the ${what} fail`, bad: true };
-  for (const [kind, speed] of [
-    ["ping", peers.ping],
-    ["discovery", peers.discovery],
-  ] as const) {
-    const change = speed?.change;
-    if (change == null) continue;
-    const what = kind === "ping" ? "to reach" : "to find";
-    const figures = changeFigures(change, "ms");
+    return [{ words: `Nothing measured since ${moment(peers.silentSince)}`, bad: true }];
+  const found = [...failures(peers), ...changesIn(peers), ...slowest(peers, all)];
+  if (found.length === 0) return [{ words: "Steady", bad: false }];
+  return found.sort((a, b) => Number(b.bad) - Number(a.bad));
+}
+
+function failures({ failing }: Peers): Said[] {
+  const told = [
+    ["pings", failing?.pings],
+    ["searches", failing?.searches],
+  ] as const;
+  return told.flatMap(([what, failed]) => {
+    if (failed == null || failed.share < FAILING) return [];
+    const since = failed.since === null ? "" : ` since ${moment(failed.since)}`;
+    return [
+      { words: `${Math.round(failed.share * 100)} % of the ${what} fail${since}`, bad: true },
+    ];
+  });
+}
+
+function changesIn({ ping, discovery }: Peers): Said[] {
+  const told = [
+    ["to reach", ping?.change],
+    ["to find", discovery?.change],
+  ] as const;
+  return told.flatMap(([what, change]) => {
+    if (change == null) return [];
     const slower = change.after > change.before;
-    return {
-      words: `${slower ? "Slower" : "Faster"} ${what} since ${moment(change.since)} (${figures})`,
-      bad: slower,
-    };
-  }
+    const words = `${slower ? "Slower" : "Faster"} ${what} since ${moment(change.since)}`;
+    return [{ words: `${words} (${changeFigures(change, "ms")})`, bad: slower }];
+  });
+}
+
+/** Only of a kind that did not get slow: since when is said of that. */
+function slowest(peers: Peers, all: readonly Peers[]): Said[] {
   const own = peers.ping?.now ?? null;
   const others = all.flatMap((one) =>
     one === peers || one.ping?.now == null ? [] : [one.ping.now],
   );
-  if (own !== null && others.length > 0 && own > SLOW * Math.max(...others))
-    return { words: "By far the slowest to reach, all the time", bad: true };
-  return { words: "Steady", bad: false };
+  if (own === null || others.length === 0 || peers.ping?.change != null) return [];
+  if (own <= SLOW * Math.max(...others)) return [];
+  return [{ words: "By far the slowest to reach, all the time", bad: true }];
 }
 
 export function PeerTypes() {
@@ -244,13 +305,19 @@ function Table({ peers, connected }: { peers: Peers[]; connected: Connected[] })
         </thead>
         <tbody>
           {peers.map((one) => {
-            const said = verdict(one, peers);
+            const said = findings(one, peers);
             return (
               <tr key={one.type}>
                 <th scope="row">
                   <b>{one.type}</b>
                 </th>
-                <td class={said.bad ? "bad" : ""}>{said.words}</td>
+                <td>
+                  {said.map(({ words, bad }) => (
+                    <div key={words} class={bad ? "bad" : ""}>
+                      {words}
+                    </div>
+                  ))}
+                </td>
                 <td class="right">{figureText(counts.get(one.type), "")}</td>
                 <td class="right">
                   <Speedy speed={one.discovery} metric={DISCOVERY} />
