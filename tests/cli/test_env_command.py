@@ -139,3 +139,16 @@ def test_node_asks_no_cloud_what_machine_it_is_on(run: Runner) -> None:
     detectors = variables(run("env", "node").out)["OTEL_NODE_RESOURCE_DETECTORS"].split(",")
     assert {"env", "process"} <= set(detectors)
     assert not {"all", "aws", "gcp", "azure", "alibaba"} & set(detectors)
+
+
+def test_with_a_certificate_rust_is_told_of_the_features_that_its_tls_needs(
+    run: Runner, tmp_path: Path
+) -> None:
+    config = tmp_path / "analytics.yaml"
+    config.write_text(json.dumps({"analytics": {"otlp": {"tls_cert": "/own.pem", "tls_key": "/own.key"}}}))
+    http = run("env", "rust", "--config", str(config)).out
+    grpc = run("env", "rust", "--grpc", "--config", str(config)).out
+    assert "# cargo add opentelemetry-otlp --features reqwest-rustls\n" in http
+    assert "# cargo add opentelemetry-otlp --features grpc-tonic,tls-ring,tls-roots\n" in grpc
+    assert "with_tls_config(" in grpc
+    assert all("# export SSL_CERT_FILE=/own.pem\n" in printed for printed in (http, grpc))

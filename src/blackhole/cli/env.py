@@ -69,32 +69,23 @@ func startMetrics(ctx context.Context) (*metric.MeterProvider, error) {{
 }}
 telemetry.go"""
 
-_RUST_PROGRAM = """\
+_RUST = """\
+{install}
 # export OTEL_SERVICE_NAME=your-service
 # Beside main.rs stands the file below, named in it: mod telemetry;
 # In main, first{within}: let provider = telemetry::start()?;
 # and before main returns, or the last numbers are lost: provider.shutdown()?;
 : <<'src/telemetry.rs'
-use opentelemetry_otlp::{{ExporterBuildError, MetricExporter}};
+{uses}
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 
 pub fn start() -> Result<SdkMeterProvider, ExporterBuildError> {{
-    let exporter = MetricExporter::builder().{kind}().build()?;
+    let exporter = MetricExporter::builder().{kind}.build()?;
     let provider = SdkMeterProvider::builder().with_periodic_exporter(exporter).build();
     opentelemetry::global::set_meter_provider(provider.clone());
     Ok(provider)
 }}
 src/telemetry.rs"""
-
-_RUST_HTTP = """\
-# cargo add opentelemetry opentelemetry_sdk opentelemetry-otlp
-""" + _RUST_PROGRAM.format(kind="with_http", within="")
-
-_RUST_GRPC = """\
-# cargo add opentelemetry opentelemetry_sdk
-# cargo add opentelemetry-otlp --features grpc-tonic
-# cargo add tokio --features macros,rt-multi-thread
-""" + _RUST_PROGRAM.format(kind="with_tonic", within=", under #[tokio::main]")
 
 _BROWSER = """\
 // npm install @opentelemetry/sdk-metrics @opentelemetry/exporter-metrics-otlp-http
@@ -159,10 +150,33 @@ def lines(target: Target) -> Mapping[str, str]:
         "node": _NODE,
         "java": _JAVA,
         "go": _GO_PROGRAM.format(kind="grpc" if target.grpc else "http"),
-        "rust": _RUST_GRPC if target.grpc else _RUST_HTTP,
+        "rust": _rust(target),
     }
     own = {language: f"{shell}\n{text}" for language, text in told.items()}
     return {**own, "collector": _collector(target), "browser": _browser(target)}
+
+
+def _rust(target: Target) -> str:
+    """The crate does TLS only with features of its own, and reads no certificate from a variable."""
+    secure = target.certificate
+    features = ["grpc-tonic", *(["tls-ring", "tls-roots"] if secure else ())] if target.grpc else []
+    features += ["reqwest-rustls"] if secure and not target.grpc else []
+    more = f" --features {','.join(features)}" if features else ""
+    install = ["# cargo add opentelemetry opentelemetry_sdk", f"# cargo add opentelemetry-otlp{more}"]
+    install += ["# cargo add tokio --features macros,rt-multi-thread"] if target.grpc else []
+    install += [f"# export SSL_CERT_FILE={shlex.quote(secure)}"] if secure else []
+    uses, kind = "{ExporterBuildError, MetricExporter}", "with_tonic()" if target.grpc else "with_http()"
+    transport = ""
+    if secure and target.grpc:
+        transport = "use opentelemetry_otlp::tonic_types::transport::ClientTlsConfig;\n"
+        uses = "{ExporterBuildError, MetricExporter, WithTonicConfig}"
+        kind += ".with_tls_config(ClientTlsConfig::new().with_native_roots())"
+    return _RUST.format(
+        install="\n".join(install),
+        within=", under #[tokio::main]" if target.grpc else "",
+        uses=f"{transport}use opentelemetry_otlp::{uses};",
+        kind=kind,
+    )
 
 
 def script(target: Target, snippets: Mapping[str, str]) -> str:
