@@ -16,6 +16,7 @@ from opentelemetry.metrics import NoOpMeterProvider
 
 from blackhole.demo.meters import PeerMeters
 from blackhole.demo.network import _silence
+from blackhole.demo.pace import Pace
 from blackhole.demo.peer import Peer
 
 HOSTS = 5
@@ -43,14 +44,14 @@ async def main(lives: int) -> None:
         while len(ended) < lives:
             counts = Counts()
             try:
-                async with Peer(key, counts, bootstrap).running():
+                async with Peer(key, counts, Pace(), bootstrap).running():
                     await trio.sleep(random.uniform(1, 3))
             except Exception:  # noqa: BLE001, S110  (one that fell ill must have counted well, too)
                 pass
             await trio.sleep(1)
             ended.append(sum(counts.open.values()))
 
-    staying = Peer(create_new_key_pair(secrets.token_bytes(32)), Counts(), None)
+    staying = Peer(create_new_key_pair(secrets.token_bytes(32)), Counts(), Pace(), None)
     async with staying.running():
         async with trio.open_nursery() as nursery:
             for _ in range(HOSTS):

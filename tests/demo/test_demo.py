@@ -195,6 +195,46 @@ def test_of_a_host_that_left_no_connection_is_counted_any_more(tmp_path: Path) -
     assert (left, int(ended) >= 20) == ("0", True), done.stderr
 
 
+@pytest.mark.timeout(120)
+def test_a_busy_machine_gets_a_calmer_and_more_patient_network(tmp_path: Path) -> None:
+    """Else its messages queue up without end, and its own time-outs look like dead peers."""
+    done = _with_libp2p("busy_machine.py", 0, tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["idle"] < told["first"] < told["busy"]
+    assert told["starved"] == [10.0, 12.0]
+    assert told["calm"] == [1.0, 3.0]
+
+
+@pytest.mark.timeout(120)
+def test_a_host_is_told_no_news_from_before_it_came(tmp_path: Path) -> None:
+    told = json.loads(_with_libp2p("busy_machine.py", 0, tmp_path).stdout)
+    assert told["news"]
+    assert not told["from before its life"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_dead_network_is_said_on_the_terminal_and_in_the_verdict_and_the_rest_goes_on(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path) as demo:
+
+        def sentence() -> str:
+            status = [sys.executable, "-m", "blackhole", "status", "--json", "--url", demo.endpoints["api"]]
+            told = json.loads(subprocess.check_output(status, text=True))
+            return str(told["verdict"]["sentence"])
+
+        until(lambda: demo.query("p2p.ping.latency", "--agg", "count", "--last", "5m"), 60, "peers ping")
+        until(lambda: "4 other services" in sentence(), 60, "all of them report")
+        (network,) = (one for one in demo.family if one.cmdline()[-1] == "network")
+        network.kill()
+        assert "network ended" in demo.wait_for("demo: the demo's network ended")
+        until(lambda: "p2p-node is silent" in sentence(), 120, "the verdict says so")
+        demo.process.send_signal(signal.SIGINT)
+        assert demo.process.wait(30) == 1
+
+
 def _with_libp2p(script: str, times: int, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(P2P_PYTHON), str(Path(__file__).with_name(script)), str(times)],

@@ -18,10 +18,13 @@ from libp2p.crypto.keys import KeyPair
 import blackhole.sdk as bh
 from blackhole.demo import child
 from blackhole.demo.meters import PeerMeters, count_online
+from blackhole.demo.pace import Pace
 from blackhole.demo.peer import Peer
 
 SERVICE = "p2p-node"
 _SLOWNESS_S = (0.25, 0.45)
+# A crowd that joins at once keeps a busy machine from answering for half a minute.
+_ARRIVE_WITHIN_S = 8.0
 
 
 def main() -> None:
@@ -52,27 +55,34 @@ def main() -> None:
 
 async def _run(foundations: list[bh.Foundation], stay: tuple[float, float], slow_after: float) -> None:
     online, begins = count_online(foundations[0]), trio.current_time() + slow_after
+    token, pace = trio.lowlevel.current_trio_token(), Pace()
 
     def delay() -> float:
-        """Hosts that come and go get slow together, so that there is something to find."""
-        return random.uniform(*_SLOWNESS_S) if trio.current_time() >= begins else 0.0
+        """Hosts that come and go get slow together, and so much that it stands out on a busy machine."""
+        slow = random.uniform(*_SLOWNESS_S) if trio.current_time() >= begins else 0.0
+        return pace.timeout(slow)
 
-    token = trio.lowlevel.current_trio_token()
     async with trio.open_nursery() as nursery:
         child.when_left(partial(token.run_sync_soon, nursery.cancel_scope.cancel))
-        address = await nursery.start(_stay, foundations[0], online)
+        nursery.start_soon(pace.watch)
+        address = await nursery.start(_stay, foundations[0], online, pace)
         for foundation in foundations[1:]:
             nursery.start_soon(
-                _come_and_go, foundation, online, partial(Peer, bootstrap=address, delay=delay), stay
+                _come_and_go,
+                foundation,
+                online,
+                partial(Peer, pace=pace, bootstrap=address, delay=delay),
+                pace,
+                stay,
             )
         child.say(hosts=len(foundations))
 
 
 async def _stay(
-    foundation: bh.Foundation, online: otel.UpDownCounter, task_status: trio.TaskStatus[str]
+    foundation: bh.Foundation, online: otel.UpDownCounter, pace: Pace, task_status: trio.TaskStatus[str]
 ) -> None:
     """The bootstrap host."""
-    peer = Peer(create_new_key_pair(secrets.token_bytes(32)), PeerMeters(foundation.meter), None)
+    peer = Peer(create_new_key_pair(secrets.token_bytes(32)), PeerMeters(foundation.meter), pace, None)
     async with peer.running():
         online.add(1, {"peer_type": "bootstrap"})
         task_status.started(peer.address)
@@ -83,16 +93,18 @@ async def _come_and_go(
     foundation: bh.Foundation,
     online: otel.UpDownCounter,
     peer: Callable[[KeyPair, PeerMeters], Peer],
+    pace: Pace,
     stay: tuple[float, float],
 ) -> None:
     """A host that keeps its identity, but leaves now and then and comes back at another port."""
     key, meters = create_new_key_pair(secrets.token_bytes(32)), PeerMeters(foundation.meter)
+    await trio.sleep(random.uniform(0.0, _ARRIVE_WITHIN_S))
     while True:
         try:
             async with peer(key, meters).running():
                 online.add(1, {"peer_type": "local"})
                 try:
-                    await trio.sleep(random.uniform(*stay))
+                    await pace.sleep(random.uniform(*stay))
                 finally:
                     online.add(-1, {"peer_type": "local"})
         except Exception as error:  # noqa: BLE001  (a host that fell ill comes back like one that left)

@@ -26,6 +26,7 @@ from multiaddr import Multiaddr
 import blackhole.sdk as bh
 from blackhole.demo.inbound import free_places_of_ended
 from blackhole.demo.meters import PeerMeters
+from blackhole.demo.pace import Pace
 from blackhole.sdk.integration import Stopwatch
 
 TOPIC = "blackhole-demo-news"
@@ -34,6 +35,7 @@ ENOUGH_CONNECTIONS = 3
 _DIAL_TIMEOUT = 3.0
 _CLOSE_TIMEOUT = 2.0
 _CURIOSITY = 0.3
+_OLD_NEWS = 10.0
 _CHUNK = 16 * 1024
 _MAX_FETCH = 256 * 1024
 _STAMP = struct.Struct(">d")
@@ -46,16 +48,19 @@ class Peer:
         self,
         key: KeyPair,
         meters: PeerMeters,
+        pace: Pace,
         bootstrap: str | None,
         delay: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._meters = meters
+        self._pace = pace
         self._delay = delay
         self._bootstrap = (bootstrap,) if bootstrap else ()
         self._dialing: dict[Any, str] = {}
         self._types: dict[Any, str] = {}
         self._lost: deque[Any] = deque(maxlen=4)
         self._leaving = False
+        self._born = time.monotonic()
         self.host = new_host(key_pair=key)
         free_places_of_ended(self.host.get_network())
         self._gossip = GossipSub(
@@ -68,6 +73,7 @@ class Peer:
             max_messages_per_topic_per_second=100.0,
         )
         self._pubsub = Pubsub(self.host, self._gossip)
+        self._pubsub.set_topic_validator(TOPIC, self._is_news, is_async_validator=False)
         self._dht = KadDHT(self.host, DHTMode.SERVER)
         self._ping = PingService(self.host)
         self.host.set_stream_handler(FETCH, self._serve_fetch)
@@ -113,7 +119,7 @@ class Peer:
         """Discovers by a random walk of the DHT, and lets go of a connection when it has more than enough."""
         await self.join()
         while True:
-            await trio.sleep(random.uniform(0.5, 2.5))
+            await self._pace.sleep(random.uniform(0.5, 2.5))
             connected = self.host.get_connected_peers()
             if not connected:
                 await self.join()
@@ -127,7 +133,7 @@ class Peer:
     async def _discover(self) -> None:
         """The walk dials whom it finds. A known peer that is still not connected may be gone: dialled too."""
         watch, before = Stopwatch(), set(self.host.get_connected_peers())
-        with trio.move_on_after(_DIAL_TIMEOUT * 2):
+        with trio.move_on_after(self._pace.timeout(_DIAL_TIMEOUT * 2)):
             found = await self._dht.peer_routing.find_closest_peers_network(random.randbytes(32))
             connected = set(self.host.get_connected_peers())
             for peer_id in connected - before:
@@ -152,7 +158,7 @@ class Peer:
         success = False
         self._dialing[peer_id] = method
         try:
-            with trio.move_on_after(_DIAL_TIMEOUT):
+            with trio.move_on_after(self._pace.timeout(_DIAL_TIMEOUT)):
                 success = info is not None and await self._tolerate(self.host.connect, info)
         finally:
             self._dialing.pop(peer_id, None)
@@ -163,11 +169,11 @@ class Peer:
     async def _exchange(self) -> None:
         """Pings a connected peer, or fetches some bytes from it."""
         while True:
-            await trio.sleep(random.expovariate(1 / 0.6))
+            await self._pace.sleep(random.expovariate(1 / 0.6))
             connected = self.host.get_connected_peers()
             if connected:
                 work = random.choice((self._ping_peer, self._ping_peer, self._fetch))
-                with trio.move_on_after(_DIAL_TIMEOUT):
+                with trio.move_on_after(self._pace.timeout(_DIAL_TIMEOUT)):
                     await work(random.choice(connected))
 
     async def _ping_peer(self, peer_id: Any) -> None:
@@ -219,7 +225,7 @@ class Peer:
 
     async def _write_news(self) -> None:
         while True:
-            await trio.sleep(random.expovariate(1 / 0.8))
+            await self._pace.sleep(random.expovariate(1 / 0.8))
             news = _STAMP.pack(time.monotonic()) + random.randbytes(int(random.lognormvariate(5.0, 0.8)))
             if await self._tolerate(self._pubsub.publish, TOPIC, news):
                 self._meters.published()
@@ -232,6 +238,14 @@ class Peer:
             if message.from_id != own:
                 (sent,) = _STAMP.unpack_from(message.data)
                 self._meters.received((time.monotonic() - sent) * 1000.0)
+
+    def _is_news(self, forwarder: Any, message: Any) -> bool:
+        """Whether to read it and hand it on: libp2p tells newcomers what was said long before they came."""
+        del forwarder
+        if len(message.data) < _STAMP.size:
+            return False
+        (sent,) = _STAMP.unpack_from(message.data)
+        return bool(sent >= max(self._born, time.monotonic() - _OLD_NEWS))
 
     async def _on_connected(self, connection: Any) -> None:
         if self._leaving:
@@ -247,7 +261,7 @@ class Peer:
     async def _on_disconnected(self, connection: Any) -> None:
         peer_id = connection.muxed_conn.peer_id
         if peer_id not in self.host.get_connected_peers():
-            if peer_id in self._types:
+            if peer_id in self._types and random.random() < _CURIOSITY:
                 self._lost.append(peer_id)
             await self._forget(peer_id)
 

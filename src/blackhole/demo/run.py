@@ -17,7 +17,7 @@ from blackhole.sdk.process import AnalyticsProcess, AnalyticsProcessError, Endpo
 INTERVAL = 2.0
 STAY = (12.0, 45.0)
 # Long enough to see how it was before.
-SLOW_AFTER_S = 45.0
+SLOW_AFTER_S = 60.0
 CONFIGURATION = """\
 # Short windows and small groups, so that there is something to see at once.
 # On a real node leave the defaults: windows of a minute, groups of five, 5 % of a core.
@@ -56,13 +56,13 @@ def run(options: Options, say: Say = print) -> int:
             endpoints = _start(service)
             children.begin(endpoints, options.hosts)
             _announce(endpoints, options, say)
-            _stay(children, options.seconds, stopped)
+            _stay(children, options.seconds, stopped, say)
         finally:
             say("demo: stopping")
             children.end()
             service.stop()
     say("demo: stopped, and its directory is gone")
-    return 0
+    return 1 if children.lost else 0
 
 
 class _Children:
@@ -71,6 +71,7 @@ class _Children:
     def __init__(self, python: Path, place: Path) -> None:
         path = bridge(place)
         self._all: dict[str, Child] = {}
+        self.lost: set[str] = set()
         for name in ("network", "identity", "node", "social"):
             module = "blackhole.demo.network" if name == "network" else "blackhole.demo.services"
             self._all[name] = Child(name, python, [module, name], path=path, logs=place)
@@ -85,9 +86,14 @@ class _Children:
         for name in ("social", "network"):
             self._all[name].answer()
 
-    def check(self) -> None:
-        for child in self._all.values():
-            child.check()
+    def newly_lost(self) -> Iterator[DemoError]:
+        """What ended since it was asked last, each once: the others go on, as they would on a real node."""
+        for name in self._all.keys() - self.lost:
+            try:
+                self._all[name].check()
+            except DemoError as error:
+                self.lost.add(name)
+                yield error
 
     def end(self) -> None:
         for child in self._all.values():
@@ -143,10 +149,11 @@ Ctrl-C ends everything and removes the data.
     )
 
 
-def _stay(children: _Children, seconds: float | None, stopped: threading.Event) -> None:
+def _stay(children: _Children, seconds: float | None, stopped: threading.Event, say: Say) -> None:
     until = None if seconds is None else time.monotonic() + seconds
     while not stopped.wait(0.5):
-        children.check()
+        for error in children.newly_lost():
+            say(f"demo: {error}. The rest goes on, and Overview says what is silent; Ctrl-C ends it.")
         if until is not None and time.monotonic() >= until:
             return
 
