@@ -30,6 +30,13 @@ describe("what changed, and since when", () => {
     expect(changeOf(series(...values))).toBeNull();
   });
 
+  it("is found where a last bucket cuts it, beside the scatter of a busy machine", () => {
+    const before = [10, 21, 606, 763, 588, 22, 225, 160, 45, 625, 90, 243];
+    const found = changeOf(series(...before, ...many(25, () => 1000)));
+    expect(found).toMatchObject({ since: before.length * 60, after: 1000 });
+    expect(changeOf(series(...before, ...before, ...many(5, () => 1000)))).toBeNull();
+  });
+
   it("is found also when it gets better, and when there was nothing before", () => {
     expect(changeOf(series(...many(30, (at) => (at < 15 ? 300 : 50))))?.after).toBe(50);
     expect(changeOf(series(...many(30, (at) => (at < 15 ? 0 : 5))))?.before).toBe(0);

@@ -23,6 +23,9 @@ const LEAST_SIDE = 5;
 const RATIO = 1.5;
 /** So many times the usual scatter. */
 const SPREADS = 4;
+/** A last bucket cuts what is beyond it: then the step is small beside the scatter of a busy machine. */
+const SPREADS_APART = 2;
+const MANY = 8;
 /** Of the samples on each side of the change, so many must be on its side of the middle. */
 const HOLDING = 0.8;
 
@@ -45,7 +48,15 @@ export function changeOf(samples: readonly Sample[]): Change | null {
   const step = Math.abs(change.after - change.before);
   const lasting =
     holds(right, change.after, change.before) && holds(left, change.before, change.after);
-  return isLarge(change) && lasting && step >= SPREADS * scatter ? change : null;
+  const isClear = lasting && step >= SPREADS * scatter;
+  const isCut = areApart(left, right) && step >= SPREADS_APART * scatter;
+  return isLarge(change) && (isClear || isCut) ? change : null;
+}
+
+/** Whether there are many on both sides, and all of one are beyond all of the other: no scatter does that. */
+function areApart(left: readonly number[], right: readonly number[]): boolean {
+  if (Math.min(left.length, right.length) < MANY) return false;
+  return Math.max(...left) < Math.min(...right) || Math.max(...right) < Math.min(...left);
 }
 
 /** So many samples in a row make it more than a peak. */
