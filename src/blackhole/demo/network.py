@@ -24,7 +24,7 @@ from blackhole.demo.peer import Peer
 SERVICE = "p2p-node"
 _SLOWNESS_S = (0.25, 0.45)
 # A crowd that joins at once keeps a busy machine from answering for half a minute.
-_ARRIVE_WITHIN_S = 8.0
+_ARRIVE_EVERY_S = 3.0
 
 
 def main() -> None:
@@ -66,7 +66,9 @@ async def _run(foundations: list[bh.Foundation], stay: tuple[float, float], slow
         child.when_left(partial(token.run_sync_soon, nursery.cancel_scope.cancel))
         nursery.start_soon(pace.watch)
         address = await nursery.start(_stay, foundations[0], online, pace)
+        child.say(hosts=len(foundations))
         for foundation in foundations[1:]:
+            await trio.sleep(_ARRIVE_EVERY_S)
             nursery.start_soon(
                 _come_and_go,
                 foundation,
@@ -75,7 +77,6 @@ async def _run(foundations: list[bh.Foundation], stay: tuple[float, float], slow
                 pace,
                 stay,
             )
-        child.say(hosts=len(foundations))
 
 
 async def _stay(
@@ -98,7 +99,6 @@ async def _come_and_go(
 ) -> None:
     """A host that keeps its identity, but leaves now and then and comes back at another port."""
     key, meters = create_new_key_pair(secrets.token_bytes(32)), PeerMeters(foundation.meter)
-    await trio.sleep(random.uniform(0.0, _ARRIVE_WITHIN_S))
     while True:
         try:
             async with peer(key, meters).running():

@@ -9,7 +9,7 @@ _LOOK_S = 1.0
 _BUSY, _IDLE = 0.7, 0.5
 _HARDER, _EASIER = 1.3, 0.95
 # Where nothing is known yet of the machine, and at most.
-_FIRST, SLOWEST = 2.0, 10.0
+_FIRST, SLOWEST = 4.0, 10.0
 _PATIENCE = 4.0
 
 

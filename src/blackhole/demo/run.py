@@ -17,7 +17,7 @@ from blackhole.sdk.process import AnalyticsProcess, AnalyticsProcessError, Endpo
 INTERVAL = 2.0
 STAY = (12.0, 45.0)
 # Long enough to see how it was before.
-SLOW_AFTER_S = 60.0
+SLOW_AFTER_S = 75.0
 CONFIGURATION = """\
 # Short windows and small groups, so that there is something to see at once.
 # On a real node leave the defaults: windows of a minute, groups of five, 5 % of a core.
