@@ -59,7 +59,7 @@ class Packed:
         self.chunks: Table = []
         self.points: Table = []
         self.in_order = True
-        streams = feeding.stored(case)
+        streams = list(feeding.stored(case))
         times = sorted(row.time for one in streams for row in one.rows) or [Fraction(0)]
         moment = draw.choice((times[0] - 1, times[-1], draw.choice(times)))
         for place, one in enumerate(streams):
