@@ -12,19 +12,19 @@ from pathlib import Path
 from bench.peers import PEERS, Peer
 from bench.rotel import MissingError
 from blackhole.conformance import suite, target
-from blackhole.conformance.check import Level
-from blackhole.conformance.suite import Finding, Result
+from blackhole.conformance.check import RuleLevel
+from blackhole.conformance.suite import RuleFinding, SuiteResult
 
 MATRIX = Path("docs/conformance-matrix.md")
-MARKS = {Result.PASSED: "✓", Result.FAILED: "✗", Result.SKIPPED: "–"}  # noqa: RUF001  (an en dash is meant)
-Findings = Mapping[Peer, Sequence[Finding]]
+MARKS = {SuiteResult.PASSED: "✓", SuiteResult.FAILED: "✗", SuiteResult.SKIPPED: "–"}  # noqa: RUF001  (an en dash is meant)
+Findings = Mapping[Peer, Sequence[RuleFinding]]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.conformance", description=__doc__)
     parser.add_argument("--to", type=Path, default=MATRIX)
     to = parser.parse_args().to
-    found: dict[Peer, Sequence[Finding]] = {}
+    found: dict[Peer, Sequence[RuleFinding]] = {}
     missing: dict[Peer, str] = {}
     for peer in PEERS:
         try:
@@ -37,13 +37,13 @@ def main() -> int:
     return 0 if suite.conforms(found.get(PEERS[0], ())) else 1
 
 
-def findings(peer: Peer) -> Sequence[Finding]:
+def findings(peer: Peer) -> Sequence[RuleFinding]:
     """Raises MissingError."""
     with tempfile.TemporaryDirectory(prefix="blackhole-bench-") as scratch, peer.run(Path(scratch)) as urls:
         return asyncio.run(_try(urls))
 
 
-async def _try(urls: Sequence[str]) -> Sequence[Finding]:
+async def _try(urls: Sequence[str]) -> Sequence[RuleFinding]:
     probe = await target.reach(urls)
     try:
         return await suite.run(probe)
@@ -51,7 +51,7 @@ async def _try(urls: Sequence[str]) -> Sequence[Finding]:
         await probe.close()
 
 
-def counts(found: Sequence[Finding], level: Level | None = None) -> str:
+def counts(found: Sequence[RuleFinding], level: RuleLevel | None = None) -> str:
     results = Counter(f.result for f in found if level in {None, f.level})
     return ", ".join(f"{results[result]} {mark}" for result, mark in MARKS.items() if results[result])
 
@@ -79,7 +79,7 @@ def _summary(found: Findings, missing: Mapping[Peer, str]) -> Iterator[str]:
     yield "| receiver | version | as | required | recommended | advice |"
     yield "|---|---|---|---|---|---|"
     for peer, results in found.items():
-        cells = [counts(results, level) for level in Level]
+        cells = [counts(results, level) for level in RuleLevel]
         yield f"| {peer.name} | {peer.version} | {peer.note} | {' | '.join(cells)} |"
     for peer, reason in missing.items():
         yield f"| {peer.name} | {peer.version} | not compared: {_cell(reason)} | | | |"
@@ -94,8 +94,8 @@ def _table(found: Findings) -> Iterator[str]:
         yield f"| {_cell(first.name)} | {first.transport} | {first.level} | {first.rule} | {marks} |"
 
 
-def _failures(peer: Peer, results: Sequence[Finding]) -> Iterator[str]:
-    failed = [finding for finding in results if finding.result is Result.FAILED]
+def _failures(peer: Peer, results: Sequence[RuleFinding]) -> Iterator[str]:
+    failed = [finding for finding in results if finding.result is SuiteResult.FAILED]
     if failed:
         yield ""
         yield f"## What was seen: {peer.name}"

@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 from tests.serve.serve_fakes import FakeRunner, FakeService
 
+from blackhole.model.written_times import SECOND, parse_interval
 from blackhole.query.language import Answer, Point, Query, Series
 from blackhole.query.reports import HealthReport, Newest, SeriesReport, ServiceHealth
-from blackhole.query.times import SECOND, parse_interval
 from blackhole.serve.server import ApiServer
 
 METRICS = [f"bench.page.m{number:02}" for number in range(24)]

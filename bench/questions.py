@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 
 from blackhole.catalogue.load import load
+from blackhole.model.series import PrivacyLevel
 from blackhole.query.language import Query
-from blackhole.query.run import Runner
-from blackhole.records import PrivacyLevel
+from blackhole.query.run import QueryService
 from blackhole.store.database import Database
-from blackhole.store.seal import BLOCK_NS, DAY_NS, SECOND, Sealer
-from blackhole.store.tidy import Tidier
+from blackhole.store.upkeep.seal import BLOCK_NS, DAY_NS, SECOND, Sealer
+from blackhole.store.upkeep.tidy import Compactor
 
 SERIES = 2000
 HOURS = 48
@@ -89,7 +89,7 @@ def measure(directory: Path, rounds: int) -> Questions:
     end = time.time_ns() // DAY_NS * DAY_NS
     _fill(path, end - HOURS * 3600 * SECOND)
     database = Database.open(path)
-    runner = Runner(database, load(), windows=WINDOWS, now=time.time)
+    runner = QueryService(database, load(), windows=WINDOWS, now=time.time)
     asked = (("bench.errors", "rate"), ("bench.level", "avg"), ("bench.errors", "sum"))
     rate, level, summed = (
         _cost(partial(runner.query, _dashboard(end, metric, aggregation)), 5 * rounds)
@@ -119,7 +119,7 @@ def _fill(path: Path, start: int) -> None:
         with database.write() as connection:
             times = {"from": start + block * BLOCK_NS, "until": start + (block + 1) * BLOCK_NS}
             connection.execute(_COPY, times)
-    Tidier(database, sealer).compact()
+    Compactor(database, sealer).compact()
     database.close()
 
 
@@ -135,7 +135,7 @@ def _dashboard(end: int, metric: str, aggregation: str) -> Query:
     )
 
 
-def _promql(runner: Runner, end: int) -> None:
+def _promql(runner: QueryService, end: int) -> None:
     until = end // 1_000_000
     found = runner.promql.range(PROMQL, until - HOURS * 3_600_000, until, 120_000)
     if len(found.series) != _MADE:

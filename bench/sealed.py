@@ -11,14 +11,14 @@ from pathlib import Path
 from bench.requests import SERIES
 from bench.steady import quantile
 from blackhole.catalogue.load import load
+from blackhole.model.series import MetricType, PrivacyLevel
 from blackhole.query import select
 from blackhole.query.chosen import Chosen
 from blackhole.query.language import Query, Request, Subject
-from blackhole.query.run import Runner
-from blackhole.records import MetricType, PrivacyLevel
+from blackhole.query.run import QueryService
 from blackhole.store.database import Database
-from blackhole.store.seal import DAY_NS, SECOND, Sealer
-from blackhole.store.tidy import Tidier
+from blackhole.store.upkeep.seal import DAY_NS, SECOND, Sealer
+from blackhole.store.upkeep.tidy import Compactor
 
 A_DAY = 1440
 WINDOWS = {PrivacyLevel.SENSITIVE: 60.0, PrivacyLevel.HIGHLY_SENSITIVE: 3600.0}
@@ -98,7 +98,7 @@ def _fill(path: Path, start: int, days: int) -> tuple[float, float]:
         sealer.apply()
         sealing += time.perf_counter() - began
     began = time.perf_counter()
-    Tidier(database, sealer).compact()
+    Compactor(database, sealer).compact()
     compacting = time.perf_counter() - began
     database.close()
     return sealing, compacting
@@ -127,8 +127,8 @@ def _ask(path: Path, today: int, days: int) -> tuple[float, float, float]:
     return quantile(times, 0.95), month, broken
 
 
-def _runner(database: Database) -> Runner:
-    return Runner(database, load(), windows=WINDOWS, now=time.time)
+def _runner(database: Database) -> QueryService:
+    return QueryService(database, load(), windows=WINDOWS, now=time.time)
 
 
 def _dashboard(today: int) -> Query:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from blackhole.records import Payload, Verdict
+from blackhole.model.signals import Payload, Verdict
 
 
 class RecordingIntake:

@@ -1,7 +1,7 @@
 import pytest
 
-from blackhole import app
-from blackhole.errors import GivenUpError, StoreError
+from blackhole.app import service
+from blackhole.errors import PreemptedError, StoreError
 
 
 @pytest.mark.parametrize(
@@ -9,7 +9,7 @@ from blackhole.errors import GivenUpError, StoreError
     [
         (StoreError("a.duckdb: corrupt block: put a backup in its place"), "a.duckdb: corrupt block"),
         (ValueError("peer 12D3KooW"), "ValueError"),
-        (GivenUpError("the file is closed"), "was given up"),
+        (PreemptedError("the file is closed"), "was given up"),
     ],
 )
 def test_why_a_chore_failed_is_told_when_it_was_foreseen(
@@ -19,6 +19,6 @@ def test_why_a_chore_failed_is_told_when_it_was_foreseen(
         raise error
 
     caplog.set_level("INFO")
-    app._try(chore)
+    service._try(chore)
     assert words in caplog.text
     assert "12D3KooW" not in caplog.text

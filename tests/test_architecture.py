@@ -55,8 +55,8 @@ def test_only_the_store_knows_duckdb() -> None:
     assert importers("duckdb") == {"store"}
 
 
-def test_only_decode_guard_query_and_receive_know_the_core() -> None:
-    assert importers("blackhole._core") <= {"decode", "guard", "query", "receive"}
+def test_only_who_receives_decodes_guards_and_reads_knows_the_core() -> None:
+    assert importers("blackhole._core") <= {"decode", "guard", "promql", "query", "receive", "store"}
 
 
 def test_the_service_needs_no_grpcio() -> None:
@@ -71,6 +71,25 @@ def test_only_the_guard_makes_a_guarded_batch() -> None:
         if isinstance(node, ast.Call) and _called(node) == "GuardedBatch"
     }
     assert makers == {"guard"}
+
+
+def test_no_type_has_the_name_of_another() -> None:
+    found: dict[str, list[str]] = {}
+    for module in MODULES:
+        for node in tree(module).body:
+            if (name := _type_name(node)) is not None:
+                found.setdefault(name, []).append("/".join(parts(module)))
+    assert len(found) > 300
+    assert {name: places for name, places in found.items() if len(places) > 1} == {}
+
+
+def _type_name(node: ast.stmt) -> str | None:
+    """Of a class, or of an alias: a capital and not all capitals."""
+    match node:
+        case ast.ClassDef(name=name) | ast.Assign(targets=[ast.Name(id=name)]):
+            bare = name.lstrip("_")
+            return bare if bare[:1].isupper() and not bare.isupper() else None
+    return None
 
 
 def _called(node: ast.Call) -> str:
@@ -97,7 +116,7 @@ def test_one_file_names_all_stages() -> None:
         if parts(module)[0] not in stages
         and stages <= {name.split(".")[1] for name in imports(module) if name.startswith("blackhole.")}
     ]
-    assert wiring == ["app"]
+    assert wiring == ["app/service"]
 
 
 def tracked(*patterns: str) -> list[Path]:

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
+from blackhole.app.forgetting import Forgetting
 from blackhole.errors import OverloadedError
-from blackhole.forgetting import Forgetting
-from blackhole.records import Forget
+from blackhole.model.erasure import Forget
 
 
 class Full:

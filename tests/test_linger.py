@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from blackhole.asgi import AsgiServer
-from blackhole.linger import LONGEST, Lingering
+from blackhole.runtime.asgi import AsgiServer
+from blackhole.runtime.linger import LONGEST, Lingering
 
 pytestmark = pytest.mark.anyio
 BODY = bytes(20 * 2**20)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from blackhole.guard.scrub import names_somebody
-from blackhole.logs import WITHHELD, Lines, on_loop_error, place, to_stderr
+from blackhole.privacy.scrub import names_somebody
+from blackhole.runtime.logs import WITHHELD, Lines, on_loop_error, place, to_stderr
 
 PEER = "12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf"
 
@@ -84,7 +84,11 @@ CRASHES = {
 
 @pytest.mark.parametrize("where", CRASHES)
 def test_a_crash_tells_nothing_of_its_text(where: str) -> None:
-    setting = "from blackhole import logs; logs.to_stderr('text', lambda _: False); logs.uncaught_to_log()\n"
+    setting = (
+        "from blackhole.runtime import logs\n"
+        "logs.to_stderr('text', lambda _: False)\n"
+        "logs.uncaught_to_log()\n"
+    )
     command = [sys.executable, "-c", setting + CRASHES[where]]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert "ada" not in done.stderr

@@ -15,8 +15,9 @@ from blackhole.config import Config, Duration
 from blackhole.decode import Decoder
 from blackhole.errors import OverloadedError, UndecodableError
 from blackhole.guard.engine import Guard
+from blackhole.model.batch import GuardedBatch
+from blackhole.model.signals import Encoding, Payload, Signal
 from blackhole.pipeline import Pipeline, Statistics
-from blackhole.records import Encoding, GuardedBatch, Payload, Signal
 
 START = 1_800_000_000 * 10**9
 

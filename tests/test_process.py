@@ -5,7 +5,7 @@ import sys
 
 SCRIPT = """
 import duckdb, psutil
-from blackhole import process
+from blackhole.runtime import process
 
 connection = duckdb.connect(config={"threads": 1})
 ask = "SELECT sum(x), count(DISTINCT x % 7) FROM range(100000) t(x)"

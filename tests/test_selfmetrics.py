@@ -12,16 +12,16 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
+from blackhole.app.selfmetrics import Reporter
 from blackhole.catalogue.load import load
 from blackhole.config import Config
 from blackhole.decode import Decoder
 from blackhole.guard.engine import Guard
+from blackhole.model.signals import OWN_SERVICE, Encoding, Payload, Signal
 from blackhole.pipeline import Pipeline, Statistics
 from blackhole.query.sandbox import run
-from blackhole.records import OWN_SERVICE, Encoding, Payload, Signal
-from blackhole.selfmetrics import Reporter
-from blackhole.store.append import Writer
 from blackhole.store.database import Database
+from blackhole.store.writer import Writer
 
 SECOND = 10**9
 START = 1_800_000_000 * SECOND

@@ -13,9 +13,9 @@ import pytest
 from tests.e2e.service import BLACKHOLE, Service
 from tests.receive.conftest import eventually
 
-from blackhole.guard.scrub import names_somebody
+from blackhole.privacy.scrub import names_somebody
 from blackhole.receive.grpc import PATHS
-from blackhole.turned_away import MOST_ENTRIES, MOST_LINES, OTHER, TurnedAway
+from blackhole.runtime.turned_away import MOST_ENTRIES, MOST_LINES, OTHER, TurnedAway
 
 METRICS = next(iter(PATHS))
 PEER = "12D3KooWGRUVhXFBHEGgiPDYGmVeyuZL1tQwWjKBGLFiDYwHLQfM"

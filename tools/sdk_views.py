@@ -5,7 +5,7 @@ from pathlib import Path
 
 from blackhole.catalogue.definition import Definition, PrivacyUnit
 from blackhole.catalogue.load import load
-from blackhole.records import MetricType
+from blackhole.model.series import MetricType
 
 TARGET = Path(__file__).resolve().parent.parent / "src" / "blackhole" / "sdk" / "guarded.py"
 HEAD = '''"""The built-in catalogue's guarded metrics, as `python -m tools.sdk_views` writes them."""

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from blackhole.documents import DocumentError, parse_yaml
 from blackhole.errors import ConfigError
+from blackhole.runtime.documents import DocumentError, parse_yaml
 
 ENV_PREFIX = "BLACKHOLE_ANALYTICS__"
 _DURATION_UNITS = {

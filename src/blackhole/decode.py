@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from blackhole import _core
 from blackhole.errors import UndecodableError
-from blackhole.records import Payload, Signal
+from blackhole.model.signals import Payload, Signal
 
 Batch = _core.Batch
 

@@ -53,11 +53,11 @@ class StoreError(BlackholeError):
     pass
 
 
-class GivenUpError(StoreError):
+class PreemptedError(StoreError):
     """Work beside commits was ended, since the file is closed or opened anew."""
 
 
-class QuestionsEndedError(StoreError):
+class QueriesPreemptedError(StoreError):
     """Not written for want of memory; questions that had it were ended, so it is worth another try."""
 
 

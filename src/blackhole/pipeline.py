@@ -9,13 +9,14 @@ from concurrent.futures import Future
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from blackhole.catalogue.allow import Sent
+from blackhole.catalogue.allow import ObservedMetric
 from blackhole.catalogue.load import Catalogue
 from blackhole.decode import Batch, Decoder
 from blackhole.errors import IntakeError, OverloadedError
 from blackhole.guard.engine import Guard, Judgement, Refusal
 from blackhole.guard.reasons import ALLOWED_BY_NAME, Reason
-from blackhole.records import Encoding, GuardedBatch, Payload, Signal, Verdict
+from blackhole.model.batch import GuardedBatch
+from blackhole.model.signals import Encoding, Payload, Signal, Verdict
 
 RETRY_AFTER = 1.0
 # The clock may be set while the windows wait for it.
@@ -76,7 +77,7 @@ class Statistics:
         self.committed_rows += rows
         self.commit_durations.add(seconds)
 
-    def snapshot(self, unknown: Mapping[str, Sent] = MappingProxyType({})) -> dict[str, Any]:
+    def snapshot(self, unknown: Mapping[str, ObservedMetric] = MappingProxyType({})) -> dict[str, Any]:
         """Plain data; `count` is null for guarded metrics. `unknown`: what allowing by name would mend."""
         return {
             "requests": {str(s): self.requests[s] for s in Signal},
@@ -110,7 +111,7 @@ class Statistics:
             self._refused[key] = self._refused.get(key, 0) + refusal.points
 
 
-def _allows(came: Sent | None, reason: Reason) -> str | None:
+def _allows(came: ObservedMetric | None, reason: Reason) -> str | None:
     return came.type.value if came is not None and reason in ALLOWED_BY_NAME else None
 
 
@@ -124,7 +125,7 @@ class Pipeline:
         self._statistics = statistics
 
     async def accept(self, payload: Payload) -> Verdict:
-        """See `blackhole.records.Intake`: returns when all of the open path is committed."""
+        """See `blackhole.model.signals.Intake`: returns when all of the open path is committed."""
         began = time.monotonic()
         try:
             self._refuse_when_full()

@@ -11,15 +11,16 @@ import pytest
 
 from blackhole import _core
 from blackhole.audit.guard_path import GuardPath
-from blackhole.audit.lines import Line
-from blackhole.audit.samples import Sample
-from blackhole.audit.subjects import Subject
+from blackhole.audit.lines import AuditLine
+from blackhole.audit.samples import AuditSample
+from blackhole.audit.subjects import AuditSubject
 from blackhole.catalogue.definition import Definition, PrivacyUnit
-from blackhole.guard import plan, treatment
-from blackhole.guard.ledger import Ledger
-from blackhole.guard.terms import GAUSSIAN, Terms, terms_of
+from blackhole.guard import resolver as treatment
+from blackhole.privacy import plan
+from blackhole.privacy.ledger import Ledger
+from blackhole.privacy.terms import GAUSSIAN, Terms, terms_of
 
-Windows = Sequence[Sequence[Line]]
+Windows = Sequence[Sequence[AuditLine]]
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
@@ -83,15 +84,15 @@ MORE_WINDOWS: tuple[str, bool, Plant] = ("audit.counter_of_few_windows", True, _
 class Published(GuardPath):
     """A sound guard whose values are changed on their way out."""
 
-    def change(self, sample: Sample, windows: Windows) -> Sample:
+    def change(self, sample: AuditSample, windows: Windows) -> AuditSample:
         raise NotImplementedError
 
-    def sample(self, subject: Subject, windows: Windows, trials: int) -> Sample:
+    def sample(self, subject: AuditSubject, windows: Windows, trials: int) -> AuditSample:
         return self.change(super().sample(subject, windows, trials), windows)
 
 
 class WithFloatNoise(Published):
-    def change(self, sample: Sample, windows: Windows) -> Sample:
+    def change(self, sample: AuditSample, windows: Windows) -> AuditSample:
         del windows
         return [tuple((v or 0.0) + random.gauss(0, 0.1) for v in outcome) for outcome in sample]
 
@@ -99,7 +100,7 @@ class WithFloatNoise(Published):
 class WithExactK(Published):
     """Groups of fewer than three units are left out: with an exact count, that is."""
 
-    def change(self, sample: Sample, windows: Windows) -> Sample:
+    def change(self, sample: AuditSample, windows: Windows) -> AuditSample:
         units = Counter(line.attributes["kind"] for window in windows for line in window)
         kept = [units[kind] >= 3 for kind in ("a", "b", "c", "other")]
         return [
@@ -111,7 +112,7 @@ class WithExactK(Published):
 class Twice(GuardPath):
     """The same window with new noise, once more."""
 
-    def sample(self, subject: Subject, windows: Windows, trials: int) -> Sample:
+    def sample(self, subject: AuditSubject, windows: Windows, trials: int) -> AuditSample:
         first, again = super().sample(subject, windows, trials), super().sample(subject, windows, trials)
         return [(*one, *other) for one, other in zip(first, again, strict=True)]
 
@@ -119,13 +120,13 @@ class Twice(GuardPath):
 class EverybodyTwice(GuardPath):
     """Each line comes again as somebody else's: a retry that got a new id."""
 
-    def sample(self, subject: Subject, windows: Windows, trials: int) -> Sample:
+    def sample(self, subject: AuditSubject, windows: Windows, trials: int) -> AuditSample:
         again = [[*window, *map(self._copy, window)] for window in windows]
         return super().sample(subject, again, trials)
 
     @staticmethod
-    def _copy(line: Line) -> Line:
-        return Line(line.value, {**line.attributes, "user.id": f"{line.attributes['user.id']} again"})
+    def _copy(line: AuditLine) -> AuditLine:
+        return AuditLine(line.value, {**line.attributes, "user.id": f"{line.attributes['user.id']} again"})
 
 
 # What is planted beside the guard, all on `audit.counter`.

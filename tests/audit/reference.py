@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from blackhole.audit.samples import Claim, Outcome
-from blackhole.guard.terms import GAUSSIAN, Mechanism
+from blackhole.privacy.terms import GAUSSIAN, Mechanism
 
 # The unit's id, its group (a place in the outcome) and its value.
 Row = tuple[str, int, float]

@@ -9,11 +9,11 @@ import pytest
 from tests.audit.faults import FAULTS
 from tests.audit.reference import Reference, Row, density, exact_noise, float_noise
 
-from blackhole.audit.checks import Expectation, Noise, examine
+from blackhole.audit.checks import Expectation, NoiseParameters, examine
 from blackhole.audit.law import independence, mean_shift, noise_law, on_grid
 from blackhole.audit.noise import at_most, chance, deviation
-from blackhole.audit.samples import Finding
-from blackhole.guard.terms import GAUSSIAN, LAPLACE, Mechanism
+from blackhole.audit.samples import AuditFinding
+from blackhole.privacy.terms import GAUSSIAN, LAPLACE, Mechanism
 
 MECHANISMS: list[Mechanism] = [GAUSSIAN, LAPLACE]
 CROWD: list[Row] = [(f"u{i}", i % 4, 1.0 + i % 7) for i in range(24)]
@@ -28,20 +28,22 @@ def sound(mechanism: Mechanism) -> Reference:
     return Reference(mechanism, same_person=lambda unit: unit.removeprefix("alias:"))
 
 
-def findings(engine: Reference, trials: int, seed: int = 11, person: Sequence[Row] = PERSON) -> list[Finding]:
+def findings(
+    engine: Reference, trials: int, seed: int = 11, person: Sequence[Row] = PERSON
+) -> list[AuditFinding]:
     honest = sound(engine.mechanism)
     expected = Expectation(
         exact=SUMS * engine.publications,
         shift=(None,) * 4 * engine.publications,
         total_shift=honest.most * honest.groups_per_unit,
-        noise=(Noise(engine.mechanism, honest.scale, 1.0),) * 4 * engine.publications,
+        noise=(NoiseParameters(engine.mechanism, honest.scale, 1.0),) * 4 * engine.publications,
     )
     without = engine.trials(CROWD, trials, seed)
     with_unit = engine.trials([*CROWD, *person], trials, seed + 1)
     return examine(without, with_unit, honest.claim, expected)
 
 
-def failed(found: list[Finding]) -> list[str]:
+def failed(found: list[AuditFinding]) -> list[str]:
     return [finding.check for finding in found if not finding.passed]
 
 

@@ -10,7 +10,7 @@ from tests.audit.reference import Reference, Row
 
 from blackhole.audit.compare import compare
 from blackhole.audit.samples import Claim
-from blackhole.guard.terms import GAUSSIAN, LAPLACE, Mechanism
+from blackhole.privacy.terms import GAUSSIAN, LAPLACE, Mechanism
 
 CROWD: list[Row] = [(f"u{i}", i % 4, 1.0 + i % 7) for i in range(24)]
 # One more person, who gives all that one may, in two groups.

@@ -9,24 +9,24 @@ from tests.audit.guard_faults import AROUND, INSIDE, MORE_WINDOWS, Plant
 from blackhole.audit.checks import Expectation, examine
 from blackhole.audit.guard_path import GuardPath
 from blackhole.audit.neighbours import Neighbours, neighbours
-from blackhole.audit.samples import Finding
-from blackhole.audit.subjects import MECHANISMS, Subject, built_in, subject
-from blackhole.guard.terms import Mechanism
+from blackhole.audit.samples import AuditFinding
+from blackhole.audit.subjects import MECHANISMS, AuditSubject, built_in, subject
+from blackhole.privacy.terms import Mechanism
 
 SUBJECTS = {entry.name: (entry, windows) for entry, windows in built_in()}
 CI_TRIALS = 500
 
 
-def honest(name: str, mechanism: Mechanism) -> Subject:
+def honest(name: str, mechanism: Mechanism) -> AuditSubject:
     entry, windows = SUBJECTS[name]
     return subject(entry, mechanism, windows)
 
 
-def failed(findings: Sequence[Finding]) -> list[str]:
+def failed(findings: Sequence[AuditFinding]) -> list[str]:
     return [f"{finding.check}: {finding.words}" for finding in findings if not finding.passed]
 
 
-def checks(path: GuardPath, tried: Subject, pair: Neighbours, trials: int) -> list[Finding]:
+def checks(path: GuardPath, tried: AuditSubject, pair: Neighbours, trials: int) -> list[AuditFinding]:
     without = path.sample(tried, pair.without, trials)
     with_unit = path.sample(tried, pair.with_unit, trials)
     times = len(without[0]) // len(pair.expected.exact)

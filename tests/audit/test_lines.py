@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from blackhole.audit.lines import Line, read, requests
+from blackhole.audit.lines import AuditLine, read, requests
 from blackhole.catalogue.definition import Definition, PrivacyUnit
 from blackhole.decode import Decoder
 from blackhole.errors import UsageError
-from blackhole.records import MetricType
+from blackhole.model.series import MetricType
 
 SOMEBODY = "somebody-in-particular"
 
@@ -38,7 +38,7 @@ def test_a_line_has_a_value_and_may_have_attributes_and_a_time(tmp_path: Path) -
         tmp_path,
         '{"value":1}\n\n{"value":-2.5,"attributes":{"a":"x","n":1,"b":true},"time":"2026-01-01T00:00:00Z"}\n',
     )
-    assert read(file) == [Line(1.0, {}), Line(-2.5, {"a": "x", "n": 1, "b": True})]
+    assert read(file) == [AuditLine(1.0, {}), AuditLine(-2.5, {"a": "x", "n": 1, "b": True})]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,12 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [MetricType.COUNTER, MetricType.UPDOWNCOUNTER, MetricType.GAUGE])
 def test_the_same_series_again_goes_into_the_next_request(kind: MetricType) -> None:
-    lines = [Line(1.0, {"a": "x"}), Line(2.0, {"a": "x"}), Line(3.0, {"a": "y"}), Line(4.0, {"a": "x"})]
+    lines = [
+        AuditLine(1.0, {"a": "x"}),
+        AuditLine(2.0, {"a": "x"}),
+        AuditLine(3.0, {"a": "y"}),
+        AuditLine(4.0, {"a": "x"}),
+    ]
     made = requests("content.things", entry(kind), lines)
     decoder = Decoder(bytes(16), clock_ns=lambda: 0)
     assert [decoder.decode(payload).points for payload in made] == [2, 1, 1]
@@ -91,7 +96,7 @@ def test_an_observation_goes_into_the_declared_bucket_whose_upper_bound_it_does_
     made = requests(
         "content.things",
         entry(MetricType.HISTOGRAM, (10.0, 100.0)),
-        [Line(10.0, {}), Line(10.5, {"a": "x"}, count=7), Line(1e9, {"a": "y"})],
+        [AuditLine(10.0, {}), AuditLine(10.5, {"a": "x"}, count=7), AuditLine(1e9, {"a": "y"})],
     )
     assert [
         counts for counts in (b'["1","0","0"]', b'["0","7","0"]', b'["0","0","1"]') if counts in made[0].body

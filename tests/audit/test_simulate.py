@@ -12,8 +12,8 @@ import pytest
 
 from blackhole.audit.law import noise_law
 from blackhole.cli import main
-from blackhole.guard.budget import rho_of
-from blackhole.guard.terms import GAUSSIAN, LAPLACE
+from blackhole.privacy.budget import rho_of
+from blackhole.privacy.terms import GAUSSIAN, LAPLACE
 
 WHY = "description: An input of these tests, privacy: highly_sensitive, purpose: Are simulations right?"
 USER = "privacy_unit: {name: user, keys: [user.id]}"

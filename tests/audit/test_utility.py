@@ -10,12 +10,14 @@ import msgspec
 import pytest
 
 from blackhole.audit.guard_path import Bench
-from blackhole.audit.lines import Line
+from blackhole.audit.lines import AuditLine
 from blackhole.catalogue.definition import Definition, PrivacyUnit
 from blackhole.config import Config, Duration
-from blackhole.guard.plan import plan
-from blackhole.guard.terms import half_width
-from blackhole.records import MetricType, Receipt, Span
+from blackhole.model.ledger import Receipt
+from blackhole.model.series import MetricType
+from blackhole.model.times import TimeRange
+from blackhole.privacy.plan import plan
+from blackhole.privacy.terms import half_width
 
 USERS = 1000
 WINDOWS = 24
@@ -39,10 +41,10 @@ def entry(name: str = "tried.operations", **keys: Any) -> Definition:
     return Definition(name=name, **{**settings, **keys})
 
 
-def everybody(window: int) -> list[Line]:
+def everybody(window: int) -> list[AuditLine]:
     """A thousand users, others in each window, each with one operation."""
     return [
-        Line(1.0, {"type": KINDS[user % 4], "user.id": f"user {user} of window {window}"})
+        AuditLine(1.0, {"type": KINDS[user % 4], "user.id": f"user {user} of window {window}"})
         for user in range(USERS)
     ]
 
@@ -61,7 +63,7 @@ class Days:
         self.receipt: Receipt = bench.receipt
         self.errors = [error for day in found for error in day]
         self.totals = [sum(day) for day in found]
-        planned = plan([definition, *others], config, Span(0, 86400 * 10**9))
+        planned = plan([definition, *others], config, TimeRange(0, 86400 * 10**9))
         self.terms = planned.metrics[0].terms
 
     @property
@@ -113,7 +115,7 @@ def test_a_running_total_is_five_times_as_accurate_as_the_sum_of_windows() -> No
 
 def totals(definition: Definition) -> float:
     """The mean squared error of the totals up to each window, over all groups and some trials."""
-    windows: Sequence[Sequence[Line]] = [[Line(3.0, {"type": "kind 0"})]] * 1000
+    windows: Sequence[Sequence[AuditLine]] = [[AuditLine(3.0, {"type": "kind 0"})]] * 1000
     config = Config(release_window=Duration(60), budget_period=Duration(60_000))
     squares: list[float] = []
     for trial in Bench(definition, config).releases(windows, 4):

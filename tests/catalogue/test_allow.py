@@ -8,20 +8,23 @@ from typing import Any
 
 import pytest
 
-from blackhole.catalogue.allow import Decision, Permission, Sent, add, decide
+from blackhole.catalogue.allow import Decision, ObservedMetric, Permission, add, decide
 from blackhole.catalogue.load import load
 from blackhole.catalogue.parse import parse_file
 from blackhole.errors import CatalogueError, PrivacyError
-from blackhole.guard.scrub import names_somebody
-from blackhole.records import MetricType
+from blackhole.model.series import MetricType
+from blackhole.privacy.scrub import names_somebody
 
 TODAY = date(2026, 11, 30)
 PEER = "12D3KooWGRUVhXFBHEGgiPDYGmVeyuZL1tQwWjKBGLFiDYwHLQfM"
-CAME = {"shop.sales": Sent(MetricType.COUNTER, "{sale}"), "shop.time": Sent(MetricType.HISTOGRAM, "ms")}
+CAME = {
+    "shop.sales": ObservedMetric(MetricType.COUNTER, "{sale}"),
+    "shop.time": ObservedMetric(MetricType.HISTOGRAM, "ms"),
+}
 CATALOGUE = load()
 
 
-def decided(*names: str, sent: Mapping[str, Sent] = CAME, **more: Any) -> Decision:
+def decided(*names: str, sent: Mapping[str, ObservedMetric] = CAME, **more: Any) -> Decision:
     return decide(Permission(names, **more), CATALOGUE, sent, today=TODAY, names_somebody=names_somebody)
 
 
@@ -57,7 +60,7 @@ def test_what_is_open_already_needs_no_entry() -> None:
 
 
 def test_a_metric_that_was_refused_for_its_type_gets_the_type_that_was_sent_or_given() -> None:
-    sent = {"process.cpu.usage": Sent(MetricType.HISTOGRAM, "percent")}
+    sent = {"process.cpu.usage": ObservedMetric(MetricType.HISTOGRAM, "percent")}
     for decision in (
         decided("process.cpu.usage", sent=sent),
         decided("process.cpu.usage", sent={}, type="histogram"),
@@ -72,7 +75,7 @@ def test_a_metric_that_was_refused_for_its_type_gets_the_type_that_was_sent_or_g
 
 
 def test_one_name_of_a_pattern_gets_an_entry_of_its_own_when_it_was_refused() -> None:
-    sent = {"shop.requests.total": Sent(MetricType.GAUGE, "1")}
+    sent = {"shop.requests.total": ObservedMetric(MetricType.GAUGE, "1")}
     (entry,) = decided("shop.requests.total", sent=sent).new
     assert (entry.name, entry.type) == ("shop.requests.total", "gauge")
 

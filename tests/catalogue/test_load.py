@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from blackhole.catalogue.definition import Definition, PrivacyUnit
 from blackhole.catalogue.load import BUILTIN, Catalogue, load
 from blackhole.errors import CatalogueError
-from blackhole.records import MetricType, PrivacyLevel
+from blackhole.model.series import MetricType, PrivacyLevel
 
 
 def entry(name: str, purpose: str = "a question") -> Definition:

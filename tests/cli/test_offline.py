@@ -7,10 +7,10 @@ from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, str
 
 from blackhole.cli.offline import File
 from blackhole.config import Config
-from blackhole.records import MetricType, PrivacyLevel
-from blackhole.store.append import insert
+from blackhole.model.series import MetricType, PrivacyLevel
 from blackhole.store.database import Database
-from blackhole.store.seal import Sealer
+from blackhole.store.upkeep.seal import Sealer
+from blackhole.store.writer import insert
 
 NOW = 1_750_000_000 * SECOND
 

@@ -10,10 +10,10 @@ from tests.cli.cli_fakes import FakeService, Runner
 from tests.guard.ledger_fakes import DAY, START, Book, a_day
 from tests.query.ledger_rows import keep
 
-from blackhole.query.accounts import BudgetAnswer, LedgerHead, LedgerPage, MetricBudget, to_entry
-from blackhole.records import LedgerRow
+from blackhole.model.ledger import LedgerRow
+from blackhole.query.privacy_answers import BudgetAnswer, LedgerHead, LedgerPage, MetricBudget, to_entry
 from blackhole.store.database import Database
-from blackhole.store.ledger import write_head
+from blackhole.store.write.ledger import write_head
 
 BASE = "/api/analytics/privacy"
 

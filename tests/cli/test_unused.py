@@ -9,10 +9,10 @@ import pytest
 from tests.cli.cli_fakes import FakeService, Runner
 from tests.store.store_fakes import Point, batch, series
 
-from blackhole.records import MetricType, PrivacyLevel
-from blackhole.store.append import insert
-from blackhole.store.asked import Asked
+from blackhole.model.series import MetricType, PrivacyLevel
 from blackhole.store.database import Database
+from blackhole.store.upkeep.last_queried import LastQueried
+from blackhole.store.writer import insert
 
 NOW = datetime.now(UTC)
 PLAIN: dict[str, Any] = {
@@ -90,7 +90,7 @@ def test_without_a_service_the_file_answers(
     )
     with database.write() as connection:
         insert(connection, given.rows, given.series, given.streams, created_us=1)
-    asked = Asked(database)
+    asked = LastQueried(database)
     asked.note("process.cpu.usage", NOW.timestamp())
     asked.keep()
     database.close()

@@ -14,9 +14,9 @@ from tests.service.road import Clock, Road
 
 from blackhole.catalogue.load import load
 from blackhole.config import Config, Duration
+from blackhole.model.signals import Signal
 from blackhole.query.language import Query
-from blackhole.query.run import Runner
-from blackhole.records import Signal
+from blackhole.query.run import QueryService
 from blackhole.store.database import Database
 
 GOLDEN = ROOT / "tests" / "golden" / "collector"
@@ -44,7 +44,7 @@ class Replay:
             road.send(Signal.METRICS, body.read_bytes(), at)
         road.close()
         self.now = arrived[-1] / SECOND
-        self.runner = Runner(self.database, known, windows=config, now=lambda: self.now)
+        self.runner = QueryService(self.database, known, windows=config, now=lambda: self.now)
 
     def values(self, metric: str, aggregation: str, interval: float, **filters: Any) -> list[float]:
         start = self.truth["arrived"][0] / SECOND - 60

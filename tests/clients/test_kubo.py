@@ -16,9 +16,9 @@ from tests.service.surfaces import Question, Surfaces
 
 from blackhole.catalogue.load import load
 from blackhole.config import Config, Duration
+from blackhole.model.signals import Signal
 from blackhole.query.language import Query
-from blackhole.query.run import Runner
-from blackhole.records import Signal
+from blackhole.query.run import QueryService
 from blackhole.store.database import Database
 
 GOLDEN = ROOT / "tests" / "golden" / "kubo"
@@ -48,7 +48,7 @@ def test_every_span_that_kubo_sent_is_one_call(tmp_path: Path) -> None:
         assert not road.send(Signal.TRACES, body, at)
     road.close()
     now = arrived[-1] / SECOND
-    runner = Runner(database, load(), windows=config, now=lambda: now)
+    runner = QueryService(database, load(), windows=config, now=lambda: now)
     asked = Query(CALLS, now - 600, now + 1, aggregation="sum", interval=3600, group_by=["span.kind"])
     told = {
         f"SPAN_{one.attributes['span.kind']}".replace("SPAN_SPAN_", "SPAN_"): sum(

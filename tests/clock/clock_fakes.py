@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from blackhole.clock import Clock, Memory
+from blackhole.runtime.clock import Clock, Memory
 
 SECOND = 10**9
 HOUR = 3600 * SECOND

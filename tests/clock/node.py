@@ -14,14 +14,14 @@ from blackhole.catalogue.load import load
 from blackhole.config import Config, Size
 from blackhole.decode import Decoder
 from blackhole.guard.engine import Guard
-from blackhole.guard.ledger import Stored
+from blackhole.model.signals import Encoding, Payload, Signal
+from blackhole.privacy.ledger import StoredLedger
 from blackhole.query.sandbox import run
-from blackhole.records import Encoding, Payload, Signal
-from blackhole.store import doubt, retention, seal
-from blackhole.store.append import Writer
 from blackhole.store.database import Database
-from blackhole.store.retention import Retention
-from blackhole.store.seal import Sealer
+from blackhole.store.upkeep import doubt, retention, seal
+from blackhole.store.upkeep.retention import Retention
+from blackhole.store.upkeep.seal import Sealer
+from blackhole.store.writer import Writer
 
 NAME = "identity.requests.total"
 
@@ -56,7 +56,7 @@ class Node:
             find=self.writer.find,
             clock_ns=wall,
             boot_ns=lambda: self.machine.boot,
-            stored=Stored(self.database.ledger_tail(), self.database.head()),
+            stored=StoredLedger(self.database.ledger_tail(), self.database.head()),
             doubts=self.clock,
         )
         self.decoder = Decoder(self.database.key, clock_ns=wall)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from tests.clock.clock_fakes import DAY, HOUR, NOON, SECOND, Machine
 
-from blackhole.clock import Why, kernel_synchronised
+from blackhole.runtime.clock import Why, kernel_synchronised
 
 
 @pytest.mark.parametrize(("apart", "why"), [(31 * DAY, Why.AHEAD), (-3 * DAY, Why.BEHIND), (-DAY, None)])

@@ -9,7 +9,7 @@ from tests.clock.node import NAME, Node
 
 from blackhole.config import Config
 from blackhole.query.language import Query
-from blackhole.query.run import Runner
+from blackhole.query.run import QueryService
 
 PROMQL = "identity_requests_total"
 
@@ -31,8 +31,8 @@ def node(tmp_path: Path) -> Iterator[Node]:
     node.close()
 
 
-def runner(node: Node) -> Runner:
-    return Runner(
+def runner(node: Node) -> QueryService:
+    return QueryService(
         node.database, node.catalogue, windows=Config(), now=lambda: node.machine.wall / SECOND, started=0
     )
 
@@ -89,6 +89,6 @@ def test_nobody_was_seen_later_than_now(node: Node) -> None:
 
 
 def _text(seconds: int) -> str:
-    from blackhole.records import format_time  # noqa: PLC0415
+    from blackhole.model.times import format_time  # noqa: PLC0415
 
     return format_time(seconds * SECOND)

@@ -14,7 +14,7 @@ import pytest
 from tests.clock.clock_fakes import DAY, HOUR, NOON, SECOND, Machine
 from tests.clock.node import Node
 
-from blackhole.clock import LEAP_NS
+from blackhole.runtime.clock import LEAP_NS
 
 # All of them: BLACKHOLE_HISTORIES=1000.
 HISTORIES = int(os.environ.get("BLACKHOLE_HISTORIES", "20"))

@@ -10,16 +10,16 @@ from typing import Any
 import grpc
 
 from blackhole.conformance.grpc import GrpcClient, Reply
-from blackhole.conformance.http import Answer, HttpClient, Request
+from blackhole.conformance.http import HttpAnswer, HttpClient, HttpRequest
 
-Forward = Callable[[Request], Awaitable[Answer]]
-HttpFault = Callable[[Request, Forward], Awaitable[Answer | None]]
+Forward = Callable[[HttpRequest], Awaitable[HttpAnswer]]
+HttpFault = Callable[[HttpRequest, Forward], Awaitable[HttpAnswer | None]]
 GrpcForward = Callable[[str, bytes], Awaitable[Reply]]
 GrpcFault = Callable[[str, bytes, GrpcForward], Awaitable[Reply]]
 _OWN = {"connection", "content-length", "transfer-encoding", "expect", "content-type", "user-agent"}
 
 
-async def _nowhere(_request: Request) -> Answer:
+async def _nowhere(_request: HttpRequest) -> HttpAnswer:
     raise AssertionError
 
 
@@ -27,9 +27,9 @@ async def _no_call(_method: str, _body: bytes) -> Reply:
     raise AssertionError
 
 
-def answer(status: int, kind: str = "text/plain", body: bytes = b"no", **headers: str) -> Answer:
+def answer(status: int, kind: str = "text/plain", body: bytes = b"no", **headers: str) -> HttpAnswer:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(status, {"content-type": kind, **named}, body)
+    return HttpAnswer(status, {"content-type": kind, **named}, body)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class _Handler:
         for writer in self._writers:
             writer.transport.abort()
 
-    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Request | None:
+    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> HttpRequest | None:
         first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").strip().split("\r\n")
         method, path, _ = first.split(" ")
         headers = {}
@@ -102,7 +102,7 @@ class _Handler:
         kept = {name: value for name, value in headers.items() if name not in _OWN}
         if not kept["host"].endswith(".example"):
             del kept["host"]
-        return Request(path, body, headers.get("content-type", ""), method, kept)
+        return HttpRequest(path, body, headers.get("content-type", ""), method, kept)
 
 
 async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
@@ -116,7 +116,7 @@ async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
     return body
 
 
-def _encode(found: Answer) -> bytes:
+def _encode(found: HttpAnswer) -> bytes:
     headers = {name: value for name, value in found.headers.items() if value and name != "connection"}
     headers["content-length"] = str(len(found.body))
     lines = [f"HTTP/1.1 {found.status} X", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
@@ -159,9 +159,9 @@ class _GrpcHandler(grpc.GenericRpcHandler):  # type: ignore[misc]
         return grpc.unary_unary_rpc_method_handler(export)
 
 
-def with_body(found: Answer, body: bytes) -> Answer:
+def with_body(found: HttpAnswer, body: bytes) -> HttpAnswer:
     return replace(found, body=body)
 
 
-def without(found: Answer, name: str) -> Answer:
+def without(found: HttpAnswer, name: str) -> HttpAnswer:
     return replace(found, headers=found.headers | {name: ""})

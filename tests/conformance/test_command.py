@@ -13,8 +13,8 @@ import pytest
 from blackhole.cli import main
 from blackhole.cli.conformance import report
 from blackhole.conformance import suite, target
-from blackhole.conformance.check import Level, Transport
-from blackhole.conformance.suite import Finding, Result
+from blackhole.conformance.check import RuleLevel, Transport
+from blackhole.conformance.suite import RuleFinding, SuiteResult
 from blackhole.errors import UsageError
 
 
@@ -130,23 +130,23 @@ def test_more_than_one_port_in_an_address_is_refused() -> None:
         target.parse("http://h:1:2")
 
 
-def finding(name: str, level: Level, result: Result, remedy: str = "mend it") -> Finding:
-    return Finding(name, Transport.HTTP, level, "a rule", result, "seen", remedy, 0.1)
+def finding(name: str, level: RuleLevel, result: SuiteResult, remedy: str = "mend it") -> RuleFinding:
+    return RuleFinding(name, Transport.HTTP, level, "a rule", result, "seen", remedy, 0.1)
 
 
 def test_only_required_checks_decide() -> None:
-    passed = finding("a", Level.REQUIRED, Result.PASSED)
-    assert suite.conforms([passed, finding("b", Level.RECOMMENDED, Result.FAILED)])
-    assert suite.conforms([passed, finding("c", Level.REQUIRED, Result.SKIPPED)])
-    assert not suite.conforms([passed, finding("d", Level.REQUIRED, Result.FAILED)])
+    passed = finding("a", RuleLevel.REQUIRED, SuiteResult.PASSED)
+    assert suite.conforms([passed, finding("b", RuleLevel.RECOMMENDED, SuiteResult.FAILED)])
+    assert suite.conforms([passed, finding("c", RuleLevel.REQUIRED, SuiteResult.SKIPPED)])
+    assert not suite.conforms([passed, finding("d", RuleLevel.REQUIRED, SuiteResult.FAILED)])
 
 
 def test_the_report_names_each_remedy_once_and_counts() -> None:
     findings = [
-        finding("good", Level.REQUIRED, Result.PASSED),
-        finding("first", Level.REQUIRED, Result.FAILED),
-        finding("second", Level.ADVICE, Result.FAILED),
-        finding("other", Level.ADVICE, Result.SKIPPED),
+        finding("good", RuleLevel.REQUIRED, SuiteResult.PASSED),
+        finding("first", RuleLevel.REQUIRED, SuiteResult.FAILED),
+        finding("second", RuleLevel.ADVICE, SuiteResult.FAILED),
+        finding("other", RuleLevel.ADVICE, SuiteResult.SKIPPED),
     ]
     text = report(findings)
     assert text.count("mend it") == 1

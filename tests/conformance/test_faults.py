@@ -21,104 +21,104 @@ from tests.conformance.faulty import (
 from blackhole.conformance import suite
 from blackhole.conformance.check import Check, Transport
 from blackhole.conformance.grpc import METHODS, Reply
-from blackhole.conformance.http import JSON, PROTOBUF, Answer, Request
+from blackhole.conformance.http import JSON, PROTOBUF, HttpAnswer, HttpRequest
 from blackhole.conformance.target import Probe
 from blackhole.conformance.wire import nested, number, text
 
 pytestmark = pytest.mark.anyio
 
-Change = Callable[[Request, Answer], Answer]
+Change = Callable[[HttpRequest, HttpAnswer], HttpAnswer]
 GrpcChange = Callable[[str, bytes, Reply], Reply]
 RETRY = nested(3, text(1, "type.googleapis.com/google.rpc.RetryInfo"))
 
 
 def changing(change: Change) -> HttpFault:
-    async def fault(request: Request, forward: Forward) -> Answer | None:
+    async def fault(request: HttpRequest, forward: Forward) -> HttpAnswer | None:
         return change(request, await forward(request))
 
     return fault
 
 
-def on(status: int, change: Callable[[Answer], Answer]) -> HttpFault:
+def on(status: int, change: Callable[[HttpAnswer], HttpAnswer]) -> HttpFault:
     return changing(lambda _, found: change(found) if found.status == status else found)
 
 
 def deaf_to(header: str) -> HttpFault:
     """Does not look at that header of requests."""
 
-    async def fault(request: Request, forward: Forward) -> Answer | None:
+    async def fault(request: HttpRequest, forward: Forward) -> HttpAnswer | None:
         kept = {name: value for name, value in request.headers.items() if name != header}
-        return await forward(Request(request.path, request.body, request.kind, request.method, kept))
+        return await forward(HttpRequest(request.path, request.body, request.kind, request.method, kept))
 
     return fault
 
 
-async def literal_types(request: Request, forward: Forward) -> Answer | None:
+async def literal_types(request: HttpRequest, forward: Forward) -> HttpAnswer | None:
     if request.kind not in {PROTOBUF, JSON, ""} and "/json" in request.kind.lower():
         return answer(415, JSON, b'{"code": 12, "message": "no"}')
     return await forward(request)
 
 
-async def guesses_types(request: Request, forward: Forward) -> Answer | None:
+async def guesses_types(request: HttpRequest, forward: Forward) -> HttpAnswer | None:
     kind = request.kind or PROTOBUF
-    return await forward(Request(request.path, request.body, kind, request.method, request.headers))
+    return await forward(HttpRequest(request.path, request.body, kind, request.method, request.headers))
 
 
-async def takes_bombs(request: Request, forward: Forward) -> Answer | None:
+async def takes_bombs(request: HttpRequest, forward: Forward) -> HttpAnswer | None:
     found = await forward(request)
     return answer(200, PROTOBUF, b"") if found.status == 413 else found
 
 
-def in_text(found: Answer) -> Answer:
+def in_text(found: HttpAnswer) -> HttpAnswer:
     return answer(found.status, body=b"bad request", allow=found.headers.get("allow", ""))
 
 
-def says_set(_request: Request, found: Answer) -> Answer:
+def says_set(_request: HttpRequest, found: HttpAnswer) -> HttpAnswer:
     if found.status != 200 or found.body not in {b"", b"{}"}:
         return found
     return with_body(found, b'{"partialSuccess": {}}' if found.media_type == JSON else nested(1))
 
 
-def camel(found: Answer) -> Answer:
+def camel(found: HttpAnswer) -> HttpAnswer:
     return with_body(found, found.body.replace(b"rejectedDataPoints", b"rejected_data_points"))
 
 
-def silent(found: Answer) -> Answer:
+def silent(found: HttpAnswer) -> HttpAnswer:
     rejects = found.body and found.media_type == PROTOBUF
     return with_body(found, nested(1, number(1, 1))) if rejects else found
 
 
-async def only_strings(request: Request, forward: Forward) -> Answer | None:
+async def only_strings(request: HttpRequest, forward: Forward) -> HttpAnswer | None:
     if request.kind == JSON and b'"asInt": -' in request.body:
         return answer(400, JSON, b'{"message": "a string is expected"}')
     return await forward(request)
 
 
-async def hates_upper_case(request: Request, forward: Forward) -> Answer | None:
+async def hates_upper_case(request: HttpRequest, forward: Forward) -> HttpAnswer | None:
     if request.kind == JSON and b"5B8EFFF798038103D269B633813FC60C" in request.body:
         return answer(400, JSON, b'{"message": "no hex"}')
     return await forward(request)
 
 
-async def hates_nulls(request: Request, forward: Forward) -> Answer | None:
+async def hates_nulls(request: HttpRequest, forward: Forward) -> HttpAnswer | None:
     if b'"traceId": null' in request.body:
         return answer(400, JSON, b'{"message": "null"}')
     return await forward(request)
 
 
-async def takes_any_gzip(request: Request, forward: Forward) -> Answer | None:
+async def takes_any_gzip(request: HttpRequest, forward: Forward) -> HttpAnswer | None:
     found = await forward(request)
     packed = request.headers.get("content-encoding") == "gzip"
     return answer(200, PROTOBUF, b"") if packed and found.status == 400 else found
 
 
-async def opens_itself(request: Request, forward: Forward) -> Answer | None:
+async def opens_itself(request: HttpRequest, forward: Forward) -> HttpAnswer | None:
     if request.method == "OPTIONS":
         return answer(204, body=b"", access_control_allow_origin="*")
     return await forward(request)
 
 
-async def is_picky(request: Request, forward: Forward) -> Answer | None:
+async def is_picky(request: HttpRequest, forward: Forward) -> HttpAnswer | None:
     """Refuses the whole request where a part is bad."""
     found = await forward(request)
     if found.status == 200 and found.body and request.path == "/v1/traces" and request.kind == PROTOBUF:
@@ -199,7 +199,7 @@ def chosen(expected: set[str]) -> list[Check]:
     return [check for check in suite.checks() if check.name in expected or check.name not in LARGE]
 
 
-def failures(findings: list[suite.Finding]) -> dict[str, str]:
+def failures(findings: list[suite.RuleFinding]) -> dict[str, str]:
     return {f.name: f.seen for f in findings if f.result == "failed"}
 
 
@@ -211,7 +211,7 @@ async def test_one_broken_rule_over_http_is_found(service: dict[str, Any], name:
     assert set(found) == expected, found
 
 
-async def closes_nothing(request: Request, forward: Forward) -> Answer | None:
+async def closes_nothing(request: HttpRequest, forward: Forward) -> HttpAnswer | None:
     return await forward(request)
 
 
@@ -298,7 +298,7 @@ async def test_one_broken_rule_over_grpc_is_found(service: dict[str, Any], name:
 def putting_off(times: int) -> tuple[HttpFault, list[int]]:
     left = [times]
 
-    async def fault(request: Request, forward: Forward) -> Answer | None:
+    async def fault(request: HttpRequest, forward: Forward) -> HttpAnswer | None:
         if left[0]:
             left[0] -= 1
             return answer(503, retry_after="0")
@@ -316,7 +316,7 @@ async def test_what_was_put_off_comes_again(service: dict[str, Any]) -> None:
     assert [(f.result, f.seen) for f in findings] == [("passed", "OK"), ("passed", "2 times, Retry-After: 0")]
 
 
-async def never(_request: Request, _forward: Forward) -> Answer | None:
+async def never(_request: HttpRequest, _forward: Forward) -> HttpAnswer | None:
     await asyncio.Event().wait()
     return None
 

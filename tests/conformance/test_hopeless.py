@@ -14,7 +14,7 @@ from tests.conformance.faulty import (
 from blackhole.conformance import suite
 from blackhole.conformance.check import Check, Transport
 from blackhole.conformance.grpc import Reply
-from blackhole.conformance.http import JSON, Answer, Request
+from blackhole.conformance.http import JSON, HttpAnswer, HttpRequest
 from blackhole.conformance.target import Probe
 from blackhole.conformance.wire import nested, number, text
 
@@ -23,29 +23,29 @@ pytestmark = pytest.mark.anyio
 RETRY = nested(3, text(1, "type.googleapis.com/google.rpc.RetryInfo"))
 
 
-async def breaks_down(_request: Request, _forward: Forward) -> Answer | None:
+async def breaks_down(_request: HttpRequest, _forward: Forward) -> HttpAnswer | None:
     return answer(500)
 
 
-async def takes_anything(_request: Request, _forward: Forward) -> Answer | None:
+async def takes_anything(_request: HttpRequest, _forward: Forward) -> HttpAnswer | None:
     return answer(200, "text/html", b"welcome", access_control_allow_origin="*")
 
 
-async def hangs_up(_request: Request, _forward: Forward) -> Answer | None:
+async def hangs_up(_request: HttpRequest, _forward: Forward) -> HttpAnswer | None:
     return None
 
 
-async def is_busy(_request: Request, _forward: Forward) -> Answer | None:
+async def is_busy(_request: HttpRequest, _forward: Forward) -> HttpAnswer | None:
     return answer(503)
 
 
-async def says_nothing(request: Request, _forward: Forward) -> Answer | None:
+async def says_nothing(request: HttpRequest, _forward: Forward) -> HttpAnswer | None:
     if request.kind == JSON:
         return answer(200, JSON, b'{"partialSuccess": {}}')
     return answer(200, request.kind or "text/plain", nested(1))
 
 
-async def rejects_silently(request: Request, _forward: Forward) -> Answer | None:
+async def rejects_silently(request: HttpRequest, _forward: Forward) -> HttpAnswer | None:
     if request.kind == JSON:
         rejected = "rejectedSpans" if "traces" in request.path else "rejectedDataPoints"
         return answer(200, JSON, b'{"partialSuccess": {"%s": "1"}}' % rejected.encode())

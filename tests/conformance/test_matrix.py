@@ -8,14 +8,14 @@ from bench.conformance import document
 from bench.peers import PEERS
 
 from blackhole.conformance import suite
-from blackhole.conformance.suite import Finding, Result
+from blackhole.conformance.suite import RuleFinding, SuiteResult
 
 MATRIX = Path(__file__).resolve().parents[2] / "docs" / "conformance-matrix.md"
 
 
-def finding(name: str, result: Result, seen: str) -> Finding:
+def finding(name: str, result: SuiteResult, seen: str) -> RuleFinding:
     check = suite.checks()[0]
-    return Finding(name, check.transport, check.level, check.rule, result, seen, check.remedy, 0.1)
+    return RuleFinding(name, check.transport, check.level, check.rule, result, seen, check.remedy, 0.1)
 
 
 def rows(text: str) -> list[tuple[str, str]]:
@@ -35,10 +35,10 @@ def test_the_matrix_says_that_we_pass_and_when_it_was_written() -> None:
         assert f"| {peer.name} | {peer.version} |" in text
 
 
-@pytest.mark.parametrize("result", list(Result))
-def test_a_receiver_that_cannot_be_had_is_named_with_the_reason(result: Result) -> None:
+@pytest.mark.parametrize("result", list(SuiteResult))
+def test_a_receiver_that_cannot_be_had_is_named_with_the_reason(result: SuiteResult) -> None:
     found = {PEERS[0]: [finding("a | b", result, "<seen>")]}
     text = "\n".join(document(found, {PEERS[1]: "it cannot be built"}))
     assert f"| {PEERS[1].name} | {PEERS[1].version} | not compared: it cannot be built |" in text
     assert "a \\| b" in text
-    assert ("&lt;seen>" in text) == (result is Result.FAILED)
+    assert ("&lt;seen>" in text) == (result is SuiteResult.FAILED)

@@ -12,7 +12,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, NumberDataPoint
 
 from blackhole import _core
-from blackhole.records import ArrowExporter
+from blackhole.model.batch import ArrowExporter
 
 KEY = bytes(range(16))
 NOW = 1_000_000 * 10**9

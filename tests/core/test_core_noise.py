@@ -11,7 +11,7 @@ from blackhole import _core
 from blackhole.audit.law import noise_law
 from blackhole.audit.noise import chance
 from blackhole.audit.statistics import chi_square_tail
-from blackhole.guard.terms import GAUSSIAN, LAPLACE, SCALE_PARTS, Mechanism
+from blackhole.privacy.terms import GAUSSIAN, LAPLACE, SCALE_PARTS, Mechanism
 
 MECHANISMS: list[Mechanism] = [GAUSSIAN, LAPLACE]
 # One false alarm in a million.

@@ -25,7 +25,7 @@ from tests.core.support import (
 )
 
 from blackhole import _core
-from blackhole.guard import toeplitz
+from blackhole.privacy import factorisation as toeplitz
 
 GROUPS = (1, 2, 3)
 # Group, unit, stream of the unit, and what is said. Group 4 is not declared.

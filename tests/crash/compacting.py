@@ -6,18 +6,18 @@ from pathlib import Path
 
 from tests.crash.releasing import after, before
 
-from blackhole.process import leave
-from blackhole.store import files, rewrite
-from blackhole.store.compact import Copying
+from blackhole.runtime.process import leave
 from blackhole.store.database import Database
+from blackhole.store.file import files, rewrite
+from blackhole.store.file.compact import OnlineCopy
 
 ADDED = 7
 
 # In the order in which a compaction passes them, all after rows were added.
 POINTS: dict[str, Callable[[], None]] = {
-    "when all is copied": lambda: before(Copying, "catch_up"),
-    "when what was added is copied": lambda: after(Copying, "catch_up"),
-    "when the rest is copied": lambda: after(Copying, "finish"),
+    "when all is copied": lambda: before(OnlineCopy, "catch_up"),
+    "when what was added is copied": lambda: after(OnlineCopy, "catch_up"),
+    "when the rest is copied": lambda: after(OnlineCopy, "finish"),
     "when the old file is closed": lambda: before(rewrite, "exchange"),
     "before it is renamed": lambda: before(Path, "replace"),
     "when it is renamed": lambda: after(Path, "replace"),
@@ -29,9 +29,9 @@ POINTS: dict[str, Callable[[], None]] = {
 
 def main(directory: Path, point: str) -> None:
     database = Database.open(directory / "analytics.duckdb")
-    copy = Copying.copy
+    copy = OnlineCopy.copy
 
-    def copy_and_add(copying: Copying, block_size: int) -> None:
+    def copy_and_add(copying: OnlineCopy, block_size: int) -> None:
         copy(copying, block_size)
         with database.write() as connection:
             connection.execute(
@@ -41,7 +41,7 @@ def main(directory: Path, point: str) -> None:
             )
         POINTS.get(point, lambda: None)()
 
-    Copying.copy = copy_and_add  # type: ignore[method-assign,assignment]
+    OnlineCopy.copy = copy_and_add  # type: ignore[method-assign,assignment]
     database.compact()
     if point in POINTS:
         raise SystemExit(f"{point}: was not passed")

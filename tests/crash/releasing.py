@@ -16,11 +16,13 @@ from blackhole.catalogue.parse import parse
 from blackhole.config import Config
 from blackhole.guard import release, windows
 from blackhole.guard.engine import Guard
-from blackhole.guard.ledger import Stored
-from blackhole.process import leave
-from blackhole.store import append, files, ledger
-from blackhole.store.append import Writer
+from blackhole.privacy.ledger import StoredLedger
+from blackhole.runtime.process import leave
+from blackhole.store import writer as append
 from blackhole.store.database import Database
+from blackhole.store.file import files
+from blackhole.store.write import ledger
+from blackhole.store.writer import Writer
 
 SECOND = 10**9
 HOUR = 3600 * SECOND
@@ -106,7 +108,7 @@ def main(directory: Path, hour: int, point: str) -> None:
         find=writer.find,
         clock_ns=lambda: now,
         boot_ns=lambda: now,
-        stored=Stored(database.ledger_tail(), database.head()),
+        stored=StoredLedger(database.ledger_tail(), database.head()),
     )
 
     def publish() -> None:

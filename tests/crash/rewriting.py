@@ -6,10 +6,11 @@ from pathlib import Path
 
 from tests.crash.releasing import after, before
 
-from blackhole.process import leave
-from blackhole.records import Forget
-from blackhole.store import erase, files, proof, rewrite
+from blackhole.model.erasure import Forget
+from blackhole.runtime.process import leave
 from blackhole.store.database import Database
+from blackhole.store.file import files, proof, rewrite
+from blackhole.store.upkeep import erase
 
 # In the order in which a rewriting passes them.
 POINTS: dict[str, Callable[[], None]] = {
@@ -17,11 +18,11 @@ POINTS: dict[str, Callable[[], None]] = {
     "when it has its tables": lambda: before(rewrite, "_copy_table"),
     "when it has some of the rows": lambda: after(rewrite, "_row_bytes"),
     "when it has one table": lambda: after(rewrite, "_copy_table"),
-    "when it has all rows": lambda: before(proof.Marks, "gather"),
+    "when it has all rows": lambda: before(proof.ForensicMarks, "gather"),
     "when it is closed but not on the disk": lambda: before(files, "sync"),
     "when it is on the disk": lambda: after(rewrite, "copy"),
-    "before it is proved": lambda: before(proof.Marks, "search"),
-    "when it is proved": lambda: after(proof.Marks, "search"),
+    "before it is proved": lambda: before(proof.ForensicMarks, "search"),
+    "when it is proved": lambda: after(proof.ForensicMarks, "search"),
     "when the old file is closed": lambda: before(rewrite, "exchange"),
     "before it is renamed": lambda: before(Path, "replace"),
     "when it is renamed but the directory is not on the disk": lambda: after(Path, "replace"),

@@ -1,7 +1,7 @@
 """Killed again and again within checkpoints, the file opens each time with all that was committed, once.
 
-`BLACKHOLE_KILLS=200` runs as many kills (20 without it). Without the copies of blocks (`store/spare.py`)
-one in some 300 leaves a file that cannot be opened.
+`BLACKHOLE_KILLS=200` runs as many kills (20 without it). Without the copies of blocks
+(`store/file/checkpoint_undo.py`) one in some 300 leaves a file that cannot be opened.
 """
 
 import os
@@ -13,8 +13,9 @@ import pytest
 from tests.crash.checkpointing import ROWS
 from tests.crash.killing import run
 
-from blackhole.store import files, spare
 from blackhole.store.database import Database
+from blackhole.store.file import checkpoint_undo as spare
+from blackhole.store.file import files
 
 KILLS = int(os.environ.get("BLACKHOLE_KILLS", "20"))
 WAITS_S = 0.25

@@ -11,8 +11,8 @@ import pytest
 from tests.crash.releasing import KNOWN_TO_THE_HEAD, POINTS, USER, VALUE
 from tests.e2e.service import stored
 
-from blackhole.guard.chain import check
-from blackhole.records import LedgerKind, LedgerRow
+from blackhole.model.ledger import LedgerKind, LedgerRow
+from blackhole.privacy.chain import check
 from blackhole.store.database import Database
 
 ROOT = Path(__file__).parents[2]

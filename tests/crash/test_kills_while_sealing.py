@@ -10,7 +10,7 @@ from tests.crash.sealing import BATCH, COMMITTED
 from tests.store.store_fakes import SECOND, stream
 
 from blackhole.store.database import Database
-from blackhole.store.seal import DAY_NS
+from blackhole.store.upkeep.seal import DAY_NS
 
 SERIES = 40
 ROWS = 40_000

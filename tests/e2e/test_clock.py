@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from tests.e2e.service import BLACKHOLE, Service, counter, request, stored
 
-from blackhole.clock import kernel_synchronised
+from blackhole.runtime.clock import kernel_synchronised
 
 _TABLES = ("recent_points", "recent_histogram_points", "chunks", "histogram_chunks")
 

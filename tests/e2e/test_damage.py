@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.e2e.service import BLACKHOLE, Service, counter, request, stored
 
-from blackhole.store import files
+from blackhole.store.file import files
 
 NAME = "node.requests.total"
 
@@ -117,11 +117,11 @@ def test_doctor_names_what_is_wrong_with_key_and_head(
 
 def test_a_clock_that_went_back_is_named(home: Path) -> None:
     from blackhole.cli import doctor_files  # noqa: PLC0415
-    from blackhole.cli.options import Place  # noqa: PLC0415
+    from blackhole.cli.options import PlaceOption  # noqa: PLC0415
     from blackhole.cli.source import opened  # noqa: PLC0415
     from blackhole.errors import BlackholeError  # noqa: PLC0415
 
-    with opened(Place(directory=home)) as source:
+    with opened(PlaceOption(directory=home)) as source:
         assert "not behind" in doctor_files.clock(source)
         with pytest.raises(BlackholeError, match="behind the privacy ledger"):
             doctor_files.clock(source, lambda: time.time() - 3600, lambda: False)
@@ -129,10 +129,10 @@ def test_a_clock_that_went_back_is_named(home: Path) -> None:
 
 def test_a_clock_that_is_right_is_not_to_be_set(home: Path) -> None:
     from blackhole.cli import doctor_files  # noqa: PLC0415
-    from blackhole.cli.options import Place  # noqa: PLC0415
+    from blackhole.cli.options import PlaceOption  # noqa: PLC0415
     from blackhole.cli.source import opened  # noqa: PLC0415
 
-    with opened(Place(directory=home)) as source:
+    with opened(PlaceOption(directory=home)) as source:
         told = doctor_files.clock(source, lambda: time.time() - 3600, lambda: True)
     assert "the clock ran ahead once; now it is synchronised" in told
     assert "set" not in told

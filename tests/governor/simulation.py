@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from blackhole.errors import OverloadedError
-from blackhole.governor.pace import Pace
+from blackhole.governor.pace import CpuTokenBucket
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Service:
     taken: dict[int, int] = field(default_factory=dict)
     refused: int = 0
 
-    async def receive(self, pace: Pace, sender: int) -> None:
+    async def receive(self, pace: CpuTokenBucket, sender: int) -> None:
         try:
             await pace.admit()
         except OverloadedError:
@@ -61,7 +61,9 @@ class Service:
             pace.leave()
 
 
-async def listening_sender(service: Service, pace: Pace, number: int, period: float, until: float) -> None:
+async def listening_sender(
+    service: Service, pace: CpuTokenBucket, number: int, period: float, until: float
+) -> None:
     """Sends every `period`; when refused it comes again when it was asked to."""
     await asyncio.sleep(period * random.Random(number).random())
     while now() < until:
@@ -74,6 +76,6 @@ async def listening_sender(service: Service, pace: Pace, number: int, period: fl
             await asyncio.sleep(max(0.0, began + period - now()))
 
 
-def pace_of(service: Service, share: float, seed: int = 1) -> Pace:
+def pace_of(service: Service, share: float, seed: int = 1) -> CpuTokenBucket:
     chance = random.Random(seed).random
-    return Pace(share, lambda: service.spent, clock=asyncio.get_running_loop().time, chance=chance)
+    return CpuTokenBucket(share, lambda: service.spent, clock=asyncio.get_running_loop().time, chance=chance)

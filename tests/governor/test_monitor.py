@@ -14,9 +14,9 @@ from blackhole.governor.monitor import (
     SLACK,
     YIELD_AT,
     Gauges,
+    GovernorState,
     Levers,
     Monitor,
-    State,
     disk_bytes,
     free_bytes,
     resident,
@@ -96,19 +96,19 @@ def test_a_burst_that_the_bucket_holds_is_no_reason_to_sample() -> None:
     monitor = machine.monitor()
     machine.tick(monitor, cpu=1.0)
     assert monitor.cpu_percent == pytest.approx(10.0)
-    assert (monitor.state, machine.sampler.shown) == (State.WELL, 1.0)
+    assert (monitor.state, machine.sampler.shown) == (GovernorState.WELL, 1.0)
 
 
 def test_cpu_beyond_its_limit_halves_the_rate_and_the_rate_comes_back() -> None:
     machine = Machine(pressure=(3, 1))
     monitor = machine.monitor()
     machine.tick(monitor, cpu=1.0)
-    assert (monitor.state, machine.sampler.shown) == (State.SLOWING, 0.5)
+    assert (monitor.state, machine.sampler.shown) == (GovernorState.SLOWING, 0.5)
     assert monitor.closed() is None
     machine.pressure = (0, 0)
     for _ in range(8):
         machine.tick(monitor)
-    assert (monitor.state, machine.sampler.shown) == (State.WELL, 1.0)
+    assert (monitor.state, machine.sampler.shown) == (GovernorState.WELL, 1.0)
 
 
 @pytest.mark.parametrize("pressure", [(1, 0), (0, 1)])
@@ -116,7 +116,7 @@ def test_senders_that_had_to_wait_are_pressure_though_the_cpu_is_held(pressure: 
     machine = Machine(pressure=pressure)
     monitor = machine.monitor()
     machine.tick(monitor, cpu=0.49)
-    assert (monitor.state, machine.sampler.shown) == (State.SLOWING, 0.5)
+    assert (monitor.state, machine.sampler.shown) == (GovernorState.SLOWING, 0.5)
 
 
 def test_near_the_memory_limit_new_series_are_refused_and_the_rest_goes_on() -> None:
@@ -171,7 +171,7 @@ def test_without_room_on_disk_data_is_refused_with_the_reason(change: dict[str, 
     monitor = machine.monitor()
     machine.tick(monitor)
     assert words in str(monitor.closed())
-    assert (monitor.state, machine.made_room) == (State.NO_DISK, 1)
+    assert (monitor.state, machine.made_room) == (GovernorState.NO_DISK, 1)
     for _ in range(3):
         machine.tick(monitor)
     assert machine.made_room == 1, "not at every tick"

@@ -14,7 +14,8 @@ from blackhole import _core
 from blackhole.catalogue.load import Catalogue, load
 from blackhole.config import Config, Duration
 from blackhole.guard.engine import Guard, Judgement
-from blackhole.records import GuardedBatch, SeriesRow
+from blackhole.model.batch import GuardedBatch
+from blackhole.model.series import SeriesRow
 
 SECOND = 10**9
 START = 1_800_000_000 * SECOND

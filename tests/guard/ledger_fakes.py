@@ -8,10 +8,11 @@ import msgspec
 
 from blackhole.catalogue.definition import Definition
 from blackhole.config import Config
-from blackhole.guard.chain import make_row
-from blackhole.guard.plan import Plan, period_at, plan
-from blackhole.guard.terms import GAUSSIAN
-from blackhole.records import LedgerKind, LedgerRow, Span
+from blackhole.model.ledger import LedgerKind, LedgerRow
+from blackhole.model.times import TimeRange
+from blackhole.privacy.chain import make_row
+from blackhole.privacy.plan import Plan, period_at, plan
+from blackhole.privacy.terms import GAUSSIAN
 
 HOUR = 3600 * 10**9
 DAY = 24 * HOUR
@@ -46,7 +47,7 @@ class Book:
     entries: Sequence[Definition] = ENTRIES
     rows: list[LedgerRow] = field(default_factory=list)
     plan: Plan | None = None
-    period: Span = field(default_factory=lambda: Span(START, START + DAY))
+    period: TimeRange = field(default_factory=lambda: TimeRange(START, START + DAY))
     time_ns: int = START
 
     def write(self, kind: LedgerKind, **more: object) -> LedgerRow:
@@ -71,7 +72,7 @@ class Book:
         assert planned is not None
         terms = planned.terms
         charged = terms.cost if cost is None else cost
-        window = Span(self.period.start_ns + hour * HOUR, self.period.start_ns + (hour + 1) * HOUR)
+        window = TimeRange(self.period.start_ns + hour * HOUR, self.period.start_ns + (hour + 1) * HOUR)
         self.time_ns = max(self.time_ns, window.end_ns)
         in_rho = terms.mechanism == GAUSSIAN
         costs = {"cost_rho": charged if in_rho else 0.0, "cost_epsilon": 0.0 if in_rho else charged}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from blackhole.guard.budget import delta_of, epsilon_of, rho_of
+from blackhole.privacy.budget import delta_of, epsilon_of, rho_of
 
 epsilons = st.floats(0.01, 20)
 deltas = st.floats(-14, -2).map(lambda power: 10.0**power)

@@ -6,11 +6,12 @@ import hashlib
 import pytest
 
 from blackhole.errors import PrivacyError
-from blackhole.guard.chain import GENESIS, check, hash_of, make_row
-from blackhole.records import LedgerKind, LedgerRow, Span
+from blackhole.model.ledger import LedgerKind, LedgerRow
+from blackhole.model.times import TimeRange
+from blackhole.privacy.chain import GENESIS, check, hash_of, make_row
 
-PERIOD = Span(0, 86400 * 10**9)
-WINDOW = Span(0, 3600 * 10**9)
+PERIOD = TimeRange(0, 86400 * 10**9)
+WINDOW = TimeRange(0, 3600 * 10**9)
 
 
 def a_chain() -> list[LedgerRow]:
@@ -50,7 +51,7 @@ def test_a_chain_as_it_was_written_is_right() -> None:
     [
         {"time_ns": 4},
         {"kind": LedgerKind.EPOCH},
-        {"period": Span(0, 1)},
+        {"period": TimeRange(0, 1)},
         {"metric": None},
         {"window": None},
         {"cost_epsilon": 0.5},

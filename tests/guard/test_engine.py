@@ -14,8 +14,9 @@ from blackhole.catalogue.definition import Definition
 from blackhole.catalogue.load import Catalogue, load
 from blackhole.config import Config, Duration
 from blackhole.guard.engine import Guard, Judgement
-from blackhole.guard.treatment import MOST_UNITS
-from blackhole.records import GuardedBatch, MetricType, SeriesRow, StreamState
+from blackhole.guard.resolver import MOST_UNITS
+from blackhole.model.batch import GuardedBatch
+from blackhole.model.series import MetricType, SeriesRow, StreamState
 
 SECOND = 10**9
 START = 1_800_000_000 * SECOND

@@ -9,10 +9,10 @@ from tests.guard.ledger_fakes import ENTRIES, entry
 from blackhole.catalogue.definition import Definition
 from blackhole.catalogue.load import load
 from blackhole.config import Config, Duration
-from blackhole.guard.budget import epsilon_of
-from blackhole.guard.explain import Explanation, explain
-from blackhole.guard.terms import half_width
-from blackhole.guard.toeplitz import coefficients
+from blackhole.privacy.budget import epsilon_of
+from blackhole.privacy.explain import Explanation, explain
+from blackhole.privacy.factorisation import coefficients
+from blackhole.privacy.terms import half_width
 
 OPERATIONS, USERS = ENTRIES
 

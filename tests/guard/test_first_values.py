@@ -14,7 +14,8 @@ from tests.guard.test_engine import SECOND, SENSITIVE, START, Service
 from blackhole.catalogue.definition import Definition, PrivacyUnit
 from blackhole.catalogue.load import Catalogue, load
 from blackhole.guard.engine import Judgement
-from blackhole.records import MetricType, StreamState, WithIntervals
+from blackhole.model.batch import WithIntervals
+from blackhole.model.series import MetricType, StreamState
 
 CUMULATIVE = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
 DELTA = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA

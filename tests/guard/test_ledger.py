@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from blackhole.catalogue.definition import Definition, PrivacyUnit
 from blackhole.config import Config, Duration
 from blackhole.errors import PrivacyError
-from blackhole.guard.chain import check
-from blackhole.guard.ledger import Clocks, Ledger, Stored
-from blackhole.records import Head, LedgerKind, LedgerRow, MetricType, Span
+from blackhole.model.ledger import LedgerEnd, LedgerKind, LedgerRow
+from blackhole.model.series import MetricType
+from blackhole.model.times import TimeRange
+from blackhole.privacy.chain import check
+from blackhole.privacy.ledger import Clocks, Ledger, StoredLedger
 
 HOUR = 3600 * 10**9
 DAY = 24 * HOUR
@@ -44,11 +46,11 @@ class World:
     definitions: list[Definition] = field(default_factory=lambda: [entry()])
     config: Config = field(default_factory=Config)
     rows: list[LedgerRow] = field(default_factory=list)
-    head: Head | None = None
+    head: LedgerEnd | None = None
 
     def start(self) -> Ledger:
         begun = [n for n, r in enumerate(self.rows) if r.kind in {LedgerKind.PERIOD, LedgerKind.OFF}]
-        stored = Stored(self.rows[begun[-1] if begun else 0 :], self.head)
+        stored = StoredLedger(self.rows[begun[-1] if begun else 0 :], self.head)
         clocks = Clocks(lambda: self.now, lambda: self.boot)
         ledger = Ledger(stored, self.config, lambda: self.definitions, clocks)
         self.commit(ledger)
@@ -59,7 +61,7 @@ class World:
         rows = ledger.take()
         if rows:
             last = rows[-1]
-            self.head = Head(last.sequence, last.hash, last.time_ns, last.period.end_ns, rows)
+            self.head = LedgerEnd(last.sequence, last.hash, last.time_ns, last.period.end_ns, rows)
             self.rows += () if lost else rows
         return rows
 
@@ -105,7 +107,7 @@ def test_a_day_of_releases_costs_exactly_the_budget_and_the_next_day_begins_anew
     assert windows(ledger, world, 24) == 24
     assert spent(world.of_kind(LedgerKind.RELEASE)) == pytest.approx(ledger.plan.total)
     assert [row.period.start_ns for row in world.of_kind(LedgerKind.PERIOD)] == [MIDNIGHT, MIDNIGHT + DAY]
-    assert ledger.window == Span(MIDNIGHT + DAY, MIDNIGHT + DAY + HOUR)
+    assert ledger.window == TimeRange(MIDNIGHT + DAY, MIDNIGHT + DAY + HOUR)
     check(world.rows)
 
 
@@ -132,7 +134,7 @@ def test_more_than_its_share_is_refused_whatever_asks_for_it() -> None:
     ledger = world.start()
     assert ledger.plan is not None
     terms = replace_cost(ledger.plan.metrics[0].terms, 2.0)
-    hours = [Span(MIDNIGHT + hour * HOUR, MIDNIGHT + (hour + 1) * HOUR) for hour in range(13)]
+    hours = [TimeRange(MIDNIGHT + hour * HOUR, MIDNIGHT + (hour + 1) * HOUR) for hour in range(13)]
     for hour in hours[:12]:
         ledger.charge(terms, hour, b"{}")
     with pytest.raises(PrivacyError, match="more than its share"):
@@ -146,17 +148,17 @@ def replace_cost(terms: Any, factor: float) -> Any:
 def test_after_a_restart_what_comes_belongs_to_the_next_window() -> None:
     world = World(now=NOON + HOUR // 3)
     ledger = world.start()
-    assert ledger.window == Span(NOON, NOON + HOUR)
+    assert ledger.window == TimeRange(NOON, NOON + HOUR)
     release(ledger)
     ledger.stop(0)
     world.commit(ledger)
     world.pass_time(60)
     again = world.start()
-    assert again.window == Span(NOON + HOUR, NOON + 2 * HOUR)
+    assert again.window == TimeRange(NOON + HOUR, NOON + 2 * HOUR)
     release(again)  # stopped once more, before its window even began
     again.stop(0)
     world.commit(again)
-    assert world.start().window == Span(NOON + 2 * HOUR, NOON + 3 * HOUR)
+    assert world.start().window == TimeRange(NOON + 2 * HOUR, NOON + 3 * HOUR)
 
 
 def test_after_a_crash_the_ledger_says_that_the_open_window_is_lost() -> None:
@@ -331,7 +333,7 @@ def test_a_period_that_ends_while_nothing_runs_begins_anew() -> None:
     world.pass_time(3 * DAY)
     ledger = world.start()
     assert ledger.may_release
-    assert ledger.window == Span(MIDNIGHT + 3 * DAY + 2 * HOUR, MIDNIGHT + 3 * DAY + 3 * HOUR)
+    assert ledger.window == TimeRange(MIDNIGHT + 3 * DAY + 2 * HOUR, MIDNIGHT + 3 * DAY + 3 * HOUR)
 
 
 steps = st.sampled_from(

@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 from blackhole.catalogue.definition import Definition, PrivacyUnit
 from blackhole.catalogue.load import load
 from blackhole.config import Config, Duration
-from blackhole.guard.budget import epsilon_of
-from blackhole.guard.plan import SECOND_NS, period_at, plan
-from blackhole.records import MetricType, Span
+from blackhole.model.series import MetricType
+from blackhole.model.times import TimeRange
+from blackhole.privacy.budget import epsilon_of
+from blackhole.privacy.plan import SECOND_NS, period_at, plan
 
 HOUR = 3600 * SECOND_NS
 DAY = 24 * HOUR
 MIDNIGHT = 20_000 * DAY
-PERIOD = Span(MIDNIGHT, MIDNIGHT + DAY)
+PERIOD = TimeRange(MIDNIGHT, MIDNIGHT + DAY)
 
 
 def entry(name: str, **keys: Any) -> Definition:
@@ -90,4 +91,4 @@ def test_periods_begin_at_midnight_and_follow_one_another(now: int) -> None:
 
 def test_a_period_never_begins_before_the_one_that_runs_has_ended() -> None:
     period = period_at(MIDNIGHT + 5 * HOUR, Config(), after_ns=MIDNIGHT + 3 * HOUR)
-    assert period == Span(MIDNIGHT + 3 * HOUR, MIDNIGHT + DAY)
+    assert period == TimeRange(MIDNIGHT + 3 * HOUR, MIDNIGHT + DAY)

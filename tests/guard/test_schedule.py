@@ -9,7 +9,9 @@ import pytest
 from tests.guard.guarded import SECOND, START, Private, metric, rows
 
 from blackhole.guard.windows import GRACE_NS
-from blackhole.records import GuardedBatch, LedgerRow, ReleaseRow, SeriesRow
+from blackhole.model.batch import GuardedBatch
+from blackhole.model.ledger import LedgerRow, ReleaseRow
+from blackhole.model.series import SeriesRow
 
 SECRETS = ("count", "level", "heat", "time", "events", "delays")
 # What is drawn anew for each release, or follows from it.

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from opentelemetry.semconv._incubating import attributes as conventions
 
 from blackhole.catalogue.load import load
-from blackhole.guard.scrub import REDACTED, clean_body, clean_name, clean_text, clean_value, names_somebody
+from blackhole.privacy.scrub import REDACTED, clean_body, clean_name, clean_text, clean_value, names_somebody
 
 IDENTITIES = [
     "12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf",

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blackhole.catalogue.definition import Definition, PrivacyUnit
-from blackhole.guard.terms import (
+from blackhole.model.series import MetricType
+from blackhole.privacy.factorisation import column_norm, column_sum
+from blackhole.privacy.terms import (
     GAUSSIAN,
     LAPLACE,
     SCALE_PARTS,
@@ -22,8 +24,6 @@ from blackhole.guard.terms import (
     total_cost,
     window_count,
 )
-from blackhole.guard.toeplitz import column_norm, column_sum
-from blackhole.records import MetricType
 
 DAY_TOTAL = 24_000.0  # 1,000 users a window, each adds 1
 USER = PrivacyUnit("user", ("user.id",))

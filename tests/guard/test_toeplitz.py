@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from blackhole.guard.toeplitz import (
+from blackhole.privacy.factorisation import (
     HORIZON,
     PARTS,
     coefficients,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blackhole.guard.units import factor, same_unit
+from blackhole.catalogue.units import factor, same_unit
 
 TIMES = ("ns", "us", "µs", "ms", "s", "min", "h", "seconds", "milliseconds")
 SIZES = ("By", "kBy", "KiBy", "MiBy", "GiBy", "bytes")

@@ -12,9 +12,10 @@ from tests.guard.test_ledger import World, act, steps
 from tests.guard.test_ledger import entry as ledger_entry
 
 from blackhole.config import Config
-from blackhole.guard.chain import make_row
-from blackhole.guard.verify import Replay, verify
-from blackhole.records import LedgerKind, LedgerRow, Span
+from blackhole.model.ledger import LedgerKind, LedgerRow
+from blackhole.model.times import TimeRange
+from blackhole.privacy.chain import make_row
+from blackhole.privacy.verify import Replay, verify
 
 
 def replay(book: Book) -> Replay:
@@ -107,7 +108,7 @@ def another_measure(book: Book) -> None:
 
 
 def without_period(book: Book) -> None:
-    book.period = Span(START + DAY, START + 2 * DAY)
+    book.period = TimeRange(START + DAY, START + 2 * DAY)
     book.release("user.active", 0)
 
 
@@ -118,7 +119,7 @@ def without_plan(book: Book) -> None:
 def greedy_plan(book: Book) -> None:
     assert book.plan is not None
     greedy = msgspec.structs.replace(book.plan, total=book.plan.total / 2)
-    book.period = Span(START + DAY, START + 2 * DAY)
+    book.period = TimeRange(START + DAY, START + 2 * DAY)
     greedy = msgspec.structs.replace(greedy, period=book.period)
     book.write(LedgerKind.PERIOD, details=msgspec.json.encode(greedy).decode())
 

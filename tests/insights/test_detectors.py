@@ -7,16 +7,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from blackhole.guard.explain import Explanation
 from blackhole.insights.budget import budget_nearly_spent
+from blackhole.insights.engine import HOLD_S, InsightEngine
 from blackhole.insights.observation import Observation
 from blackhole.insights.services import ErrorRate, silent_services
-from blackhole.insights.watch import HOLD_S, Watch
-from blackhole.query.accounts import BudgetAnswer, MetricBudget
+from blackhole.model.insight import Insight
+from blackhole.model.times import format_time
+from blackhole.privacy.explain import Explanation
+from blackhole.query.privacy_answers import BudgetAnswer, MetricBudget
 from blackhole.query.reports import HealthReport, OutageReport, ServiceHealth
-from blackhole.records import Insight, format_time
 from blackhole.store.database import Database
-from blackhole.store.findings import Findings
+from blackhole.store.upkeep.findings import Findings
 
 DAY = datetime(2026, 6, 1, tzinfo=UTC).timestamp()
 
@@ -150,7 +151,7 @@ class Answers:
 
 
 @pytest.fixture
-def watch(tmp_path: Path) -> Iterator[tuple[Watch, Answers, Callable[[float], None]]]:
+def watch(tmp_path: Path) -> Iterator[tuple[InsightEngine, Answers, Callable[[float], None]]]:
     database = Database.open(tmp_path / "a.duckdb")
     times = [DAY]
     answers = Answers()
@@ -158,12 +159,12 @@ def watch(tmp_path: Path) -> Iterator[tuple[Watch, Answers, Callable[[float], No
     def advance(seconds: float) -> None:
         times[0] += seconds
 
-    yield Watch(answers, Findings(database), now=lambda: times[0]), answers, advance
+    yield InsightEngine(answers, Findings(database), now=lambda: times[0]), answers, advance
     database.close()
 
 
 def test_a_finding_is_told_once_while_it_goes_on_and_again_when_it_comes_back(
-    watch: tuple[Watch, Answers, Callable[[float], None]],
+    watch: tuple[InsightEngine, Answers, Callable[[float], None]],
 ) -> None:
     looking, answers, advance = watch
     assert looking.found(0) == (0, ())
@@ -182,7 +183,7 @@ def test_a_finding_is_told_once_while_it_goes_on_and_again_when_it_comes_back(
 
 
 def test_what_held_before_an_outage_of_ours_is_not_announced_anew_and_the_outage_is_once(
-    watch: tuple[Watch, Answers, Callable[[float], None]],
+    watch: tuple[InsightEngine, Answers, Callable[[float], None]],
 ) -> None:
     looking, answers, advance = watch
     looking.look()

@@ -7,8 +7,8 @@ from typing import Any
 from tests.promql import oracle
 
 from blackhole.errors import QueryError
-from blackhole.query.promql.engine import Engine, Result
-from blackhole.query.promql.values import Key, key_of
+from blackhole.promql.engine import Engine, Result
+from blackhole.promql.values import Key, key_of
 
 RELATIVE = 1e-9
 

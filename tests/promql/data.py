@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from blackhole.query.promql.names import LE, labels_of, metric_name, number_text
+from blackhole.promql.names import LE, labels_of, metric_name, number_text
 from blackhole.store.database import Database
 
 BASE = 1_750_000_000_000

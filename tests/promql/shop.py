@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from blackhole.query.promql.engine import Engine, Found
-from blackhole.records import PrivacyLevel
+from blackhole.model.series import PrivacyLevel
+from blackhole.promql.engine import Engine, Found
 from blackhole.store.database import Database
 
 SECOND = 1000

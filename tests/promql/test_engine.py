@@ -9,11 +9,11 @@ from tests.promql.data import BASE, store
 from tests.promql.shop import SECOND, Shop
 
 from blackhole.errors import EvaluationError, EvaluationTimeoutError, ExpressionError
-from blackhole.query import samples as storage
-from blackhole.query.promql import selection, values, windowed
-from blackhole.query.promql.engine import MAX_STEPS, Engine, Found
+from blackhole.promql import selection, values, windowed
+from blackhole.promql.engine import MAX_STEPS, Engine, Found
 from blackhole.store.database import Database
-from blackhole.store.seal import Sealer
+from blackhole.store.read import samples as storage
+from blackhole.store.upkeep.seal import Sealer
 
 T = BASE
 MINUTE = 60 * SECOND

@@ -10,7 +10,7 @@ from tests.promql.shop import Shop
 
 from blackhole.errors import QueryError
 from blackhole.store.database import Database
-from blackhole.store.seal import Sealer
+from blackhole.store.upkeep.seal import Sealer
 
 T = 1_750_000_000_000
 MINUTE = 60_000

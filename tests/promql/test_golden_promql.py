@@ -10,9 +10,9 @@ from tests.promql import oracle
 from tests.promql.comparing import ask, compare
 from tests.promql.data import open_metrics, store
 
-from blackhole.query.promql.engine import Engine
+from blackhole.promql.engine import Engine
 from blackhole.store.database import Database
-from blackhole.store.seal import Sealer
+from blackhole.store.upkeep.seal import Sealer
 
 GOLDEN: dict[str, dict[str, Any]] = json.loads(oracle.ANSWERS.read_text(encoding="utf-8"))
 OTHER_SEED = 7

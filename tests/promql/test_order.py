@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from blackhole.query.promql.order import best, higher, in_order, lower, natural
+from blackhole.promql.order import best, higher, in_order, lower, natural
 
 NAN = math.nan
 

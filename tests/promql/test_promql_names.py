@@ -7,8 +7,8 @@ import pytest
 from tests.promql.naming import BOUNDS, CASES, Case
 from tests.promql.oracle import NAMES
 
-from blackhole.query.promql.names import LE, NAME, kind_of, labels_of, metric_name, number_text
-from blackhole.records import PrivacyLevel
+from blackhole.model.series import PrivacyLevel
+from blackhole.promql.names import LE, NAME, kind_of, labels_of, metric_name, number_text
 
 GOLDEN: dict[str, list[dict[str, str]]] = json.loads(NAMES.read_text(encoding="utf-8"))
 

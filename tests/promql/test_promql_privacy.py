@@ -5,7 +5,7 @@ from tests.promql.data import BASE
 from tests.promql.shop import Shop
 
 from blackhole.errors import PrivacyQueryError
-from blackhole.records import PrivacyLevel
+from blackhole.model.series import PrivacyLevel
 
 HOUR = 3_600_000
 MINUTE = 60_000

@@ -7,7 +7,7 @@ import pytest
 from tests.promql.shop import Shop
 
 from blackhole.errors import ExpressionError
-from blackhole.query.promql.syntax import MAX_LENGTH, MAX_NESTING, duration_of, parse, time_of
+from blackhole.promql.syntax import MAX_LENGTH, MAX_NESTING, duration_of, parse, time_of
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_endless_nesting_is_refused_before_the_parser_sees_it(piece: str) -> Non
 
 def test_the_deepest_that_is_let_in_is_parsed_also_in_a_thread() -> None:
     code = (
-        "import threading; from blackhole.query.promql.syntax import parse, MAX_NESTING as n\n"
+        "import threading; from blackhole.promql.syntax import parse, MAX_NESTING as n\n"
         "texts = ('(' * n + '1' + ')' * n, '-' * n + 'a', '+'.join(['a'] * n), 'abs(' * n + 'a' + ')' * n)\n"
         "for text in texts:\n"
         "    thread = threading.Thread(target=parse, args=(text,)); thread.start(); thread.join()\n"

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from blackhole.records import Entry, LedgerRow
-from blackhole.store import ledger
+from blackhole.model.ledger import LedgerCommit, LedgerRow
 from blackhole.store.database import Database
+from blackhole.store.write import ledger
 
 
 def keep(database: Database, rows: Sequence[LedgerRow]) -> None:
     with database.write() as connection:
-        ledger.insert(connection, Entry(ledger=tuple(rows)))
+        ledger.insert(connection, LedgerCommit(ledger=tuple(rows)))

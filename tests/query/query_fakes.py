@@ -8,10 +8,11 @@ import msgspec
 from tests.store.store_fakes import SECOND, FakeRows, stream
 
 from blackhole.catalogue.definition import Definition
-from blackhole.query.run import Runner
-from blackhole.records import GuardedBatch, PrivacyLevel, StreamRow
-from blackhole.store.append import insert
+from blackhole.model.batch import GuardedBatch
+from blackhole.model.series import PrivacyLevel, StreamRow
+from blackhole.query.run import QueryService
 from blackhole.store.database import Database
+from blackhole.store.writer import insert
 
 NOW_S = 1_750_000_020
 NOW = NOW_S * SECOND
@@ -85,7 +86,7 @@ class Desk:
     declared: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.runner = Runner(self.database, FakeCatalogue(), windows=WINDOWS, now=lambda: self.now)
+        self.runner = QueryService(self.database, FakeCatalogue(), windows=WINDOWS, now=lambda: self.now)
 
     def store(self, given: GuardedBatch) -> None:
         self.commits += 1

@@ -10,7 +10,7 @@ from math import exp, floor, log
 
 from tests.query.query_fakes import Desk
 
-from blackhole.guard.toeplitz import coefficients
+from blackhole.privacy.factorisation import coefficients
 
 HOUR = 3600 * 10**9
 GAUSSIAN = "discrete_gaussian"

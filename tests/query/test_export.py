@@ -16,17 +16,18 @@ from tests.query.released_fakes import (
 )
 from tests.store.store_fakes import SECOND, Point, batch, series, stream
 
+from blackhole.model.series import MetricType
+from blackhole.model.times import format_time
+from blackhole.privacy.intervals import about, of, steps_factor
 from blackhole.query import export
-from blackhole.query.noise import about, of, steps_factor
-from blackhole.records import MetricType, format_time
-from blackhole.store.seal import Sealer
+from blackhole.store.upkeep.seal import Sealer
 
 METRIC = "content.operations"
 EVER = export.Range(0, 2**62)
 BASE = 1_700_000_000 // 3600 * HOUR
 
 
-def rows(asked: Desk, span: export.Range = EVER, *, page_rows: int = 1000) -> list[export.Row]:
+def rows(asked: Desk, span: export.Range = EVER, *, page_rows: int = 1000) -> list[export.ExportedRow]:
     def ask(text: str, most: int) -> bytes:
         return msgspec.json.encode(asked.runner.sql(text, most))
 

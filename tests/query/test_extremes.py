@@ -9,8 +9,8 @@ import pytest
 from tests.query.query_fakes import NOW_S, Desk
 from tests.store.store_fakes import SECOND, Point, batch, series
 
+from blackhole.model.series import MetricType, PrivacyLevel
 from blackhole.query.language import Answer, Query
-from blackhole.records import MetricType, PrivacyLevel
 
 
 @pytest.mark.parametrize("interval", ["1m", "1h", "1d"])

@@ -9,8 +9,8 @@ import pytest
 from blackhole.catalogue.load import load
 from blackhole.config import Config
 from blackhole.guard.attributes import Reducer
+from blackhole.model.series import MetricType
 from blackhole.query.facts import Facts, facts
-from blackhole.records import MetricType
 
 CATALOGUE = load()
 REDUCER = Reducer(Config())

@@ -5,8 +5,8 @@ from tests.query.query_fakes import NOW, NOW_S, Desk
 from tests.store.store_fakes import SECOND, Point, batch, series
 
 from blackhole.errors import QueryError
+from blackhole.model.series import MetricType, PrivacyLevel
 from blackhole.query.language import Condition, Query, parse
-from blackhole.records import MetricType, PrivacyLevel
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from tests.query.query_fakes import NOW, NOW_S, Desk
 from tests.query.test_sealed import settle
 from tests.store.store_fakes import SECOND, Histogram, batch, series, stream
 
+from blackhole.model.series import MetricType, PrivacyLevel
 from blackhole.query.language import Overall, Query
-from blackhole.records import MetricType, PrivacyLevel
-from blackhole.store.seal import Sealer
+from blackhole.store.upkeep.seal import Sealer
 
 NAME = "traces.span.metrics.duration"
 SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}

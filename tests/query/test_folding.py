@@ -14,12 +14,13 @@ from tests.query.rates import drawing, feeding, model
 from tests.query.rates.test_model import differ
 from tests.store.store_fakes import Interval, Point, batch, series, stream
 
+from blackhole.model.batch import GuardedBatch
+from blackhole.model.series import MetricType, PrivacyLevel
 from blackhole.query.language import Query
-from blackhole.query.run import Runner
-from blackhole.records import GuardedBatch, MetricType, PrivacyLevel
-from blackhole.store.append import insert
+from blackhole.query.run import QueryService
 from blackhole.store.database import Database
-from blackhole.store.seal import Sealer
+from blackhole.store.upkeep.seal import Sealer
+from blackhole.store.writer import insert
 
 CASES: list[model.Case] = json.loads((Path(__file__).parent / "rates" / "cases.json").read_text())
 DRAWN = 40
@@ -76,7 +77,7 @@ def ask(case: model.Case, directory: Path, *, sealed: bool) -> list[model.Bucket
         if sealed:
             Sealer(database, busy=lambda: False).apply()
         entry = definition("a.b", "counter" if case["aggregation"] == "rate" else "updowncounter")
-        runner = Runner(database, FakeCatalogue([entry]), windows=WINDOWS, now=lambda: case["now"])
+        runner = QueryService(database, FakeCatalogue([entry]), windows=WINDOWS, now=lambda: case["now"])
         question = Query(
             "a.b",
             start_time=case["start"],

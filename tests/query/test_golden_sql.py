@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from blackhole.model.series import MetricType, PrivacyLevel
 from blackhole.query.language import AGGREGATIONS, Request, Subject
 from blackhole.query.select import render
-from blackhole.records import MetricType, PrivacyLevel
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "sql"
 

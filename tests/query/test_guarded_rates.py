@@ -6,9 +6,9 @@ import pytest
 from tests.query.query_fakes import WINDOWS, Desk, FakeCatalogue, definition, desk
 from tests.store.store_fakes import SECOND, Histogram, Point, batch, series
 
+from blackhole.model.series import MetricType, PrivacyLevel
 from blackhole.query.language import Answer, Query
-from blackhole.query.run import Runner
-from blackhole.records import MetricType, PrivacyLevel
+from blackhole.query.run import QueryService
 
 LEVELS = {"sensitive": PrivacyLevel.SENSITIVE, "highly_sensitive": PrivacyLevel.HIGHLY_SENSITIVE}
 NOW_S = 1_750_003_260 + 7 * 60 + 20
@@ -21,7 +21,9 @@ def desk_of(directory: Path, privacy: str, kind: MetricType = MetricType.COUNTER
     level = LEVELS[privacy]
     window = round(WINDOWS[level])
     entry = definition("a.count", kind.value, privacy=privacy, privacy_unit="event", bounds=[0, 1])
-    place.runner = Runner(place.database, FakeCatalogue([entry]), windows=WINDOWS, now=lambda: place.now)
+    place.runner = QueryService(
+        place.database, FakeCatalogue([entry]), windows=WINDOWS, now=lambda: place.now
+    )
     rows = [
         series(n + 1, "a.count", kind, unit="1", attributes=f'{{"lane":"{n}"}}', level=level)
         for n in range(2)

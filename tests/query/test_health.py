@@ -2,8 +2,9 @@ import pytest
 from tests.query.query_fakes import NOW, NOW_S, Desk
 from tests.store.store_fakes import SECOND, Histogram, Point, batch, series
 
+from blackhole.model.series import MetricType, PrivacyLevel, SeriesRow
+from blackhole.model.times import format_time
 from blackhole.query.reports import ServiceHealth
-from blackhole.records import MetricType, PrivacyLevel, SeriesRow, format_time
 
 Rows = dict[str, list[Point] | list[Histogram]]
 

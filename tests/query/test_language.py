@@ -2,9 +2,9 @@ import pytest
 from tests.query.query_fakes import NOW, WINDOWS
 
 from blackhole.errors import QueryError
+from blackhole.model.series import MetricType, PrivacyLevel
+from blackhole.model.written_times import SECOND
 from blackhole.query.language import Condition, Query, Request, Subject, parse, plan
-from blackhole.query.times import SECOND
-from blackhole.records import MetricType, PrivacyLevel
 
 GAUGE = Subject("a.b", MetricType.GAUGE, "1", PrivacyLevel.PUBLIC)
 SENSITIVE = Subject("a.b", MetricType.UPDOWNCOUNTER, "1", PrivacyLevel.SENSITIVE)

@@ -5,8 +5,9 @@ from tests.query.query_fakes import NOW, NOW_S, Desk
 from tests.query.test_health import every, of
 from tests.store.store_fakes import SECOND, Histogram, Point, batch, series
 
-from blackhole.query.reports import Verdict
-from blackhole.records import MetricType, PrivacyLevel, SeriesRow, format_time
+from blackhole.model.series import MetricType, PrivacyLevel, SeriesRow
+from blackhole.model.times import format_time
+from blackhole.query.reports import HealthVerdict
 
 MINUTE = 60
 
@@ -35,7 +36,7 @@ def pinged(number: int, count: int, *, ages: range = range(60, -1, -10)) -> list
     ]
 
 
-def verdict(asked: Desk) -> Verdict:
+def verdict(asked: Desk) -> HealthVerdict:
     return asked.runner.health().verdict
 
 

@@ -6,10 +6,10 @@ from tests.query.test_health import health, of
 from tests.store.store_fakes import SECOND, Histogram, Point, batch
 
 from blackhole.errors import QueryError
+from blackhole.model.series import MetricType
 from blackhole.query import methods
 from blackhole.query.naming import names
 from blackhole.query.reports import ServiceWork
-from blackhole.records import MetricType
 
 COUNTER, HISTOGRAM = MetricType.COUNTER, MetricType.HISTOGRAM
 AGES = range(4, 300, 20)

@@ -2,9 +2,10 @@ import pytest
 from tests.query.query_fakes import NOW, NOW_S, Desk
 from tests.store.store_fakes import SECOND, Histogram, Point, batch, series
 
+from blackhole.model.series import MetricType, PrivacyLevel
+from blackhole.model.times import format_time
 from blackhole.query.reports import Newest
-from blackhole.records import MetricType, PrivacyLevel, format_time
-from blackhole.store.seal import Sealer
+from blackhole.store.upkeep.seal import Sealer
 
 
 def network(asked: Desk) -> dict[str, Newest]:

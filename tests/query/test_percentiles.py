@@ -12,9 +12,9 @@ from tests.query.query_fakes import NOW, NOW_S, Desk, desk
 from tests.query.test_sealed import settle
 from tests.store.store_fakes import SECOND, Histogram, batch, series, stream
 
+from blackhole.model.series import MetricType, PrivacyLevel, SeriesRow
 from blackhole.query.language import Answer, Overall, Query, Series
-from blackhole.records import MetricType, PrivacyLevel, SeriesRow
-from blackhole.store.seal import Sealer
+from blackhole.store.upkeep.seal import Sealer
 
 NAME = "p2p.discovery.latency"
 SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}

@@ -9,18 +9,19 @@ from tests.query.query_fakes import Desk, FakeCatalogue
 
 from blackhole.config import Config
 from blackhole.errors import QueryError, UnknownMetricError
-from blackhole.guard.budget import epsilon_of
-from blackhole.guard.verify import verify
-from blackhole.query.accounts import to_row
+from blackhole.model.ledger import LedgerKind
+from blackhole.model.times import format_time
+from blackhole.privacy.budget import epsilon_of
+from blackhole.privacy.verify import verify
 from blackhole.query.language import Query
-from blackhole.query.run import Runner
-from blackhole.records import LedgerKind, format_time
-from blackhole.store.ledger import write_head
+from blackhole.query.privacy_answers import to_row
+from blackhole.query.run import QueryService
+from blackhole.store.write.ledger import write_head
 
 
-def runner(asked: Desk, at_ns: int, config: Config | None = None) -> Runner:
+def runner(asked: Desk, at_ns: int, config: Config | None = None) -> QueryService:
     catalogue = FakeCatalogue(ENTRIES)
-    return Runner(asked.database, catalogue, windows=config or Config(), now=lambda: at_ns / 1e9)
+    return QueryService(asked.database, catalogue, windows=config or Config(), now=lambda: at_ns / 1e9)
 
 
 def test_before_anything_happened_all_is_left(asked: Desk) -> None:
@@ -151,7 +152,9 @@ def test_news_come_with_the_ledger_and_with_the_period(asked: Desk) -> None:
     book = a_day(range(2))
     keep(asked.database, book.rows)
     clock = [START + 2 * HOUR]
-    answers = Runner(asked.database, FakeCatalogue(ENTRIES), windows=Config(), now=lambda: clock[0] / 1e9)
+    answers = QueryService(
+        asked.database, FakeCatalogue(ENTRIES), windows=Config(), now=lambda: clock[0] / 1e9
+    )
 
     first = answers.privacy_news()
     assert first is answers.privacy_news()
@@ -202,7 +205,7 @@ def test_rows_that_only_the_head_has_are_told_as_pending(asked: Desk) -> None:
 
 def test_what_is_charged_and_what_is_allowed_meanwhile_is_told_at_once(asked: Desk) -> None:
     catalogue = FakeCatalogue(ENTRIES)
-    told = Runner(asked.database, catalogue, windows=Config(), now=lambda: (START + 12 * HOUR) / 1e9)
+    told = QueryService(asked.database, catalogue, windows=Config(), now=lambda: (START + 12 * HOUR) / 1e9)
     assert told.privacy_budget().spent == told.privacy_budget().spent == 0.0
 
     told.recatalogue(FakeCatalogue(ENTRIES[:1]))

@@ -4,21 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blackhole.query.quantiles import Cell, Percentile, quantile
+from blackhole.query.quantiles import Bucket, Percentile, quantile
 
 BOUNDS = (10.0, 50.0, 100.0)
 
 
-def value_of(cells: list[Cell], q: float) -> float:
+def value_of(cells: list[Bucket], q: float) -> float:
     found = quantile(cells, q)
     assert found is not None
     return found.value
 
 
-def cells(buckets: list[float], least: float | None = None, most: float | None = None) -> list[Cell]:
+def cells(buckets: list[float], least: float | None = None, most: float | None = None) -> list[Bucket]:
     edges = [None, *BOUNDS, None]
     return [
-        Cell(edges[place], edges[place + 1], count, least, most)
+        Bucket(edges[place], edges[place + 1], count, least, most)
         for place, count in enumerate(buckets)
         if count
     ]
@@ -61,28 +61,28 @@ def test_what_lies_in_a_bucket_without_an_end_is_said_to_be_over_its_bound(
 
 
 def test_what_may_lie_anywhere_above_a_bound_leaves_only_what_is_sure() -> None:
-    unknown, known = Cell(10.0, None, 50), Cell(50.0, 100.0, 50)
+    unknown, known = Bucket(10.0, None, 50), Bucket(50.0, 100.0, 50)
     assert quantile([unknown, known], 0.5) == Percentile(10.0, over=True)
-    assert quantile([Cell(10.0, None, 1), Cell(0.0, 5.0, 99)], 0.5) == Percentile(50 / 99 * 5)
+    assert quantile([Bucket(10.0, None, 1), Bucket(0.0, 5.0, 99)], 0.5) == Percentile(50 / 99 * 5)
 
 
 def test_the_first_bucket_begins_at_the_least_value_where_it_may_be_negative() -> None:
-    assert value_of([Cell(None, 0.0, 4, -8.0)], 0.5) == pytest.approx(-4.0)
-    assert value_of([Cell(None, 0.0, 4)], 0.5) == 0.0
-    assert value_of([Cell(None, -5.0, 4, -9.0)], 0.25) == pytest.approx(-8.0)
-    assert value_of([Cell(None, 10.0, 4, -10.0)], 0.5) == pytest.approx(0.0)
-    assert value_of([Cell(None, 10.0, 4, 8.0)], 0.5) == pytest.approx(5.0)
+    assert value_of([Bucket(None, 0.0, 4, -8.0)], 0.5) == pytest.approx(-4.0)
+    assert value_of([Bucket(None, 0.0, 4)], 0.5) == 0.0
+    assert value_of([Bucket(None, -5.0, 4, -9.0)], 0.25) == pytest.approx(-8.0)
+    assert value_of([Bucket(None, 10.0, 4, -10.0)], 0.5) == pytest.approx(0.0)
+    assert value_of([Bucket(None, 10.0, 4, 8.0)], 0.5) == pytest.approx(5.0)
 
 
 def test_without_observations_or_buckets_there_is_no_percentile() -> None:
     assert quantile([], 0.5) is None
-    assert quantile([Cell(0.0, 1.0, 0.0)], 0.5) is None
-    assert quantile([Cell(None, None, 5.0)], 0.5) is None
+    assert quantile([Bucket(0.0, 1.0, 0.0)], 0.5) is None
+    assert quantile([Bucket(None, None, 5.0)], 0.5) is None
 
 
 def test_histograms_with_differing_bounds_share_what_overlaps() -> None:
-    wide = Cell(0.0, 100.0, 100.0)
-    narrow = Cell(0.0, 50.0, 100.0)
+    wide = Bucket(0.0, 100.0, 100.0)
+    narrow = Bucket(0.0, 50.0, 100.0)
     # Below 50 lie 150 of the 200.
     assert value_of([wide, narrow], 0.75) == pytest.approx(50.0)
     assert value_of([wide, narrow], 0.375) == pytest.approx(25.0)
@@ -108,7 +108,7 @@ def test_the_answer_lies_in_the_bucket_of_the_true_percentile(values: list[float
     st.lists(st.tuples(st.floats(0, 100), st.floats(0.1, 50), st.integers(1, 1000)), min_size=1, max_size=20)
 )
 def test_percentiles_rise_with_their_share(raw: list[tuple[float, float, int]]) -> None:
-    merged = [Cell(lower, lower + width, observed) for lower, width, observed in raw]
+    merged = [Bucket(lower, lower + width, observed) for lower, width, observed in raw]
     numbers = [value_of(merged, q) for q in (0.01, 0.25, 0.5, 0.75, 0.99)]
     assert numbers == sorted(numbers)
     assert min(cell.lower or 0 for cell in merged) <= numbers[0]

@@ -26,7 +26,7 @@ from blackhole.config import Config
 from blackhole.errors import PrivacyQueryError
 from blackhole.query import released
 from blackhole.query.language import Answer, Point, Query
-from blackhole.query.run import Runner
+from blackhole.query.run import QueryService
 
 OPERATIONS = "content.operations"
 KINDS = ("upload", "download", "share")
@@ -259,7 +259,7 @@ SIZES = definition(
 def known(asked: Desk) -> None:
     catalogue = FakeCatalogue((*FakeCatalogue().entries, GAUGE, SIZES))
     windows = Config()
-    asked.runner = Runner(asked.database, catalogue, windows=windows, now=lambda: asked.now)
+    asked.runner = QueryService(asked.database, catalogue, windows=windows, now=lambda: asked.now)
 
 
 @pytest.mark.parametrize("mechanism", [GAUSSIAN, LAPLACE])
@@ -392,7 +392,7 @@ def test_what_was_stored_without_noise_has_no_interval(asked: Desk) -> None:
     add_series(asked, OPERATIONS, "counter", KINDS[:1])
     add_values(asked, [Window(start, Law(GAUSSIAN, 1.0), [5.0]) for start in starts(2)])
     off = Config(differential_privacy=False)
-    asked.runner = Runner(asked.database, FakeCatalogue(), windows=off, now=lambda: asked.now)
+    asked.runner = QueryService(asked.database, FakeCatalogue(), windows=off, now=lambda: asked.now)
 
     answer = ask(asked, OPERATIONS, "sum")
 
@@ -417,7 +417,7 @@ def test_the_live_page_gets_the_newest_release_with_its_interval(asked: Desk) ->
         privacy_unit="event",
         bounds=[0, 1],
     )
-    asked.runner = Runner(
+    asked.runner = QueryService(
         asked.database, FakeCatalogue((connections,)), windows=Config(), now=lambda: asked.now
     )
     add_series(asked, connections.name, "counter", KINDS[:1])

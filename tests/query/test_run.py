@@ -15,9 +15,9 @@ from tests.query.query_fakes import NOW, NOW_S, WINDOWS, Desk, FakeCatalogue, de
 from tests.store.store_fakes import SECOND, Histogram, Point, batch, series
 
 from blackhole.errors import QueryError, UnknownMetricError
+from blackhole.model.series import MetricType, PrivacyLevel
 from blackhole.query.language import Answer, Query
-from blackhole.query.run import Runner
-from blackhole.records import MetricType, PrivacyLevel
+from blackhole.query.run import QueryService
 
 SERVICES = ("identity", "node", "social")
 START = NOW_S - 3600
@@ -383,7 +383,7 @@ def test_the_list_of_metrics_counts_open_ones_and_says_nothing_of_guarded_ones(a
 def test_a_question_is_remembered_by_the_next_run(asked: Desk) -> None:
     asked.runner.query(Query("process.cpu.usage"))
     asked.runner.keep_asked()
-    later = Runner(asked.database, FakeCatalogue(), windows=WINDOWS, now=lambda: asked.now)
+    later = QueryService(asked.database, FakeCatalogue(), windows=WINDOWS, now=lambda: asked.now)
     times = {info.metric: info.last_asked for info in later.metrics() if info.last_asked is not None}
     assert times == {"process.cpu.usage": "2025-06-15T15:07:00+00:00"}
 
@@ -399,13 +399,13 @@ def test_received_is_what_was_committed_since_the_start_and_nothing_of_guarded_m
     peers = [Point(2, NOW - SECOND, 9.0)]
     store(asked, "p2p.peer.connections", MetricType.COUNTER, peers, level=PrivacyLevel.SENSITIVE)
     assert {info.received for info in asked.runner.metrics()} == {None}  # nothing collects here
-    before = Runner(asked.database, FakeCatalogue(), windows=WINDOWS, started=NOW_S)
+    before = QueryService(asked.database, FakeCatalogue(), windows=WINDOWS, started=NOW_S)
     received = {info.metric: info.received for info in before.metrics()}
     assert received["process.cpu.usage"] == 1
     assert received["process.memory.usage"] == 0
     assert received["p2p.peer.connections"] is None
     assert received["content.operations"] is None
-    after = Runner(asked.database, FakeCatalogue(), windows=WINDOWS, started=NOW_S + 1)
+    after = QueryService(asked.database, FakeCatalogue(), windows=WINDOWS, started=NOW_S + 1)
     assert {info.received for info in after.metrics()} == {None, 0}
 
 

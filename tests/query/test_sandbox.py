@@ -4,8 +4,8 @@ from tests.query.query_fakes import NOW, Desk
 from tests.store.store_fakes import SECOND, Histogram, Point, batch, series
 
 from blackhole.errors import ForbiddenError, QueryError
+from blackhole.model.series import MetricType
 from blackhole.query.language import SqlAnswer
-from blackhole.records import MetricType
 
 FORBIDDEN = [
     "INSERT INTO points VALUES (1, 1, '2024-01-01', 1, NULL, '2024-01-01')",

@@ -11,9 +11,9 @@ import pytest
 from tests.serve import page_of_prometheus
 from tests.serve.page_of_prometheus import Family
 
-from blackhole.query.promql.engine import Engine
+from blackhole.model.series import PrivacyLevel
+from blackhole.promql.engine import Engine
 from blackhole.query.scrape import Scraper
-from blackhole.records import PrivacyLevel
 from blackhole.serve import exposition
 from blackhole.serve.services import Status
 from blackhole.store.database import Database

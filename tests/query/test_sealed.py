@@ -7,9 +7,9 @@ import pytest
 from tests.query.query_fakes import NOW, NOW_S, Desk, desk
 from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, stream
 
+from blackhole.model.series import MetricType, SeriesRow
 from blackhole.query.language import Answer, Query
-from blackhole.records import MetricType, SeriesRow
-from blackhole.store.seal import Sealer
+from blackhole.store.upkeep.seal import Sealer
 
 HOUR = 3600
 DAY = 24 * HOUR

@@ -7,11 +7,12 @@ from tests.query.query_fakes import NOW, NOW_S, WINDOWS, Desk, FakeCatalogue
 from tests.query.test_health import every, health, of
 from tests.store.store_fakes import SECOND, Point, batch
 
+from blackhole.model.series import MetricType
+from blackhole.model.times import format_time
 from blackhole.query.outages import NOT_RUNNING, STOOD_STILL, TOOK_NOTHING, Outages
-from blackhole.query.run import Runner
+from blackhole.query.run import QueryService
 from blackhole.query.silence import has_ended
-from blackhole.query.streams import Family, Stream
-from blackhole.records import MetricType, format_time
+from blackhole.query.streams import Stream, StreamFamily
 
 
 @dataclass
@@ -21,10 +22,10 @@ class Node:
     desk: Desk
     refuses: bool = False
     slept: float = 0.0
-    runner: Runner = field(init=False)
+    runner: QueryService = field(init=False)
 
     def start(self, ago: float = 0.0) -> None:
-        self.runner = Runner(
+        self.runner = QueryService(
             self.desk.database,
             FakeCatalogue(),
             windows=WINDOWS,
@@ -148,7 +149,7 @@ def stream(
 ) -> Stream:
     of_period = None if period is None else period * SECOND
     begun = None if since is None else since * SECOND
-    family = Family(start=None if start is None else start * SECOND)
+    family = StreamFamily(start=None if start is None else start * SECOND)
     return Stream(last * SECOND, begun, 1.0, 1.0, last * SECOND, of_period, family, points)
 
 

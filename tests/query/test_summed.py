@@ -10,10 +10,10 @@ from tests.query.query_fakes import NOW_S, Desk, FakeCatalogue, desk
 from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, stream
 
 from blackhole.config import Config, Duration
+from blackhole.model.series import MetricType
 from blackhole.query.language import Answer, Query
-from blackhole.records import MetricType
-from blackhole.store.retention import Retention
-from blackhole.store.seal import Sealer
+from blackhole.store.upkeep.retention import Retention
+from blackhole.store.upkeep.seal import Sealer
 
 HOUR = 3600
 DAY = 24 * HOUR

@@ -21,8 +21,8 @@ from tests.query.released_fakes import (
 
 from blackhole.config import Config, Duration
 from blackhole.query.language import Query
-from blackhole.query.run import Runner
-from blackhole.store.retention import Retention
+from blackhole.query.run import QueryService
+from blackhole.store.upkeep.retention import Retention
 
 DAY = 86400
 TODAY = NOW_S // DAY * DAY
@@ -71,7 +71,7 @@ def running(asked: Desk) -> None:
     add_values(asked, windows)
 
 
-def told(runner: Runner, metric: str, aggregation: str, group_by: list[str]) -> list[object]:
+def told(runner: QueryService, metric: str, aggregation: str, group_by: list[str]) -> list[object]:
     begin, until = TODAY - DAYS * DAY, TODAY
     answer = runner.query(
         Query(
@@ -118,7 +118,7 @@ def test_values_and_intervals_of_days_are_the_same_when_they_are_summed_up(
 
 def test_means_of_released_gauges_too(asked: Desk) -> None:
     catalogue = FakeCatalogue([GAUGE])
-    runner = Runner(asked.database, catalogue, windows=Config(), now=lambda: NOW_S)
+    runner = QueryService(asked.database, catalogue, windows=Config(), now=lambda: NOW_S)
     chance, law = random.Random(6), Law(GAUSSIAN, 20.0)
     windows = [
         Window(start, law, [[400 * 37.5 + law.draw(chance), 400 + law.draw(chance)]], law.scale)

@@ -5,8 +5,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from blackhole.errors import QueryError
-from blackhole.query.times import SECOND, nice_interval, parse_interval, parse_time
-from blackhole.records import format_time
+from blackhole.model.times import format_time
+from blackhole.model.written_times import SECOND, nice_interval, parse_interval, parse_time
 
 
 @pytest.mark.parametrize(

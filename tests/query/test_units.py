@@ -9,13 +9,13 @@ from tests.query.query_fakes import NOW_S, WINDOWS, FakeCatalogue, definition
 from tests.store.store_fakes import SECOND, Histogram, Interval, Point, batch, series, stream
 
 from blackhole.config import Config, Duration
+from blackhole.model.series import MetricType, PrivacyLevel
 from blackhole.query.language import Answer, Query
-from blackhole.query.run import Runner
-from blackhole.records import MetricType, PrivacyLevel
-from blackhole.store.append import insert
+from blackhole.query.run import QueryService
 from blackhole.store.database import Database
-from blackhole.store.retention import Retention
-from blackhole.store.seal import Sealer
+from blackhole.store.upkeep.retention import Retention
+from blackhole.store.upkeep.seal import Sealer
+from blackhole.store.writer import insert
 
 DAY = 24 * 3600
 TODAY = NOW_S // DAY * DAY
@@ -79,7 +79,7 @@ def answers(directory: Path, unit: str, state: str) -> Iterator[tuple[str, Answe
             assert Sealer(database, busy=lambda: False, pause=0).apply()
         if state == "rolled up":
             sum_up(database, entries)
-        runner = Runner(database, entries, windows=WINDOWS, now=lambda: NOW_S)
+        runner = QueryService(database, entries, windows=WINDOWS, now=lambda: NOW_S)
         for metric, aggregations in ASKED.items():
             for aggregation in aggregations:
                 for interval in ("5m", "1h", "1d"):

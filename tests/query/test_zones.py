@@ -9,11 +9,11 @@ from tests.query.query_fakes import Desk
 from tests.store.store_fakes import SECOND, Point, batch, series, stream
 
 from blackhole.errors import QueryError
+from blackhole.model.series import MetricType
+from blackhole.model.written_times import EPOCH
 from blackhole.query import zones
 from blackhole.query.language import Query
-from blackhole.query.times import EPOCH
-from blackhole.records import MetricType
-from blackhole.store.seal import Sealer
+from blackhole.store.upkeep.seal import Sealer
 
 HOUR = 3600
 DAY = 24 * HOUR

@@ -8,8 +8,8 @@ import pytest
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 from tests.receive.conftest import Receivers
 
+from blackhole.model.signals import Signal
 from blackhole.receive.grpc import PATHS
-from blackhole.records import Signal
 
 METRICS = next(path for path, signal in PATHS.items() if signal is Signal.METRICS)
 

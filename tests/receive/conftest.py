@@ -22,7 +22,7 @@ from blackhole.config import OtlpConfig, Size
 from blackhole.receive.admission import Gate
 from blackhole.receive.grpc import GrpcReceiver
 from blackhole.receive.http import HttpReceiver
-from blackhole.turned_away import TurnedAway
+from blackhole.runtime.turned_away import TurnedAway
 
 T = TypeVar("T")
 PROTOBUF = "application/x-protobuf"

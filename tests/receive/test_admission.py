@@ -7,7 +7,7 @@ import pytest
 
 from blackhole.config import OtlpConfig, Size
 from blackhole.errors import OverloadedError
-from blackhole.receive.admission import WAITING_PER_PLACE, Entry, Gate
+from blackhole.receive.admission import WAITING_PER_PLACE, Admission, Gate
 
 
 def test_the_configuration_sets_both_bounds() -> None:
@@ -128,7 +128,7 @@ def test_no_place_is_lost_whatever_happens(seed: int) -> None:
     chance = random.Random(seed)
 
     async def visit(gate: Gate) -> None:
-        entry: Entry = await gate.enter(chance.randrange(60))
+        entry: Admission = await gate.enter(chance.randrange(60))
         try:
             assert gate.requests <= 4
             await asyncio.sleep(chance.random() / 500)

@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 from blackhole import errors
+from blackhole.model.signals import Encoding, Signal, Verdict
 from blackhole.receive.answers import (
     MOST_MESSAGE,
     Code,
@@ -28,8 +29,7 @@ from blackhole.receive.answers import (
     status_body,
     success,
 )
-from blackhole.records import Encoding, Signal, Verdict
-from blackhole.store.trouble import DamagedError
+from blackhole.store.file.damage import DamagedError
 
 RETRYABLE = {429, 502, 503, 504}
 RESPONSES: dict[Signal, tuple[Any, str]] = {

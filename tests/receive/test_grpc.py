@@ -21,10 +21,10 @@ from tests.receive.conftest import LIMIT, Receivers, Start, eventually
 from blackhole._core import GrpcServer
 from blackhole.config import Size
 from blackhole.errors import OverloadedError, TooLargeError, UndecodableError
+from blackhole.model.signals import Encoding, Payload, Signal, Verdict
 from blackhole.receive.admission import Gate
 from blackhole.receive.grpc import PATHS
 from blackhole.receive.refusals import refusals
-from blackhole.records import Encoding, Payload, Signal, Verdict
 
 
 @pytest.mark.parametrize(("path", "signal"), PATHS.items())

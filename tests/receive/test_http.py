@@ -27,11 +27,11 @@ from tests.receive.conftest import (
 
 from blackhole.config import Size
 from blackhole.errors import OverloadedError, UndecodableError
+from blackhole.model.signals import Encoding, Payload, Signal, Verdict
 from blackhole.receive import http as receive_http
 from blackhole.receive import protocol
 from blackhole.receive.admission import Gate
 from blackhole.receive.answers import Code
-from blackhole.records import Encoding, Payload, Signal, Verdict
 
 
 @pytest.mark.parametrize("signal", Signal)

@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tests.receive.conftest import Receivers, Start
 
 from blackhole.errors import OverloadedError
-from blackhole.records import Signal, Verdict
+from blackhole.model.signals import Signal, Verdict
 
 PROGRAM = """
 import logging, sys

@@ -11,8 +11,14 @@ from blackhole.catalogue.allow import Allowed, Permission
 from blackhole.catalogue.load import load
 from blackhole.config import ApiConfig, Config, Duration
 from blackhole.errors import PrivacyError, QueryError, UnknownMetricError, UsageError
-from blackhole.guard.explain import Explanation, explain
-from blackhole.query.accounts import (
+from blackhole.model.erasure import BackupAnswer, BackupFile, Forget, Forgotten, Proof
+from blackhole.model.insight import StoredInsight
+from blackhole.privacy.explain import Explanation, explain
+from blackhole.promql.discovery import SearchRange
+from blackhole.promql.engine import Result
+from blackhole.promql.names import Labels
+from blackhole.query.language import Answer, Point, Query, Series, SqlAnswer
+from blackhole.query.privacy_answers import (
     BudgetAnswer,
     LedgerEntry,
     LedgerHead,
@@ -20,12 +26,9 @@ from blackhole.query.accounts import (
     MetricBudget,
     PrivacyNews,
 )
-from blackhole.query.language import Answer, Point, Query, Series, SqlAnswer
-from blackhole.query.promql.discovery import Span
-from blackhole.query.promql.engine import Result
-from blackhole.query.promql.names import Labels
 from blackhole.query.reports import (
     HealthReport,
+    HealthVerdict,
     MetricInfo,
     Newest,
     SeriesReport,
@@ -33,10 +36,8 @@ from blackhole.query.reports import (
     ServicesReport,
     ServiceWork,
     Sources,
-    Verdict,
 )
 from blackhole.query.scrape import Scrape
-from blackhole.records import BackupAnswer, BackupFile, Forget, Forgotten, Proof, StoredInsight
 from blackhole.serve.boards import Boards
 from blackhole.serve.services import PromQL, Services, Status
 
@@ -57,15 +58,15 @@ class NothingKnown:
     def range(self, query: str, start: int, end: int, step: int, /) -> Result:
         raise QueryError(f"nothing is known from {start} to {end} by {step} of {query}")
 
-    def series(self, selectors: Sequence[str], span: Span | None, /) -> list[Labels]:
+    def series(self, selectors: Sequence[str], span: SearchRange | None, /) -> list[Labels]:
         del selectors, span
         return []
 
-    def label_names(self, selectors: Sequence[str], span: Span | None, /) -> list[str]:
+    def label_names(self, selectors: Sequence[str], span: SearchRange | None, /) -> list[str]:
         del selectors, span
         return []
 
-    def label_values(self, name: str, selectors: Sequence[str], span: Span | None, /) -> list[str]:
+    def label_values(self, name: str, selectors: Sequence[str], span: SearchRange | None, /) -> list[str]:
         del name, selectors, span
         return []
 
@@ -114,7 +115,7 @@ class FakeRunner:
     @property
     def newest_health(self) -> HealthReport:
         sentence = "Steady: identity reports, and nothing is beyond its limits."
-        return HealthReport([], Verdict("steady", sentence))
+        return HealthReport([], HealthVerdict("steady", sentence))
 
     def services(self, start: str | None = None, end: str | None = None) -> ServicesReport:
         self._note((start, end))

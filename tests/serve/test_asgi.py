@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from blackhole.asgi import AsgiServer
 from blackhole.errors import UsageError
+from blackhole.runtime.asgi import AsgiServer
 
 pytestmark = pytest.mark.anyio
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from blackhole.errors import OverloadedError
-from blackhole.serve.document import Document, Room
+from blackhole.serve.document import ChunkedJson, ResponseBudget
 
 pytestmark = pytest.mark.anyio
 PIECES = [b'{"rows":[', b"1,2", b"]}"]
@@ -20,8 +20,8 @@ async def test_the_pieces_are_sent_as_one_body_of_a_known_length() -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    room = Room()
-    document = Document(list(PIECES), room, headers={"cache-control": "no-store"})
+    room = ResponseBudget()
+    document = ChunkedJson(list(PIECES), room, headers={"cache-control": "no-store"})
     assert room.taken == 14
     await document({}, receive, send)
     headers = dict(sent[0]["headers"])
@@ -33,12 +33,12 @@ async def test_the_pieces_are_sent_as_one_body_of_a_known_length() -> None:
 
 
 async def test_a_piece_that_was_sent_makes_room() -> None:
-    room, left = Room(), []
+    room, left = ResponseBudget(), []
 
     async def send(_message: Any) -> None:
         left.append(room.taken)
 
-    await Document(list(PIECES), room, headers={})({}, receive, send)
+    await ChunkedJson(list(PIECES), room, headers={})({}, receive, send)
     assert left == [14, 14, 5, 2, 0]
 
 
@@ -47,14 +47,14 @@ async def test_an_answer_that_nobody_reads_is_given_up_with_its_room() -> None:
         if message["type"] == "http.response.body":
             await asyncio.sleep(60)
 
-    room = Room()
+    room = ResponseBudget()
     with pytest.raises(TimeoutError):
-        await Document(list(PIECES), room, headers={}, patience=0.05)({}, receive, send)
+        await ChunkedJson(list(PIECES), room, headers={}, patience=0.05)({}, receive, send)
     assert room.taken == 0
 
 
 def test_what_waits_to_be_read_has_a_limit_but_one_answer_always_fits() -> None:
-    room = Room(10)
+    room = ResponseBudget(10)
     room.take(50)
     with pytest.raises(OverloadedError, match="other answers"):
         room.take(1)

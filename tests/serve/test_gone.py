@@ -15,11 +15,11 @@ from tests.serve.serve_fakes import FakeService, NothingKnown
 from tests.store.test_database import ENDLESS
 
 from blackhole.errors import QueryError
-from blackhole.query.promql.engine import Result
+from blackhole.promql.engine import Result
 from blackhole.serve.server import ApiServer
 from blackhole.serve.threads import Threads
-from blackhole.store.asker import check_asker
 from blackhole.store.database import MAX_READERS
+from blackhole.store.read.cancellation import check_asker
 
 pytestmark = pytest.mark.anyio
 

@@ -17,11 +17,11 @@ from starlette.websockets import WebSocket
 from tests.serve.serve_fakes import MOMENT, VERSION, FakeService, newest
 from websockets.asyncio.client import ClientConnection, connect
 
-from blackhole.asgi import AsgiServer
 from blackhole.config import ApiConfig
-from blackhole.query.accounts import PrivacyNews
-from blackhole.records import StoredInsight
-from blackhole.serve.live import Live, Pace
+from blackhole.model.insight import StoredInsight
+from blackhole.query.privacy_answers import PrivacyNews
+from blackhole.runtime.asgi import AsgiServer
+from blackhole.serve.live import Live, StreamIntervals
 from blackhole.serve.ring import Ring
 from blackhole.serve.routes import build
 from blackhole.serve.server import ApiServer
@@ -90,7 +90,7 @@ async def test_a_commit_is_pushed_and_what_did_not_change_is_not(port: int, serv
 async def test_a_reader_who_is_sent_nothing_is_told_that_the_stream_lives_and_loses_no_place(
     service: FakeService,
 ) -> None:
-    live = Live(service.services(), pace=Pace(push=60, governor=60, beat=0.01))
+    live = Live(service.services(), pace=StreamIntervals(push=60, governor=60, beat=0.01))
     messages = live._messages(None)
     hello, *beats = [json.loads(await anext(messages)) for _ in range(3)]
     assert [beat["type"] for beat in beats] == ["beat", "beat"]
@@ -105,7 +105,7 @@ async def test_a_reader_who_is_sent_nothing_is_told_that_the_stream_lives_and_lo
 
 async def test_the_budget_is_told_once_per_change(service: FakeService) -> None:
     services = service.services()
-    live = Live(services, pace=Pace(push=0.01, governor=60, idle=0.01, repeat=0.02))
+    live = Live(services, pace=StreamIntervals(push=0.01, governor=60, idle=0.01, repeat=0.02))
     kinds: list[str] = []
     live._task = asyncio.create_task(live._compute_freely())
     async for text in live._messages(None):
@@ -217,7 +217,7 @@ async def test_a_failing_computation_does_not_end_the_stream(port: int, service:
 async def test_what_could_not_be_computed_is_tried_again_without_another_commit() -> None:
     service = FakeService(push_interval=0.01)
     service.runner.failure = RuntimeError("broken")
-    live = Live(service.services(), pace=Pace(push=0.01, governor=60, share=1.0, idle=60))
+    live = Live(service.services(), pace=StreamIntervals(push=0.01, governor=60, share=1.0, idle=60))
     with live._reading():
         await asyncio.sleep(0.1)
         service.runner.failure = None
@@ -241,7 +241,7 @@ async def computations(gate: Slow, share: float) -> int:
     """Within a second in which there are always new commits."""
     service = FakeService(push_interval=0.01)
     service.runner.gate = gate
-    live = Live(service.services(), pace=Pace(push=0.01, governor=60, share=share))
+    live = Live(service.services(), pace=StreamIntervals(push=0.01, governor=60, share=share))
     with live._reading():
         for _ in range(100):
             service.commits += 1
@@ -287,7 +287,7 @@ async def test_resuming_too_late_says_how_many_are_gone() -> None:
 
 
 async def test_a_reader_that_does_not_read_holds_nobody_up(service: FakeService) -> None:
-    pace = Pace(push=0.005, governor=60, share=1.0)
+    pace = StreamIntervals(push=0.005, governor=60, share=1.0)
     live = Live(service.services(), pace=pace, ring=Ring(max_messages=4))
     server = AsgiServer(build(service.services(), live), name="test", flag="--listen")
     port = await server.start("127.0.0.1", 0)
@@ -380,7 +380,7 @@ async def test_a_finding_is_told_once_when_it_is_new(service: FakeService) -> No
     old = StoredInsight(1, "service_silent", "old is silent", "", "warning", (), MOMENT, MOMENT)
     new = StoredInsight(2, "service_silent", "node is silent", "", "warning", ("a.b",), MOMENT, MOMENT)
     service.insights.append(old)
-    live = Live(service.services(), pace=Pace(push=0.01, governor=60))
+    live = Live(service.services(), pace=StreamIntervals(push=0.01, governor=60))
     with live._reading():
         messages = live._messages(None)
         await anext(messages)

@@ -11,7 +11,7 @@ from tests.serve.conftest import client_of
 from tests.serve.serve_fakes import FakeService
 
 from blackhole.config import ApiConfig
-from blackhole.records import PrivacyLevel
+from blackhole.model.series import PrivacyLevel
 from blackhole.serve.prometheus import MAX_BODY
 from blackhole.store.database import Database
 

@@ -23,10 +23,10 @@ from tests.service.road import Clock, Road
 
 from blackhole.catalogue.load import Catalogue, load
 from blackhole.config import Config, Duration
-from blackhole.records import Signal
+from blackhole.model.signals import Signal
 from blackhole.store.database import Database
-from blackhole.store.retention import Retention
-from blackhole.store.seal import Sealer
+from blackhole.store.upkeep.retention import Retention
+from blackhole.store.upkeep.seal import Sealer
 
 SECOND = 10**9
 HOUR, DAY = 3600, 86400

@@ -6,9 +6,9 @@ from blackhole.catalogue.load import Catalogue
 from blackhole.config import Config
 from blackhole.decode import Decoder
 from blackhole.guard.engine import Guard, Refusal
-from blackhole.records import Encoding, Payload, Signal
-from blackhole.store.append import Writer
+from blackhole.model.signals import Encoding, Payload, Signal
 from blackhole.store.database import Database
+from blackhole.store.writer import Writer
 
 
 class Clock:

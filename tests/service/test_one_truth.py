@@ -13,7 +13,7 @@ from tests.service.surfaces import moment
 
 from blackhole.config import parse_duration
 from blackhole.query.language import Answer, Filter, Query
-from blackhole.query.run import Runner
+from blackhole.query.run import QueryService
 from blackhole.store.database import Database
 
 MINUTE = 60
@@ -79,7 +79,7 @@ MODELS: dict[str, dict[str, Model]] = {
 class Desk:
     """The history at one age, as the service answers about it."""
 
-    runner: Runner
+    runner: QueryService
     files: Files
 
     def answer(self, line: Line, aggregation: str, start: float, end: float, step: int | None) -> Answer:
@@ -114,7 +114,7 @@ def desks(files: Files) -> Iterator[Mapping[str, Desk]]:
     paths: dict[str, Path] = {age: getattr(files, age) / "analytics.duckdb" for age in AGES}
     opened = {age: Database.open(path, clock=clock) for age, path in paths.items()}
     yield {
-        age: Desk(Runner(one, known, windows=history.config(), now=lambda: files.now / SECOND), files)
+        age: Desk(QueryService(one, known, windows=history.config(), now=lambda: files.now / SECOND), files)
         for age, one in opened.items()
     }
     for one in opened.values():

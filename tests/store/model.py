@@ -18,13 +18,15 @@ from tests.store.store_fakes import SECOND, Histogram, Interval, Point, batch, s
 from tests.store.test_retention import FakeCatalogue
 
 from blackhole.config import Config, Duration
-from blackhole.records import Forget, MetricType
-from blackhole.store import erase, files
-from blackhole.store.append import insert
+from blackhole.model.erasure import Forget
+from blackhole.model.series import MetricType
 from blackhole.store.database import Database
-from blackhole.store.retention import Retention
-from blackhole.store.seal import BLOCK_NS, DAY_NS, Sealer
-from blackhole.store.secret import key_path
+from blackhole.store.file import files
+from blackhole.store.file.key import key_path
+from blackhole.store.upkeep import erase
+from blackhole.store.upkeep.retention import Retention
+from blackhole.store.upkeep.seal import BLOCK_NS, DAY_NS, Sealer
+from blackhole.store.writer import insert
 
 KEEP = 5
 KEEP_SUMMED = 2

@@ -6,14 +6,8 @@ from typing import Self, TypedDict, Unpack
 
 import duckdb
 
-from blackhole.records import (
-    ArrowExporter,
-    GuardedBatch,
-    MetricType,
-    PrivacyLevel,
-    SeriesRow,
-    StreamRow,
-)
+from blackhole.model.batch import ArrowExporter, GuardedBatch
+from blackhole.model.series import MetricType, PrivacyLevel, SeriesRow, StreamRow
 
 SECOND = 10**9
 
@@ -65,7 +59,7 @@ class Exporter:
 
 
 class FakeRows:
-    """Implements `blackhole.records.Rows`."""
+    """Implements `blackhole.model.batch.PointBatch`."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 import duckdb
 import psutil
 
-from blackhole.store import allocator
+from blackhole.store.file import allocator
 
 
 def test_what_duckdb_has_freed_is_given_back_to_the_system() -> None:

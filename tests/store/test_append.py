@@ -11,10 +11,10 @@ import duckdb
 import pytest
 from tests.store.store_fakes import FakeRows, Histogram, Interval, Point, batch, series, stream
 
-from blackhole.errors import OverloadedError, QuestionsEndedError, StoreError
-from blackhole.records import ArrowExporter, GuardedBatch
-from blackhole.store.append import CommitReport, Writer
+from blackhole.errors import OverloadedError, QueriesPreemptedError, StoreError
+from blackhole.model.batch import ArrowExporter, GuardedBatch
 from blackhole.store.database import Database
+from blackhole.store.writer import CommitReport, Writer
 
 NOW = 1_750_000_000 * 10**9
 KEYS = [(0, NOW + n) for n in (1, 2, 3)]
@@ -211,7 +211,7 @@ def test_a_commit_that_failed_after_it_reached_the_file_is_not_repeated(failing:
 
 
 def out_of_memory() -> None:
-    raise QuestionsEndedError("a.duckdb: not written: Out of Memory Error")
+    raise QueriesPreemptedError("a.duckdb: not written: Out of Memory Error")
 
 
 def test_a_commit_that_takes_memory_from_questions_is_tried_again_before_anybody_is_told(
@@ -338,7 +338,7 @@ def test_many_threads_lose_nothing(failing: Failing) -> None:
 CRASH = """
 import sys
 from pathlib import Path
-from blackhole.store.append import Writer
+from blackhole.store.writer import Writer
 from blackhole.store.database import Database
 from tests.store.store_fakes import Point, batch, series, stream
 

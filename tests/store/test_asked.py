@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from blackhole.errors import StoreError
-from blackhole.store.asked import MOST_METRICS, Asked
 from blackhole.store.database import Database
+from blackhole.store.upkeep.last_queried import MOST_METRICS, LastQueried
 
 
 def test_the_last_time_is_there_after_a_restart(tmp_path: Path) -> None:
     database = Database.open(tmp_path / "a.duckdb")
-    asked = Asked(database)
+    asked = LastQueried(database)
     asked.note("a.b", 1_750_000_000.5)
     asked.keep()
     asked.note("a.b", 1_750_000_060.25)
@@ -20,19 +20,19 @@ def test_the_last_time_is_there_after_a_restart(tmp_path: Path) -> None:
     asked.keep()
     database.close()
     again = Database.open(tmp_path / "a.duckdb", read_only=True)
-    assert Asked(again).times() == {"a.b": 1_750_000_060.25, "c.d": 1_750_000_001.0}
+    assert LastQueried(again).times() == {"a.b": 1_750_000_060.25, "c.d": 1_750_000_001.0}
     again.close()
 
 
 def test_of_too_many_the_one_of_longest_ago_is_forgotten(database: Database) -> None:
-    asked = Asked(database)
+    asked = LastQueried(database)
     for number in range(MOST_METRICS):
         asked.note(f"m{number}", 1e9 + number)
     asked.keep()
     asked.note("m0", 2e9)
     asked.note("new", 2e9)
     asked.keep()
-    for known in (asked, Asked(database)):
+    for known in (asked, LastQueried(database)):
         times = known.times()
         assert len(times) == MOST_METRICS
         assert "m0" in times
@@ -59,12 +59,12 @@ class Broken:
 
 def test_what_could_not_be_written_is_written_next_time(database: Database) -> None:
     broken = Broken(database)
-    asked = Asked(broken)  # type: ignore[arg-type]
+    asked = LastQueried(broken)  # type: ignore[arg-type]
     asked.note("a.b", 1e9)
     with pytest.raises(StoreError):
         asked.keep()
     broken.mended = True
     asked.keep()
-    assert Asked(database).times() == {"a.b": 1e9}
+    assert LastQueried(database).times() == {"a.b": 1e9}
     asked.keep()
     assert broken.writes == 2  # nothing new costs no transaction

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from blackhole.errors import StoreError
-from blackhole.store import checkpoints, files
-from blackhole.store.checkpoints import Checkpoints
+from blackhole.store.file import checkpoints, files
+from blackhole.store.file.checkpoints import Checkpoints
 
 
 class Maker:

@@ -10,9 +10,9 @@ import pytest
 from tests.store.store_fakes import SECOND
 
 from blackhole.errors import StoreError
-from blackhole.store.compact import Copying
 from blackhole.store.database import Database
-from blackhole.store.seal import BLOCK_NS, Sealer, block_of
+from blackhole.store.file.compact import OnlineCopy
+from blackhole.store.upkeep.seal import BLOCK_NS, Sealer, block_of
 
 NOW = block_of(1_750_000_000 * SECOND) + 3600 * SECOND
 OLD = NOW - 2 * BLOCK_NS
@@ -177,14 +177,14 @@ def test_what_is_committed_at_any_moment_of_compacting_is_there(
     add(database, 1, 50_000)
     _say(database, "INSERT INTO asked VALUES ('b', '2025-01-01')")
     expected: list[object] = []
-    original = getattr(Copying, moment)
+    original = getattr(OnlineCopy, moment)
 
     def and_commit(*given: object) -> None:
         original(*given)
         ADDITIONS[name](database)
         expected[:] = told(database)
 
-    monkeypatch.setattr(Copying, moment, and_commit)
+    monkeypatch.setattr(OnlineCopy, moment, and_commit)
     database.compact()
     assert told(database) == expected
 
@@ -193,7 +193,7 @@ def test_a_copy_that_is_not_the_same_does_not_take_the_place_of_the_file(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(database, 1, 5000)
-    monkeypatch.setattr("blackhole.store.compact.rewrite.copy_rows", lambda *_: 0)
+    monkeypatch.setattr("blackhole.store.file.compact.rewrite.copy_rows", lambda *_: 0)
     with pytest.raises(StoreError, match="not the same"):
         database.compact()
     monkeypatch.undo()
@@ -209,16 +209,16 @@ def test_a_commit_that_fails_ends_what_is_done_beside(
     add(database, 1, 1000)
     copied = threading.Event()
     failed: list[str] = []
-    original = Copying.copy
+    original = OnlineCopy.copy
 
-    def copy(self: Copying, block_size: int) -> None:
+    def copy(self: OnlineCopy, block_size: int) -> None:
         original(self, block_size)
         copied.set()
         self._connection.execute(
             "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range + b.range < 0"
         )
 
-    monkeypatch.setattr(Copying, "copy", copy)
+    monkeypatch.setattr(OnlineCopy, "copy", copy)
 
     def compact() -> None:
         try:

@@ -11,12 +11,12 @@ import duckdb
 import pytest
 from tests.store.store_fakes import Histogram, Point, batch, series, stream
 
-from blackhole.errors import QueryError, QuestionsEndedError, StoreError
-from blackhole.records import MetricType, PrivacyLevel
-from blackhole.store.append import insert
-from blackhole.store.asker import asked_by
+from blackhole.errors import QueriesPreemptedError, QueryError, StoreError
+from blackhole.model.series import MetricType, PrivacyLevel
 from blackhole.store.database import MAX_READERS, Database
-from blackhole.store.migrate import SCHEMA, steps
+from blackhole.store.file.migrate import SCHEMA, steps
+from blackhole.store.read.cancellation import asked_by
+from blackhole.store.writer import insert
 
 NOW = 1_750_000_000 * 10**9
 ENDLESS = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range * b.range = 7"
@@ -176,7 +176,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from blackhole.store.database import Database
-from blackhole.store.migrate import SCHEMA, steps
+from blackhole.store.file.migrate import SCHEMA, steps
 database = Database.open(Path(sys.argv[1]))
 print("open", flush=True)
 sys.stdin.read()
@@ -350,7 +350,7 @@ def test_questions_are_ended_when_the_file_is_opened_anew(tmp_path: Path) -> Non
     assert started.wait(10)
     time.sleep(0.2)
     database.fails = True
-    with pytest.raises(QuestionsEndedError), database.write() as connection:
+    with pytest.raises(QueriesPreemptedError), database.write() as connection:
         connection.execute("DELETE FROM recent_points")
     asking.join(10)
     assert "no memory left" in str(ended[0])

@@ -5,10 +5,11 @@ from hashlib import md5
 import pytest
 
 from blackhole.errors import StoreError, UsageError
-from blackhole.records import Forget, Forgotten
-from blackhole.store import erase, files
+from blackhole.model.erasure import Forget, Forgotten
 from blackhole.store.database import Database
-from blackhole.store.rewrite import Rewriting
+from blackhole.store.file import files
+from blackhole.store.file.rewrite import RewritePlan
+from blackhole.store.upkeep import erase
 
 FILLED = """
 INSERT INTO series VALUES
@@ -134,12 +135,12 @@ def test_the_proof_finds_what_a_rewriting_left(filled: Database, monkeypatch: py
     """A rewriting that leaves rows in, or bytes, does not get into the old file's place."""
     target = erase.find(filled, Forget(metric="shop.sales"))
     monkeypatch.setattr(
-        "blackhole.store.erase.Rewriting", lambda _, amend, check: Rewriting({}, amend, check)
+        "blackhole.store.upkeep.erase.RewritePlan", lambda _, amend, check: RewritePlan({}, amend, check)
     )
     with pytest.raises(StoreError, match=r"rows of .* are left.*nothing was changed"):
         erase.erase(filled, target, created_ns=1)
-    monkeypatch.setattr("blackhole.store.proof._left", lambda *_: False)
-    hidden = "blackhole.store.proof.Marks._texts_in"
+    monkeypatch.setattr("blackhole.store.file.proof._left", lambda *_: False)
+    hidden = "blackhole.store.file.proof.ForensicMarks._texts_in"
     monkeypatch.setattr(hidden, lambda *_: iter(()))
     with pytest.raises(StoreError, match=r"bytes of it are left.*nothing was changed"):
         erase.erase(filled, target, created_ns=1)

@@ -1,8 +1,8 @@
 """A finding is one row while it holds, another one when it comes back, and leaves after a month."""
 
-from blackhole.records import Insight
+from blackhole.model.insight import Insight
 from blackhole.store.database import Database
-from blackhole.store.findings import KEEP_S, Findings
+from blackhole.store.upkeep.findings import KEEP_S, Findings
 
 NOW = 1_780_000_000.0
 SILENT = Insight("service_silent", "node is silent", "since 10:00", "warning", ("a.b",))

@@ -12,11 +12,12 @@ from blackhole.catalogue.load import load
 from blackhole.config import Config, Duration
 from blackhole.decode import Decoder
 from blackhole.guard.engine import Guard
+from blackhole.model.batch import GuardedBatch
+from blackhole.model.signals import Encoding, Payload, Signal
 from blackhole.query.sandbox import run
-from blackhole.records import Encoding, GuardedBatch, Payload, Signal
-from blackhole.store.append import Writer
 from blackhole.store.database import Database
-from blackhole.store.keep import MOST_LOGS, MOST_SPANS, Keeper
+from blackhole.store.upkeep.raw_records import MOST_LOGS, MOST_SPANS, RawRecordRetention
+from blackhole.store.writer import Writer
 
 SECOND = 10**9
 START = 1_800_000_000 * SECOND
@@ -55,9 +56,9 @@ class Bench:
 
     def keeper(
         self, spans: float = 60, logs: float = 60, most_spans: int = MOST_SPANS, most_logs: int = MOST_LOGS
-    ) -> Keeper:
+    ) -> RawRecordRetention:
         config = Config(keep_spans=Duration(spans), keep_logs=Duration(logs))
-        return Keeper(self.database, config, most_spans=most_spans, most_logs=most_logs)
+        return RawRecordRetention(self.database, config, most_spans=most_spans, most_logs=most_logs)
 
 
 @pytest.fixture
@@ -174,8 +175,8 @@ def test_nothing_goes_by_age_while_the_clock_is_doubted(bench: Bench) -> None:
     bench.send(spans(1), logs("early"))
     bench.now += 31 * 86400 * SECOND
     config = Config(keep_spans=Duration(60), keep_logs=Duration(60))
-    assert Keeper(bench.database, config, doubted=lambda: True).apply() == 0
-    assert Keeper(bench.database, Config(), doubted=lambda: True).apply() == 2
+    assert RawRecordRetention(bench.database, config, doubted=lambda: True).apply() == 0
+    assert RawRecordRetention(bench.database, Config(), doubted=lambda: True).apply() == 2
 
 
 def test_nothing_stays_when_keeping_is_turned_off(bench: Bench) -> None:

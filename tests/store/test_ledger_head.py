@@ -6,17 +6,18 @@ from pathlib import Path
 import pytest
 
 from blackhole.errors import StoreError
-from blackhole.guard.chain import make_row
-from blackhole.records import Head, LedgerKind, Span
-from blackhole.store.ledger import head_path, read_head, write_head
+from blackhole.model.ledger import LedgerEnd, LedgerKind
+from blackhole.model.times import TimeRange
+from blackhole.privacy.chain import make_row
+from blackhole.store.write.ledger import head_path, read_head, write_head
 
 
 def test_a_head_is_read_as_it_was_written_with_an_infinite_cost_too(tmp_path: Path) -> None:
-    period = Span(0, 86400 * 10**9)
+    period = TimeRange(0, 86400 * 10**9)
     off = make_row(None, time_ns=5, kind=LedgerKind.OFF, period=period, cost_epsilon=math.inf)
     stop = make_row(off, time_ns=6, kind=LedgerKind.STOP, period=period)
     write_head(tmp_path / "a.duckdb", [off, stop])
-    assert read_head(tmp_path / "a.duckdb") == Head(2, stop.hash, 6, period.end_ns, (off, stop))
+    assert read_head(tmp_path / "a.duckdb") == LedgerEnd(2, stop.hash, 6, period.end_ns, (off, stop))
 
 
 def test_no_file_is_no_head(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from tests.store import rates
 from tests.store.older import make
 
 from blackhole.store.database import Database
-from blackhole.store.seal import Sealer
+from blackhole.store.upkeep.seal import Sealer
 
 OLDER = Path(__file__).parent / "older"
 

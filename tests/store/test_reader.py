@@ -5,9 +5,9 @@ import duckdb
 import pytest
 
 from blackhole.errors import QueryError
-from blackhole.records import ArrowExporter
+from blackhole.model.batch import ArrowExporter
 from blackhole.store.database import Database
-from blackhole.store.reader import Reader
+from blackhole.store.read.reader import Reader
 
 SLOW = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range * b.range = 7"
 

@@ -1,11 +1,11 @@
 import pytest
 from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, stream
 
-from blackhole.records import MetricType, StreamState
-from blackhole.store.append import insert
+from blackhole.model.series import MetricType, StreamState
 from blackhole.store.database import Database
-from blackhole.store.recall import MOST_KIN
-from blackhole.store.seal import Sealer
+from blackhole.store.upkeep.seal import Sealer
+from blackhole.store.write.recall import MOST_KIN
+from blackhole.store.writer import insert
 
 
 def store(database: Database, points: list[Point], histograms: list[Histogram], streams: list[int]) -> None:

@@ -10,11 +10,11 @@ from tests.store.store_fakes import SECOND, Histogram, Interval, Point, batch, s
 
 from blackhole.catalogue.definition import Definition
 from blackhole.config import Config, Duration, Size
-from blackhole.records import MetricType, PrivacyLevel
-from blackhole.store.append import insert
+from blackhole.model.series import MetricType, PrivacyLevel
 from blackhole.store.database import Database
-from blackhole.store.retention import Retention, policy_of
-from blackhole.store.seal import Sealer
+from blackhole.store.upkeep.retention import Retention, policy_of
+from blackhole.store.upkeep.seal import Sealer
+from blackhole.store.writer import insert
 
 DAY = 86400 * SECOND
 JUNE = datetime(2025, 6, 1, tzinfo=UTC).replace(tzinfo=None)

@@ -5,9 +5,9 @@ import duckdb
 import pytest
 
 from blackhole.errors import StoreError
-from blackhole.store import files
 from blackhole.store.database import Database
-from blackhole.store.rewrite import Condition, Rewriting
+from blackhole.store.file import files
+from blackhole.store.file.rewrite import RewritePlan, RowCondition
 
 OTHERS = """
 CREATE TABLE others (
@@ -39,7 +39,7 @@ def test_tables_that_others_made_are_copied_with_their_views_and_indexes(databas
     sums = "SELECT count(*), sum(len(times)), sum(list_sum(small)), bit_xor(hash(c)) FROM others AS c"
     before = counted(database, sums)
     points = counted(database, "SELECT count(*), bit_xor(hash(p)) FROM points AS p")
-    told = database.rewrite(Rewriting())
+    told = database.rewrite(RewritePlan())
     assert sum(told.left_out.values()) == 0
     assert counted(database, sums) == before
     assert counted(database, "SELECT count(*), bit_xor(hash(p)) FROM points AS p") == points
@@ -52,7 +52,7 @@ def test_rows_are_left_out_and_their_room_is_given_back(database: Database) -> N
     fill(database)
     database.checkpoint()
     told = database.rewrite(
-        Rewriting(dict.fromkeys(("recent_points", "others"), Condition("series < $1", (90,))))
+        RewritePlan(dict.fromkeys(("recent_points", "others"), RowCondition("series < $1", (90,))))
     )
     assert (told.left_out["recent_points"], told.left_out["others"]) == (270_000, 4500)
     assert told.bytes_after < told.bytes_before / 3
@@ -62,7 +62,7 @@ def test_rows_are_left_out_and_their_room_is_given_back(database: Database) -> N
 def test_the_order_of_rows_stays(database: Database) -> None:
     with database.write() as connection:
         connection.execute(OTHERS)
-    database.rewrite(Rewriting({"others": Condition("series = 3")}))
+    database.rewrite(RewritePlan({"others": RowCondition("series = 3")}))
     with database.reader() as reader:
         rows = [row for (row,) in reader.rows("SELECT epoch_ns(start) FROM others").rows]
     assert rows == [number for number in range(5000) if number % 100 != 3]
@@ -71,9 +71,9 @@ def test_the_order_of_rows_stays(database: Database) -> None:
 def test_another_block_size_is_taken_over_and_kept(database: Database) -> None:
     fill(database)
     sql = "SELECT block_size FROM pragma_database_size()"
-    database.rewrite(Rewriting(block_size=65536))
+    database.rewrite(RewritePlan(block_size=65536))
     assert counted(database, sql) == (65536,)
-    database.rewrite(Rewriting())
+    database.rewrite(RewritePlan())
     assert counted(database, sql) == (65536,)
 
 
@@ -81,7 +81,7 @@ def test_writing_and_reading_go_on_afterwards_and_the_file_is_private(
     database: Database, tmp_path: Path
 ) -> None:
     fill(database)
-    database.rewrite(Rewriting())
+    database.rewrite(RewritePlan())
     with database.write() as connection:
         connection.execute("INSERT INTO recent_points VALUES (1, 1, '2024-01-01', 1, NULL, '2024-01-01')")
     assert counted(database, "SELECT count(*) FROM points") == (300_001,)
@@ -100,7 +100,7 @@ def test_a_check_that_fails_changes_nothing(database: Database) -> None:
         raise StoreError("no")
 
     with pytest.raises(StoreError, match="no"):
-        database.rewrite(Rewriting({"recent_points": Condition("true")}, check=refuse))
+        database.rewrite(RewritePlan({"recent_points": RowCondition("true")}, check=refuse))
     assert counted(database, "SELECT count(*) FROM points") == before
     assert files.leftovers(database.path) == []
 
@@ -111,7 +111,7 @@ def test_a_question_that_runs_is_ended_or_answered_never_cut_off(database: Datab
         chunks = reader.chunks("SELECT value FROM points", max_rows=300_000)
         next(chunks)
         chunks.close()
-    database.rewrite(Rewriting())
+    database.rewrite(RewritePlan())
     assert counted(database, "SELECT count(*) FROM points") == (300_000,)
 
 
@@ -119,7 +119,7 @@ def test_a_table_of_another_schema_is_not_lost(database: Database) -> None:
     with database.write() as connection:
         connection.execute("CREATE SCHEMA other; CREATE TABLE other.a (x INTEGER)")
     with pytest.raises(StoreError, match=r"other\.a"):
-        database.rewrite(Rewriting())
+        database.rewrite(RewritePlan())
     assert counted(database, "SELECT count(*) FROM other.a") == (0,)
 
 
@@ -130,19 +130,19 @@ def test_a_full_disk_leaves_the_old_file(database: Database) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, before[1]))
     try:
         with pytest.raises(StoreError, match="nothing was changed"):
-            database.rewrite(Rewriting())
+            database.rewrite(RewritePlan())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert counted(database, "SELECT count(*) FROM points") == (300_000,)
     assert files.leftovers(database.path) == []
-    database.rewrite(Rewriting())
+    database.rewrite(RewritePlan())
     with database.write() as connection:
         connection.execute("INSERT INTO recent_points VALUES (1, 1, '2024-01-01', 1, NULL, '2024-01-01')")
 
 
 def test_the_new_file_can_be_read_by_any_duckdb(database: Database) -> None:
     fill(database)
-    database.rewrite(Rewriting())
+    database.rewrite(RewritePlan())
     database.close()
     with duckdb.connect(str(database.path), read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM metrics").fetchall() == [(0,)]

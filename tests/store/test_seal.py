@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, stream
 
-from blackhole.records import MetricType
-from blackhole.store.append import insert
+from blackhole.model.series import MetricType
 from blackhole.store.database import Database
-from blackhole.store.seal import BLOCK_NS, FEW, MARGIN_NS, OF_A_SERIES, Sealer, block_of
+from blackhole.store.upkeep.seal import BLOCK_NS, FEW, MARGIN_NS, OF_A_SERIES, Sealer, block_of
+from blackhole.store.writer import insert
 
 NOW = block_of(1_750_000_000 * SECOND) + 3600 * SECOND
 KINDS = (MetricType.COUNTER, MetricType.GAUGE, MetricType.UPDOWNCOUNTER)
@@ -354,7 +354,7 @@ def test_the_room_of_rows_that_are_sealed_is_free_although_rows_of_windows_stay(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     declare(database, [MetricType.GAUGE])
-    monkeypatch.setattr("blackhole.store.seal.SPARSE_ROWS", 100_000)
+    monkeypatch.setattr("blackhole.store.upkeep.seal.SPARSE_ROWS", 100_000)
     with database.write() as connection:
         connection.execute(
             "INSERT INTO recent_points SELECT 1, CASE WHEN i % 100 > 0 THEN 1 ELSE 0 END,"
@@ -378,7 +378,7 @@ def test_the_room_of_rows_that_are_sealed_is_free_although_rows_of_windows_stay(
 def test_a_block_that_is_sealed_in_parts_answers_as_before(
     database: Database, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    monkeypatch.setattr("blackhole.store.seal.OF_A_SERIES", dict.fromkeys(OF_A_SERIES, 9))
+    monkeypatch.setattr("blackhole.store.upkeep.seal.OF_A_SERIES", dict.fromkeys(OF_A_SERIES, 9))
     chance = random.Random(seed)
     declare(database, [MetricType.COUNTER, MetricType.GAUGE, MetricType.HISTOGRAM])
     keys = [stream(n, 0).key for n in (1, 2, 3)]

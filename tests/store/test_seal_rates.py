@@ -9,10 +9,10 @@ import pytest
 from tests.store import rates
 from tests.store.store_fakes import SECOND, Histogram, Interval, Point, batch, series, stream
 
-from blackhole.records import MetricType
-from blackhole.store.append import insert
+from blackhole.model.series import MetricType
 from blackhole.store.database import Database
-from blackhole.store.seal import BLOCK_NS, Sealer, block_of
+from blackhole.store.upkeep.seal import BLOCK_NS, Sealer, block_of
+from blackhole.store.writer import insert
 
 HOUR = 3600 * SECOND
 MINUTE = 60 * SECOND

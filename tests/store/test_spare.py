@@ -7,11 +7,11 @@ import duckdb
 import pytest
 from tests.store.store_fakes import SECOND, Point, batch, series, stream
 
-from blackhole.records import MetricType
-from blackhole.store import spare
-from blackhole.store.append import insert
+from blackhole.model.series import MetricType
 from blackhole.store.database import Database
-from blackhole.store.spare import Spare
+from blackhole.store.file import checkpoint_undo as spare
+from blackhole.store.file.checkpoint_undo import UndoFile
+from blackhole.store.writer import insert
 
 COUNT = "SELECT count(*), sum(value) FROM points"
 
@@ -43,7 +43,7 @@ def cut_off(path: Path) -> tuple[object, Path]:
     database.close()
     database = filled(path, 1000)
     expected = told(database)
-    open_file = Spare(path)
+    open_file = UndoFile(path)
     copies = path.with_name(path.name + spare.SUFFIX)
     database._connection.execute("BEGIN")
     with pytest.raises(KeyboardInterrupt), open_file.kept(database._connection):
@@ -93,7 +93,7 @@ def test_copies_that_are_not_whole_or_of_another_state_are_not_put_back(tmp_path
     database = filled(path)
     with database.reader():
         pass
-    open_file = Spare(path)
+    open_file = UndoFile(path)
     copies = path.with_name(path.name + spare.SUFFIX)
     with pytest.raises(KeyboardInterrupt), open_file.kept(database._connection):
         raise KeyboardInterrupt

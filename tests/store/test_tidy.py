@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 from tests.store.store_fakes import SECOND
 
-from blackhole.store import tidy
 from blackhole.store.database import Database
-from blackhole.store.opening import BLOCK_BYTES
-from blackhole.store.seal import BLOCK_NS, Sealer, block_of
-from blackhole.store.tidy import Tidier
+from blackhole.store.file.opening import BLOCK_BYTES
+from blackhole.store.upkeep import tidy
+from blackhole.store.upkeep.seal import BLOCK_NS, Sealer, block_of
+from blackhole.store.upkeep.tidy import Compactor
 
 NOW = block_of(1_750_000_000 * SECOND) + 3600 * SECOND
 
@@ -49,7 +49,7 @@ def test_sealed_points_take_a_fraction_of_their_room_and_the_disk_gets_the_rest(
     fill(database)
     database.checkpoint()
     before, told = database.size(), summed(database)
-    assert Tidier(database, Sealer(database, pause=0)).apply() == 400_000
+    assert Compactor(database, Sealer(database, pause=0)).apply() == 400_000
     assert summed(database) == told
     database.close()
     assert database.size() < before / 2
@@ -59,7 +59,7 @@ def test_sealed_points_take_a_fraction_of_their_room_and_the_disk_gets_the_rest(
 def test_a_file_is_not_rewritten_again_and_again(tmp_path: Path) -> None:
     now = [0.0]
     database = Database.open(tmp_path / "a.duckdb", clock=lambda: NOW)
-    tidier = Tidier(database, Sealer(database, pause=0), clock=lambda: now[0])
+    tidier = Compactor(database, Sealer(database, pause=0), clock=lambda: now[0])
     assert not tidier.compact()
     for expected in (True, False):
         fill(database)
@@ -77,21 +77,21 @@ def test_a_file_is_not_rewritten_without_room_for_a_second_one(tmp_path: Path) -
     Sealer(database, pause=0).apply()
     database.checkpoint()
     used = database.used_bytes()
-    assert not Tidier(database, Sealer(database), room=lambda: used // 2).compact()
-    assert Tidier(database, Sealer(database), room=lambda: 2 * used).compact()
+    assert not Compactor(database, Sealer(database), room=lambda: used // 2).compact()
+    assert Compactor(database, Sealer(database), room=lambda: 2 * used).compact()
     database.close()
 
 
 def test_chunks_that_are_gone_from_among_others_are_room_as_well(tmp_path: Path) -> None:
     database = Database.open(tmp_path / "a.duckdb", clock=lambda: NOW)
     fill(database)
-    tidier = Tidier(database, Sealer(database, pause=0))
+    tidier = Compactor(database, Sealer(database, pause=0))
     tidier.apply()
     with database.beside() as connection:
         connection.execute("INSERT INTO chunks SELECT c.* FROM chunks AS c, range(40) AS t(i)")
     database.checkpoint()
-    Tidier(database, Sealer(database)).compact()  # it has outgrown its blocks
-    again = Tidier(database, Sealer(database))
+    Compactor(database, Sealer(database)).compact()  # it has outgrown its blocks
+    again = Compactor(database, Sealer(database))
     assert not again.compact()
     with database.beside() as connection:
         connection.execute("DELETE FROM chunks WHERE rowid % 2 = 1")
@@ -103,21 +103,21 @@ def test_chunks_that_are_gone_from_among_others_are_room_as_well(tmp_path: Path)
 def test_a_small_file_is_left_alone(tmp_path: Path, rows: int) -> None:
     database = Database.open(tmp_path / "a.duckdb", clock=lambda: NOW)
     fill(database, rows)
-    assert Tidier(database, Sealer(database, pause=0)).apply() == rows
-    assert not Tidier(database, Sealer(database, pause=0)).compact()
+    assert Compactor(database, Sealer(database, pause=0)).apply() == rows
+    assert not Compactor(database, Sealer(database, pause=0)).compact()
     database.close()
 
 
 def test_blocks_are_small_as_long_as_the_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     database = Database.open(tmp_path / "a.duckdb", clock=lambda: NOW)
     fill(database)
-    Tidier(database, Sealer(database, pause=0)).apply()
+    Compactor(database, Sealer(database, pause=0)).apply()
     told = summed(database)
     assert block_size(database) == tidy.SMALL_BLOCK_BYTES
     monkeypatch.setattr(tidy, "SMALL_BLOCKS_BELOW", database.used_bytes())
-    assert Tidier(database, Sealer(database, pause=0)).compact()
+    assert Compactor(database, Sealer(database, pause=0)).compact()
     assert block_size(database) == BLOCK_BYTES
-    assert not Tidier(database, Sealer(database, pause=0)).compact()
+    assert not Compactor(database, Sealer(database, pause=0)).compact()
     assert summed(database) == told
     database.close()
 
@@ -142,6 +142,6 @@ def test_blocks_are_large_where_there_is_much_to_pack(
     database.checkpoint()
     with database.write() as connection:
         connection.execute("DROP TABLE gone")
-    Tidier(database, Sealer(database, pause=0)).apply()
+    Compactor(database, Sealer(database, pause=0)).apply()
     assert block_size(database) == size
     database.close()

@@ -10,8 +10,9 @@ import duckdb
 import pytest
 
 from blackhole.errors import StoreError
-from blackhole.store import files, trouble
 from blackhole.store.database import Database
+from blackhole.store.file import damage as trouble
+from blackhole.store.file import files
 
 ROWS = 300_000
 

@@ -6,12 +6,12 @@ from itertools import pairwise
 
 from blackhole.audit.compare import compare
 from blackhole.audit.law import LEAST_CHANCE, independence, mean_shift, noise_law
-from blackhole.audit.samples import Claim, Finding, Sample
-from blackhole.guard.terms import Mechanism
+from blackhole.audit.samples import AuditFinding, AuditSample, Claim
+from blackhole.privacy.terms import Mechanism
 
 
 @dataclass(frozen=True, slots=True)
-class Noise:
+class NoiseParameters:
     """What the noise of one coordinate is announced to be, in the metric's unit."""
 
     mechanism: Mechanism
@@ -29,11 +29,13 @@ class Expectation:
     exact: tuple[float | None, ...]
     shift: tuple[float | None, ...]
     total_shift: float
-    noise: tuple[Noise, ...]
+    noise: tuple[NoiseParameters, ...]
     independent: bool = True
 
 
-def examine(without: Sample, with_unit: Sample, claim: Claim, expected: Expectation) -> list[Finding]:
+def examine(
+    without: AuditSample, with_unit: AuditSample, claim: Claim, expected: Expectation
+) -> list[AuditFinding]:
     """All checks of one mechanism on one pair of neighbours."""
     findings = [
         compare(without, with_unit, claim),
@@ -45,14 +47,14 @@ def examine(without: Sample, with_unit: Sample, claim: Claim, expected: Expectat
     absent = [i for i in known if len(whole[i]) < len(without)]
     if absent:
         words = f"value {absent[0] + 1} is absent in {len(without) - len(whole[absent[0]])} trials"
-        return [*findings, Finding("always released", 0.0, LEAST_CHANCE, passed=False, words=words)]
+        return [*findings, AuditFinding("always released", 0.0, LEAST_CHANCE, passed=False, words=words)]
     findings.append(_law(whole, expected))
     if expected.independent:
         findings.append(_unrelated([whole[i] for i in known]))
     return findings
 
 
-def _law(columns: dict[int, list[float]], expected: Expectation) -> Finding:
+def _law(columns: dict[int, list[float]], expected: Expectation) -> AuditFinding:
     """The worst of all coordinates."""
     found = []
     for place, values in columns.items():
@@ -61,14 +63,14 @@ def _law(columns: dict[int, list[float]], expected: Expectation) -> Finding:
     return _worst(found)
 
 
-def _unrelated(columns: Sequence[Sequence[float]]) -> Finding:
+def _unrelated(columns: Sequence[Sequence[float]]) -> AuditFinding:
     """Neither between neighbouring values of a release, nor from one release to the next."""
     found = [independence(one, other) for one, other in pairwise(columns)]
     found += [independence(column[:-1], column[1:]) for column in columns]
     return _worst(found)
 
 
-def _worst(findings: Sequence[Finding]) -> Finding:
+def _worst(findings: Sequence[AuditFinding]) -> AuditFinding:
     """The least likely of many, allowed for being the least of so many."""
     worst = min(findings, key=lambda finding: finding.measured)
     chance = min(worst.measured * len(findings), 1.0)

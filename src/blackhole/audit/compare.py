@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from blackhole.audit.directions import Direction, directions
-from blackhole.audit.samples import Claim, Finding, Outcome, Sample
+from blackhole.audit.samples import AuditFinding, AuditSample, Claim, Outcome
 from blackhole.audit.statistics import lower, normal_quantile, upper
-from blackhole.guard.terms import GAUSSIAN
+from blackhole.privacy.terms import GAUSSIAN
 
 CONFIDENCE = 0.999
 _THRESHOLDS = 48
@@ -31,19 +31,21 @@ class Event:
     holds: Callable[[Outcome], bool]
 
 
-def compare(without: Sample, with_unit: Sample, claim: Claim, *, confidence: float = CONFIDENCE) -> Finding:
+def compare(
+    without: AuditSample, with_unit: AuditSample, claim: Claim, *, confidence: float = CONFIDENCE
+) -> AuditFinding:
     """Whether the two samples can be told apart better than claimed. Each needs two trials or more."""
     middles = len(without) // 2, len(with_unit) // 2
     first = without[: middles[0]], with_unit[: middles[1]]
     second = without[middles[0] :], with_unit[middles[1] :]
 
-    def bound(counts: Counts, halves: tuple[Sample, Sample]) -> float:
+    def bound(counts: Counts, halves: tuple[AuditSample, AuditSample]) -> float:
         return _bound(counts, (len(halves[0]), len(halves[1])), claim, confidence)
 
     event, _ = max(_events(*first), key=lambda found: bound(found[1], first))
     counts = sum(map(event.holds, second[0])), sum(map(event.holds, second[1]))
     measured = max(bound(counts, second), 0.0)
-    return Finding(
+    return AuditFinding(
         check="one unit more or less",
         measured=measured,
         allowed=claim.bound,
@@ -63,7 +65,7 @@ def _bound(counts: Counts, trials: tuple[int, int], claim: Claim, confidence: fl
     return math.log(often / seldom) if often > 0 else -math.inf
 
 
-def _events(without: Sample, with_unit: Sample) -> Iterator[tuple[Event, Counts]]:
+def _events(without: AuditSample, with_unit: AuditSample) -> Iterator[tuple[Event, Counts]]:
     """Events worth trying, each with its counts in these samples."""
     for direction in directions(without, with_unit):
         yield from _half_lines(direction, without, with_unit)
@@ -71,7 +73,9 @@ def _events(without: Sample, with_unit: Sample) -> Iterator[tuple[Event, Counts]
         yield from _single_values(place, without, with_unit)
 
 
-def _half_lines(direction: Direction, without: Sample, with_unit: Sample) -> Iterator[tuple[Event, Counts]]:
+def _half_lines(
+    direction: Direction, without: AuditSample, with_unit: AuditSample
+) -> Iterator[tuple[Event, Counts]]:
     of = direction.of
     low, high = sorted(map(of, without)), sorted(map(of, with_unit))
     for threshold in _spread(sorted({*low, *high})):
@@ -89,7 +93,9 @@ def _below(direction: Direction, threshold: float) -> Event:
     return Event(f"{direction.words} ≤ {threshold:.6g}", lambda outcome: direction.of(outcome) <= threshold)
 
 
-def _single_values(place: int, without: Sample, with_unit: Sample) -> Iterator[tuple[Event, Counts]]:
+def _single_values(
+    place: int, without: AuditSample, with_unit: AuditSample
+) -> Iterator[tuple[Event, Counts]]:
     """The commonest values of a coordinate, and that it has none."""
     low = Counter(outcome[place] for outcome in without)
     high = Counter(outcome[place] for outcome in with_unit)

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from blackhole.audit.samples import Outcome, Sample
+from blackhole.audit.samples import AuditSample, Outcome
 
 _MOST_COORDINATES = 12
 _MOST_SOLVED = 24
 _RIDGE = 1e-9
 
-Vector = list[float]
+Loadings = list[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Direction:
     of: Callable[[Outcome], float]
 
 
-def directions(without: Sample, with_unit: Sample) -> Iterator[Direction]:
+def directions(without: AuditSample, with_unit: AuditSample) -> Iterator[Direction]:
     """The coordinates that moved most, their sum, and two estimates of the likelihood ratio."""
     low, high = _means(without), _means(with_unit)
     shift = [b - a for a, b in zip(low, high, strict=True)]
@@ -48,7 +48,7 @@ def _weighted(places: Sequence[int], weights: Sequence[float]) -> Callable[[Outc
     return lambda outcome: math.fsum(weight * (outcome[place] or 0.0) for place, weight in pairs)
 
 
-def _clipped(low: Vector, high: Vector, spreads: Vector) -> Callable[[Outcome], float]:
+def _clipped(low: Loadings, high: Loadings, spreads: Loadings) -> Callable[[Outcome], float]:
     """Between its two means Laplace noise gives more away with each step, and beyond them nothing more."""
     sides = [
         (place, min(a, b), max(a, b), math.copysign(1 / spread, b - a))
@@ -65,11 +65,11 @@ def _clipped(low: Vector, high: Vector, spreads: Vector) -> Callable[[Outcome], 
     return ratio
 
 
-def _means(sample: Sample) -> Vector:
+def _means(sample: AuditSample) -> Loadings:
     return [fmean(value or 0.0 for value in column) for column in zip(*sample, strict=True)]
 
 
-def _variances(sample: Sample, means: Vector) -> Vector:
+def _variances(sample: AuditSample, means: Loadings) -> Loadings:
     columns = zip(*sample, strict=True)
     return [
         fmean(((value or 0.0) - mean) ** 2 for value in column)
@@ -77,7 +77,7 @@ def _variances(sample: Sample, means: Vector) -> Vector:
     ]
 
 
-def _covariance(without: Sample, with_unit: Sample, places: Sequence[int]) -> list[Vector]:
+def _covariance(without: AuditSample, with_unit: AuditSample, places: Sequence[int]) -> list[Loadings]:
     """Of both samples together, each around its own mean."""
     total = [[0.0] * len(places) for _ in places]
     for sample in (without, with_unit):
@@ -89,11 +89,11 @@ def _covariance(without: Sample, with_unit: Sample, places: Sequence[int]) -> li
     return [[total[max(i, j)][min(i, j)] for j in range(len(places))] for i in range(len(places))]
 
 
-def _dot(one: Vector, other: Vector) -> float:
+def _dot(one: Loadings, other: Loadings) -> float:
     return sum(a * b for a, b in zip(one, other, strict=True))
 
 
-def _solved(matrix: list[Vector], right: Vector) -> Vector:
+def _solved(matrix: list[Loadings], right: Loadings) -> Loadings:
     """The solution of a symmetric positive system by elimination, with a little added to the diagonal."""
     ridge = _RIDGE * max((row[i] for i, row in enumerate(matrix)), default=0.0) or 1.0
     rows = [

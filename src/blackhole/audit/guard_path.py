@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from blackhole.audit.lines import Line, requests
-from blackhole.audit.samples import Outcome, Sample
-from blackhole.audit.subjects import Subject
+from blackhole.audit.lines import AuditLine, requests
+from blackhole.audit.samples import AuditSample, Outcome
+from blackhole.audit.subjects import AuditSubject
 from blackhole.catalogue.definition import Definition
 from blackhole.catalogue.load import Catalogue
 from blackhole.config import Config
@@ -18,22 +18,25 @@ from blackhole.decode import Decoder
 from blackhole.errors import PrivacyError, UsageError
 from blackhole.guard.attributes import canonical
 from blackhole.guard.engine import Guard
-from blackhole.guard.terms import declared_groups
 from blackhole.guard.windows import GRACE_NS
-from blackhole.records import GuardedBatch, MetricType, Payload, Receipt
-from blackhole.store.points import points
+from blackhole.model.batch import GuardedBatch
+from blackhole.model.ledger import Receipt
+from blackhole.model.series import MetricType
+from blackhole.model.signals import Payload
+from blackhole.privacy.terms import declared_groups
+from blackhole.store.write.points import points
 
 SECOND_NS = 10**9
 _STEP_NS = 10**6
 # So many trials' rows are read back at once.
 _TOGETHER = 500
 
-Values = Mapping[str, tuple[float, ...]]
+GuardPathValues = Mapping[str, tuple[float, ...]]
 # Each declared group with its value, or a histogram's buckets, or a gauge's sum and count.
 Release: TypeAlias = Sequence[tuple[Mapping[str, Any], tuple[float, ...]]]
 
 
-class Clock:
+class SteppedClock:
     """A clock that only moves when it is told to."""
 
     def __init__(self, now_ns: int) -> None:
@@ -57,7 +60,7 @@ class Bench:
         period_ns = round(config.budget_period * SECOND_NS)
         now = time.time_ns()
         self._start_ns = now - now % period_ns
-        self._clock = Clock(self._start_ns)
+        self._clock = SteppedClock(self._start_ns)
         self._decoder = Decoder(secrets.token_bytes(16), clock_ns=self._clock)
         self._attributes: dict[int, str] = {}
         self._receipt: Receipt | None = None
@@ -71,7 +74,7 @@ class Bench:
             raise PrivacyError(f"{self._definition.name}: nothing was released")
         return self._receipt
 
-    def releases(self, windows: Sequence[Sequence[Line]], trials: int) -> Iterator[list[Release]]:
+    def releases(self, windows: Sequence[Sequence[AuditLine]], trials: int) -> Iterator[list[Release]]:
         """The releases of each trial, one a window. Raises UsageError for lines that the guard refuses."""
         bodies = [requests(self._definition.name, self._definition, lines) for lines in windows]
         for start in range(0, trials, _TOGETHER):
@@ -118,7 +121,7 @@ class Bench:
         for first in range(0, len(releases), windows):
             yield releases[first : first + windows]
 
-    def _release(self, values: Values) -> Release:
+    def _release(self, values: GuardPathValues) -> Release:
         return [(group, values[text]) for text, group in self._groups.items() if text in values]
 
     def _new_guard(self) -> Guard:
@@ -140,11 +143,13 @@ class GuardPath:
 
     name = "guard"
 
-    def affordable(self, subject: Subject, trials: int) -> int:
+    def affordable(self, subject: AuditSubject, trials: int) -> int:
         del subject
         return trials
 
-    def sample(self, subject: Subject, windows: Sequence[Sequence[Line]], trials: int) -> Sample:
+    def sample(
+        self, subject: AuditSubject, windows: Sequence[Sequence[AuditLine]], trials: int
+    ) -> AuditSample:
         bench = Bench(subject.definition, subject.config)
         groups = [dict(group) for group in declared_groups(subject.definition)]
         width = values_in(subject.definition)

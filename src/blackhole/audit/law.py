@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 
 from blackhole.audit.noise import at_most
-from blackhole.audit.samples import Finding, Sample
+from blackhole.audit.samples import AuditFinding, AuditSample
 from blackhole.audit.statistics import chi_square_tail, normal_tails
-from blackhole.guard.terms import Mechanism
+from blackhole.privacy.terms import Mechanism
 
 # One check in a million of a sound engine fails.
 LEAST_CHANCE = 1e-6
@@ -28,7 +28,7 @@ def on_grid(values: Sequence[float], exact: float, grid: float) -> list[int] | N
 
 def noise_law(
     values: Sequence[float], exact: float, mechanism: Mechanism, scale: float, grid: float
-) -> Finding:
+) -> AuditFinding:
     """Whether the noise follows its exact law; the chance is that of a fit this bad."""
     steps = on_grid(values, exact, grid)
     if steps is None:
@@ -38,7 +38,7 @@ def noise_law(
     return _finding("noise law", chi_square_tail(statistic, degrees) if degrees else 1.0, words)
 
 
-def independence(first: Sequence[float], second: Sequence[float]) -> Finding:
+def independence(first: Sequence[float], second: Sequence[float]) -> AuditFinding:
     """Whether noise at two places, or of two windows, is uncorrelated."""
     a, b = fmean(first), fmean(second)
     covariance = fmean((x - a) * (y - b) for x, y in zip(first, second, strict=True))
@@ -48,7 +48,9 @@ def independence(first: Sequence[float], second: Sequence[float]) -> Finding:
     return _finding("independent noise", chance, f"correlation of {correlation:.3f}")
 
 
-def mean_shift(without: Sample, with_unit: Sample, expected: Sequence[float | None], total: float) -> Finding:
+def mean_shift(
+    without: AuditSample, with_unit: AuditSample, expected: Sequence[float | None], total: float
+) -> AuditFinding:
     """Whether one unit moves each mean as far as its clamped contribution, and all together by `total`.
 
     `expected`: None where the engine is free to choose which groups of the unit count.
@@ -63,11 +65,11 @@ def mean_shift(without: Sample, with_unit: Sample, expected: Sequence[float | No
     return _finding("mean shift", min(chance * len(moves), 1.0), words)
 
 
-def _sums(sample: Sample) -> list[float]:
+def _sums(sample: AuditSample) -> list[float]:
     return [math.fsum(value or 0.0 for value in outcome) for outcome in sample]
 
 
-def _column(sample: Sample, place: int) -> list[float]:
+def _column(sample: AuditSample, place: int) -> list[float]:
     return [outcome[place] or 0.0 for outcome in sample]
 
 
@@ -88,9 +90,9 @@ def _moved(low: Sequence[float], high: Sequence[float]) -> tuple[float, float]:
     return means[1] - means[0], math.sqrt(variances[0] / len(low) + variances[1] / len(high))
 
 
-def _finding(check: str, chance: float, words: str) -> Finding:
+def _finding(check: str, chance: float, words: str) -> AuditFinding:
     passed = chance >= LEAST_CHANCE
-    return Finding(check, chance, LEAST_CHANCE, passed, f"chance of {chance:.2g}: {words}")
+    return AuditFinding(check, chance, LEAST_CHANCE, passed, f"chance of {chance:.2g}: {words}")
 
 
 def _chi_square(steps: Sequence[int], below: Callable[[int], float]) -> tuple[float, int]:

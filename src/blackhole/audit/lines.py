@@ -12,7 +12,8 @@ import msgspec
 
 from blackhole.catalogue.definition import Definition
 from blackhole.errors import UsageError
-from blackhole.records import Encoding, MetricType, Payload, Signal
+from blackhole.model.series import MetricType
+from blackhole.model.signals import Encoding, Payload, Signal
 
 _DELTA, _CUMULATIVE = 1, 2
 _MOST_BYTES = 64 * 2**20
@@ -22,15 +23,15 @@ _SHAPE = 'write {"value": 1, "attributes": {"key": "text"}, "time": "2026-01-01T
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
-Scalar = str | int | float | bool
-Json = dict[str, Any]
+AuditScalar = str | int | float | bool
+AuditJson = dict[str, Any]
 
 
-class Line(msgspec.Struct, frozen=True):
+class AuditLine(msgspec.Struct, frozen=True):
     """One value as a service would send it. `count`: of a histogram, how many observations of it."""
 
     value: float
-    attributes: Mapping[str, Scalar]
+    attributes: Mapping[str, AuditScalar]
     count: int = 1
 
 
@@ -38,11 +39,11 @@ class _Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A line of a file. Its time is checked and not used: windows follow arrival."""
 
     value: float
-    attributes: dict[str, Scalar] = {}
+    attributes: dict[str, AuditScalar] = {}
     time: datetime | None = None
 
 
-def read(path: Path) -> list[Line]:
+def read(path: Path) -> list[AuditLine]:
     """The lines of a file of newline-delimited JSON. Raises UsageError with the number of the line."""
     try:
         with path.open("rb") as file:
@@ -54,7 +55,7 @@ def read(path: Path) -> list[Line]:
     return [_line(path, number, line) for number, line in enumerate(text.split(b"\n"), 1) if line.strip()]
 
 
-def _line(path: Path, number: int, text: bytes) -> Line:
+def _line(path: Path, number: int, text: bytes) -> AuditLine:
     """What is wrong is said without what was written: it may name somebody."""
     try:
         line = msgspec.json.decode(text, type=_Written)
@@ -64,7 +65,7 @@ def _line(path: Path, number: int, text: bytes) -> Line:
         raise UsageError(f"{path}, line {number}: the value is not a finite number: {_SHAPE}")
     if line.time is not None and line.time.tzinfo is None:
         raise UsageError(f"{path}, line {number}: the time has no zone: {_SHAPE}")
-    return Line(line.value, line.attributes)
+    return AuditLine(line.value, line.attributes)
 
 
 def _problem(error: Exception) -> str:
@@ -76,13 +77,13 @@ def _problem(error: Exception) -> str:
     )
 
 
-def requests(metric: str, definition: Definition, lines: Iterable[Line]) -> list[Payload]:
+def requests(metric: str, definition: Definition, lines: Iterable[AuditLine]) -> list[Payload]:
     """ExportMetricsServiceRequests without times, which means received now.
 
     The k-th value of a raw series goes into the k-th request: twice at one moment would be a duplicate.
     """
     seen: defaultdict[bytes, int] = defaultdict(int)
-    points: list[list[Json]] = []
+    points: list[list[AuditJson]] = []
     for line in lines:
         series = _encode(line.attributes)
         place = seen[series]
@@ -93,13 +94,13 @@ def requests(metric: str, definition: Definition, lines: Iterable[Line]) -> list
     return [_request(metric, definition, chosen) for chosen in points]
 
 
-def _request(metric: str, definition: Definition, points: Sequence[Json]) -> Payload:
+def _request(metric: str, definition: Definition, points: Sequence[AuditJson]) -> Payload:
     content = {"name": metric, "unit": definition.unit, **_data(definition.type, points)}
     body = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [content]}]}]}
     return Payload(Signal.METRICS, Encoding.JSON, _encode(body))
 
 
-def _data(kind: MetricType, points: Sequence[Json]) -> Json:
+def _data(kind: MetricType, points: Sequence[AuditJson]) -> AuditJson:
     if kind is MetricType.GAUGE:
         return {"gauge": {"dataPoints": points}}
     if kind is MetricType.HISTOGRAM:
@@ -110,7 +111,7 @@ def _data(kind: MetricType, points: Sequence[Json]) -> Json:
     return {"sum": content}
 
 
-def _point(definition: Definition, line: Line) -> Json:
+def _point(definition: Definition, line: AuditLine) -> AuditJson:
     attributes = [{"key": key, "value": _value(value)} for key, value in line.attributes.items()]
     if definition.type is MetricType.HISTOGRAM:
         bounds = list(definition.buckets or ())
@@ -128,7 +129,7 @@ def _point(definition: Definition, line: Line) -> Json:
     return {"attributes": attributes, "asDouble": line.value}
 
 
-def _value(value: Scalar) -> Mapping[str, object]:
+def _value(value: AuditScalar) -> Mapping[str, object]:
     if isinstance(value, bool):
         return {"boolValue": value}
     if isinstance(value, int):

@@ -5,19 +5,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from blackhole.audit.checks import Expectation, Noise
-from blackhole.audit.lines import Line, Scalar
+from blackhole.audit.checks import Expectation, NoiseParameters
+from blackhole.audit.lines import AuditLine, AuditScalar
 from blackhole.catalogue.definition import Definition, PrivacyUnit
-from blackhole.guard.terms import GAUSSIAN, Terms, declared_groups
-from blackhole.guard.toeplitz import coefficients
-from blackhole.records import MetricType
+from blackhole.model.series import MetricType
+from blackhole.privacy.factorisation import coefficients
+from blackhole.privacy.terms import GAUSSIAN, Terms, declared_groups
 
 # Units of the crowd in each cell, so that nobody's group is empty.
 _CROWD = 2
 # How many times its bound a unit sends that does not keep to it.
 _EXCESS = 3
 
-Windows = tuple[tuple[Line, ...], ...]
+NeighbourWindows = tuple[tuple[AuditLine, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +25,16 @@ class Neighbours:
     """The lines of each window, without and with one unit more."""
 
     name: str
-    without: Windows
-    with_unit: Windows
+    without: NeighbourWindows
+    with_unit: NeighbourWindows
     expected: Expectation
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class WindowCell:
     """A value that is released: a group, of histograms one bucket of it, given by a value inside."""
 
-    attributes: dict[str, Scalar]
+    attributes: dict[str, AuditScalar]
     observed: float | None = None
 
 
@@ -45,14 +45,14 @@ def neighbours(definition: Definition, terms: Terms) -> Iterator[Neighbours]:
         yield _beyond(definition, terms)
 
 
-def cells(definition: Definition) -> list[Cell]:
+def cells(definition: Definition) -> list[WindowCell]:
     """In the order in which they are released."""
-    groups = [dict[str, Scalar](group) for group in declared_groups(definition)]
+    groups = [dict[str, AuditScalar](group) for group in declared_groups(definition)]
     if definition.type is not MetricType.HISTOGRAM:
-        return [Cell(group) for group in groups]
+        return [WindowCell(group) for group in groups]
     bounds = definition.buckets or ()
     inside = [*bounds, math.nextafter(bounds[-1], math.inf) if bounds else 0.0]
-    return [Cell(group, value) for group in groups for value in inside]
+    return [WindowCell(group, value) for group in groups for value in inside]
 
 
 def _within(definition: Definition, terms: Terms) -> Neighbours:
@@ -91,7 +91,7 @@ def _beyond(definition: Definition, terms: Terms) -> Neighbours:
     )
 
 
-def _crowd(definition: Definition, terms: Terms, released: Sequence[Cell]) -> Windows:
+def _crowd(definition: Definition, terms: Terms, released: Sequence[WindowCell]) -> NeighbourWindows:
     """A few units in each cell, others in each window, so that none has more than one cell."""
     value = 1.0 if terms.by_event else _most(terms)
     return tuple(
@@ -112,7 +112,7 @@ def _most(terms: Terms) -> float:
     return math.copysign(terms.sensitivity * terms.grid, upper if abs(upper) >= abs(lower) else lower)
 
 
-def _line(definition: Definition, cell: Cell, unit: str, amount: float, alias: str = "") -> Line:
+def _line(definition: Definition, cell: WindowCell, unit: str, amount: float, alias: str = "") -> AuditLine:
     attributes = dict(cell.attributes)
     if isinstance(definition.privacy_unit, PrivacyUnit):
         first, *others = definition.privacy_unit.keys
@@ -120,19 +120,19 @@ def _line(definition: Definition, cell: Cell, unit: str, amount: float, alias: s
         if alias and others:
             attributes[others[0]] = alias
     if cell.observed is not None:
-        return Line(cell.observed, attributes, count=round(amount))
-    return Line(amount, attributes)
+        return AuditLine(cell.observed, attributes, count=round(amount))
+    return AuditLine(amount, attributes)
 
 
 def _expectation(terms: Terms, cells: int, shifts: Sequence[Sequence[float | None]]) -> Expectation:
     """`shifts`: of each window and cell."""
     moved = terms.groups_per_unit * _most(terms) * terms.charged_windows
     value = _CROWD * (1.0 if terms.by_event else _most(terms))
-    noise: tuple[Noise, ...] = (Noise(terms.mechanism, terms.scale, terms.grid),)
+    noise: tuple[NoiseParameters, ...] = (NoiseParameters(terms.mechanism, terms.scale, terms.grid),)
     exact: tuple[float | None, ...] = (value,)
     flat = [shift for window in shifts for shift in window]
     if terms.count_scale is not None:  # a gauge's count follows its sum
-        noise = (*noise, Noise(terms.mechanism, terms.count_scale, 1.0))
+        noise = (*noise, NoiseParameters(terms.mechanism, terms.count_scale, 1.0))
         exact = (*exact, float(_CROWD))
         flat = [s for shift in flat for s in (shift, None if shift is None else float(bool(shift)))]
         moved += terms.groups_per_unit * terms.charged_windows
@@ -146,11 +146,13 @@ def _expectation(terms: Terms, cells: int, shifts: Sequence[Sequence[float | Non
     return Expectation(exact * times, tuple(flat), moved, noise * times)
 
 
-def _correlated(terms: Terms, cells: int) -> tuple[Noise, ...]:
+def _correlated(terms: Terms, cells: int) -> tuple[NoiseParameters, ...]:
     """What is stored of a running total are its increments: differences of the factor's rows."""
     factors = coefficients()
     steps = [factors[0], *(after - before for before, after in pairwise(factors))]
     norms = [math.hypot(*steps[: window + 1]) for window in range(terms.windows)]
     return tuple(
-        Noise(terms.mechanism, terms.scale * norm, terms.grid) for norm in norms for _ in range(cells)
+        NoiseParameters(terms.mechanism, terms.scale * norm, terms.grid)
+        for norm in norms
+        for _ in range(cells)
     )

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import accumulate
 
 from blackhole.audit.statistics import NORMAL
-from blackhole.guard.terms import GAUSSIAN, Mechanism
+from blackhole.privacy.terms import GAUSSIAN, Mechanism
 
 # Beyond this scale the sum of the Gaussian law's terms is its integral to within a double's precision.
 _SMALL_SCALE = 64

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from blackhole.guard.terms import GAUSSIAN, Mechanism
+from blackhole.privacy.terms import GAUSSIAN, Mechanism
 
 # What one trial released, one value a coordinate; None: nothing was released there.
 Outcome = tuple[float | None, ...]
-Sample = Sequence[Outcome]
+AuditSample = Sequence[Outcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class AuditFinding:
     """One check: what was measured, what is allowed, and in words how it was seen."""
 
     check: str

@@ -13,23 +13,24 @@ from typing import Any, Self
 
 import msgspec
 
-from blackhole.audit.guard_path import Clock, Release, outcome, values_in
-from blackhole.audit.lines import Line, requests
-from blackhole.audit.samples import Sample
-from blackhole.audit.subjects import Subject
+from blackhole.audit.guard_path import Release, SteppedClock, outcome, values_in
+from blackhole.audit.lines import AuditLine, requests
+from blackhole.audit.samples import AuditSample
+from blackhole.audit.subjects import AuditSubject
 from blackhole.catalogue.load import Catalogue
 from blackhole.decode import Decoder
 from blackhole.errors import UsageError
 from blackhole.guard.engine import Guard
-from blackhole.guard.ledger import Stored
-from blackhole.guard.terms import declared_groups
 from blackhole.guard.windows import GRACE_NS
+from blackhole.model.series import MetricType
+from blackhole.model.signals import Payload
 from blackhole.pipeline import Pipeline, Statistics
+from blackhole.privacy.ledger import StoredLedger
+from blackhole.privacy.terms import declared_groups
 from blackhole.query.language import MAX_POINTS, MAX_POINTS_A_SERIES, Query
-from blackhole.query.run import Runner
-from blackhole.records import MetricType, Payload
-from blackhole.store.append import Writer
+from blackhole.query.run import QueryService
 from blackhole.store.database import Database
+from blackhole.store.writer import Writer
 
 SECOND_NS = 10**9
 _STEP_NS = 10**6
@@ -45,7 +46,7 @@ WHERE s.metric = '{metric}' AND l.time >= make_timestamp_ns({start}) AND l.time 
 """
 
 # By the start of a window and a group's attributes as JSON.
-Values = dict[tuple[int, bytes], tuple[float, ...]]
+ServicePathValues = dict[tuple[int, bytes], tuple[float, ...]]
 
 
 class ServicePath:
@@ -53,15 +54,17 @@ class ServicePath:
 
     name = "service"
 
-    def affordable(self, subject: Subject, trials: int) -> int:
+    def affordable(self, subject: AuditSubject, trials: int) -> int:
         """Each window waits for the disk, and of a running total each trial for a restart as well."""
         return max(trials // (_RESTARTED if subject.terms.running_total else _COMMITTED), _FEWEST)
 
-    def sample(self, subject: Subject, windows: Sequence[Sequence[Line]], trials: int) -> Sample:
+    def sample(
+        self, subject: AuditSubject, windows: Sequence[Sequence[AuditLine]], trials: int
+    ) -> AuditSample:
         groups = [dict(group) for group in declared_groups(subject.definition)]
         width = values_in(subject.definition)
         with TemporaryDirectory(prefix="blackhole-audit-") as directory:
-            service = _Service(subject, Path(directory) / "audit.duckdb")
+            service = _AuditedService(subject, Path(directory) / "audit.duckdb")
             with service:
                 asyncio.run(service.run(windows, trials))
                 starts = service.starts
@@ -71,22 +74,22 @@ class ServicePath:
         return [outcome(releases[at : at + size], groups, width) for at in range(0, len(releases), size)]
 
 
-def _release(found: Values, start: int, groups: Sequence[Mapping[str, Any]]) -> Release:
+def _release(found: ServicePathValues, start: int, groups: Sequence[Mapping[str, Any]]) -> Release:
     named = [(group, found.get((start, _text(group)))) for group in groups]
     return [(group, values) for group, values in named if values is not None]
 
 
-class _Service:
-    """What `blackhole.app` wires, with a clock that is told the time."""
+class _AuditedService:
+    """What `blackhole.app.service` wires, with a clock that is told the time."""
 
-    def __init__(self, subject: Subject, path: Path) -> None:
+    def __init__(self, subject: AuditSubject, path: Path) -> None:
         self.starts: list[int] = []
         self._subject = subject
         self._catalogue = Catalogue([(subject.definition, "audit")])
         self._window_ns = round(subject.config.release_window * SECOND_NS)
         period_ns = round(subject.config.budget_period * SECOND_NS)
         now = time.time_ns()
-        self._clock = Clock(now - now % period_ns)
+        self._clock = SteppedClock(now - now % period_ns)
         self._path = path
         self._stack = ExitStack()
 
@@ -103,7 +106,7 @@ class _Service:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    async def run(self, windows: Sequence[Sequence[Line]], trials: int) -> None:
+    async def run(self, windows: Sequence[Sequence[AuditLine]], trials: int) -> None:
         """Raises UsageError for lines that the guard refuses."""
         definition = self._subject.definition
         bodies = [requests(definition.name, definition, lines) for lines in windows]
@@ -117,16 +120,16 @@ class _Service:
                     await asyncio.wrap_future(waiting.popleft())
         await asyncio.gather(*map(asyncio.wrap_future, waiting))
 
-    def values(self, groups: Sequence[Mapping[str, Any]]) -> Values:
+    def values(self, groups: Sequence[Mapping[str, Any]]) -> ServicePathValues:
         """All that was released, as the API tells it."""
-        self._runner = Runner(
+        self._runner = QueryService(
             self._database,
             self._catalogue,
             windows=self._subject.config,
             now=lambda: self._clock() / SECOND_NS,
         )
         windows = min(MAX_POINTS_A_SERIES, MAX_POINTS // len(groups) // 2)
-        found: Values = {}
+        found: ServicePathValues = {}
         first, last = self.starts[0], self.starts[-1] + self._window_ns
         for start in range(first, last, windows * self._window_ns):
             end = min(start + windows * self._window_ns, last)
@@ -168,7 +171,7 @@ class _Service:
             find=self._writer.find,
             clock_ns=self._clock,
             boot_ns=self._clock,
-            stored=Stored(database.ledger_tail(), database.head()),
+            stored=StoredLedger(database.ledger_tail(), database.head()),
         )
         self._pipeline = Pipeline(self._decoder, guard, self._writer, Statistics())
 

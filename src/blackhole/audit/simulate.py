@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 
 from blackhole.audit.guard_path import Bench, Release
-from blackhole.audit.lines import Line
+from blackhole.audit.lines import AuditLine
 from blackhole.catalogue.definition import Definition
 from blackhole.config import Config, Duration
-from blackhole.records import MetricType, Receipt
+from blackhole.model.ledger import Receipt
+from blackhole.model.series import MetricType
 
 _encode = msgspec.json.Encoder().encode
 
@@ -17,7 +18,7 @@ _encode = msgspec.json.Encoder().encode
 def simulate(
     definition: Definition,
     config: Config,
-    lines: Sequence[Line],
+    lines: Sequence[AuditLine],
     trials: int,
     write: Callable[[bytes], object],
 ) -> Receipt:

@@ -10,10 +10,11 @@ import msgspec
 from blackhole.audit.samples import Claim
 from blackhole.catalogue.definition import Definition, PrivacyUnit
 from blackhole.config import Config, Duration
-from blackhole.guard.budget import epsilon_of
-from blackhole.guard.plan import Plan, plan
-from blackhole.guard.terms import GAUSSIAN, LAPLACE, Mechanism, Terms, terms_of
-from blackhole.records import MetricType, Span
+from blackhole.model.series import MetricType
+from blackhole.model.times import TimeRange
+from blackhole.privacy.budget import epsilon_of
+from blackhole.privacy.plan import Plan, plan
+from blackhole.privacy.terms import GAUSSIAN, LAPLACE, Mechanism, Terms, terms_of
 
 MECHANISMS: tuple[Mechanism, ...] = (GAUSSIAN, LAPLACE)
 WINDOW_S = 60
@@ -27,7 +28,7 @@ _MOST_WINDOWS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class AuditSubject:
     """One metric under one mechanism. A trial is a budget period of its own, with all its windows."""
 
     name: str
@@ -37,7 +38,7 @@ class Subject:
     claim: Claim
 
 
-def subject(definition: Definition, mechanism: Mechanism, windows: int = 1) -> Subject:
+def subject(definition: Definition, mechanism: Mechanism, windows: int = 1) -> AuditSubject:
     """Everything as in the catalogue, but for the budget, which is one that an audit can see."""
     settings: dict[str, Any] = {"privacy_budget": _EPSILON, "privacy_delta": 0.0}
     if mechanism == GAUSSIAN:
@@ -51,7 +52,9 @@ def subject(definition: Definition, mechanism: Mechanism, windows: int = 1) -> S
     )
     planned = _plan(definition, config)
     bound = math.sqrt(2 * planned.total) if mechanism == GAUSSIAN else planned.total
-    return Subject(definition.name, definition, config, planned.metrics[0].terms, Claim(mechanism, bound))
+    return AuditSubject(
+        definition.name, definition, config, planned.metrics[0].terms, Claim(mechanism, bound)
+    )
 
 
 def of_metric(definition: Definition) -> tuple[Definition, int]:
@@ -63,7 +66,7 @@ def of_metric(definition: Definition) -> tuple[Definition, int]:
 
 
 def _plan(definition: Definition, config: Config) -> Plan:
-    return plan([definition], config, Span(0, round(config.budget_period) * 10**9))
+    return plan([definition], config, TimeRange(0, round(config.budget_period) * 10**9))
 
 
 def _visible_rho(definition: Definition, windows: int) -> float:

@@ -14,9 +14,9 @@ from blackhole.catalogue.definition import Definition
 from blackhole.catalogue.load import OWNER_FILE, Catalogue
 from blackhole.catalogue.overlap import overlaps
 from blackhole.catalogue.parse import parse, parse_file
-from blackhole.documents import DocumentError, parse_yaml
 from blackhole.errors import CatalogueError, PrivacyError
-from blackhole.records import MetricType
+from blackhole.model.series import MetricType
+from blackhole.runtime.documents import DocumentError, parse_yaml
 
 MOST_NAMES = 100
 REVIEW_MONTHS = 3
@@ -60,7 +60,7 @@ class Allowed(msgspec.Struct, frozen=True):
     file: str = OWNER_FILE
 
 
-class Sent(NamedTuple):
+class ObservedMetric(NamedTuple):
     """How a metric came that was refused, though an entry of its own can make it accepted."""
 
     type: MetricType
@@ -82,7 +82,7 @@ class Decision:
 def decide(
     permission: Permission,
     catalogue: Catalogue,
-    sent: Mapping[str, Sent],
+    sent: Mapping[str, ObservedMetric],
     *,
     today: date,
     names_somebody: Callable[[str], bool],
@@ -163,7 +163,7 @@ def _changes(entry: Definition, permission: Permission) -> dict[str, Any]:
 
 
 def _renewed(
-    name: str, entry: Definition, permission: Permission, sent: Mapping[str, Sent], today: date
+    name: str, entry: Definition, permission: Permission, sent: Mapping[str, ObservedMetric], today: date
 ) -> dict[str, Any]:
     """The entry that covers it, of this name alone, with what is given and the type that was sent."""
     came = {"type": sent[name].type.value} if name in sent else {}
@@ -188,7 +188,9 @@ def _former_types(new: Sequence[Definition], covering: Mapping[str, Definition])
     }
 
 
-def _entry(name: str, permission: Permission, sent: Mapping[str, Sent], today: date) -> dict[str, Any]:
+def _entry(
+    name: str, permission: Permission, sent: Mapping[str, ObservedMetric], today: date
+) -> dict[str, Any]:
     if "*" in name:
         raise CatalogueError(f"{name}: only single metrics are allowed by name: {_FILE}")
     came = sent.get(name)

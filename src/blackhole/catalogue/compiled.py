@@ -11,7 +11,7 @@ from blackhole.catalogue.parse import parse_file
 NAME = "compiled.json"
 
 
-class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CompiledPart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One YAML file: its name, the hash of its bytes, its entries."""
 
     file: str
@@ -26,7 +26,7 @@ def parse_all(directory: Path) -> list[tuple[Definition, str]]:
 
 def write(directory: Path) -> int:
     """Compiles the YAML files beside them; returns the number of entries. Raises CatalogueError."""
-    parts = [Part(path.name, _hash(path), tuple(parse_file(path))) for path in _sources(directory)]
+    parts = [CompiledPart(path.name, _hash(path), tuple(parse_file(path))) for path in _sources(directory)]
     target = directory / NAME
     draft = target.with_suffix(".tmp")
     draft.write_bytes(msgspec.json.encode(parts))
@@ -37,7 +37,7 @@ def write(directory: Path) -> int:
 def read(directory: Path) -> list[tuple[Definition, str]] | None:
     """The compiled entries, or None when there are none or a YAML file has changed since."""
     try:
-        parts = msgspec.json.decode((directory / NAME).read_bytes(), type=list[Part])
+        parts = msgspec.json.decode((directory / NAME).read_bytes(), type=list[CompiledPart])
     except (FileNotFoundError, msgspec.DecodeError):  # an older version's form, or none
         return None
     if {part.file: part.sha256 for part in parts} != {p.name: _hash(p) for p in _sources(directory)}:

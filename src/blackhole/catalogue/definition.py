@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from blackhole.records import MetricType, PrivacyLevel
+from blackhole.model.series import MetricType, PrivacyLevel
 
 SERVICE = "service.name"
 OTHER = "other"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from blackhole.catalogue.definition import Definition, PrivacyUnit
-from blackhole.records import MetricType
+from blackhole.model.series import MetricType
 
 # What the decoder makes of spans and log records: they count whatever a service does.
 DERIVED = ("traces.span.metrics.", "traces.service.graph.", "log.record.")

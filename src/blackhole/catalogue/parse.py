@@ -9,8 +9,8 @@ import msgspec
 
 from blackhole.catalogue.definition import Definition
 from blackhole.catalogue.rules import RULES
-from blackhole.documents import DocumentError, parse_yaml
 from blackhole.errors import CatalogueError
+from blackhole.runtime.documents import DocumentError, parse_yaml
 
 REQUIRED = ("name", "description", "type", "unit", "privacy", "purpose")
 KNOWN = tuple(field.name for field in msgspec.structs.fields(Definition))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from blackhole.catalogue.definition import SERVICE, Definition, PrivacyUnit
-from blackhole.records import MetricType
+from blackhole.model.series import MetricType
 
 Problems = Iterator[tuple[str, str]]
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from blackhole.cli.options import Place
+from blackhole.cli.options import PlaceOption
 from blackhole.cli.source import find_keeper
 
 
-def allowed(place: Place, permission: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+def allowed(place: PlaceOption, permission: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """The answer of the API, and since when it holds in words. Raises UsageError, PrivacyError."""
     service = find_keeper(place, place.config())
     if service is not None:
@@ -20,10 +20,10 @@ def allowed(place: Place, permission: Mapping[str, Any]) -> tuple[dict[str, Any]
     return _written(place, permission), "collected when the service starts"
 
 
-def _written(place: Place, permission: Mapping[str, Any]) -> dict[str, Any]:
+def _written(place: PlaceOption, permission: Mapping[str, Any]) -> dict[str, Any]:
     from blackhole.catalogue.allow import Permission, add, decide  # noqa: PLC0415
     from blackhole.catalogue.load import OWNER_FILE, files, load  # noqa: PLC0415
-    from blackhole.guard.scrub import names_somebody  # noqa: PLC0415
+    from blackhole.privacy.scrub import names_somebody  # noqa: PLC0415
 
     decision = decide(
         msgspec.convert(permission, Permission),

@@ -15,33 +15,33 @@ from blackhole.config import duration_words
 MOST_CHARTS = 6
 MOST_BOUNDS = 3
 EXTREMES = ("min", "max")
-Answer = Mapping[str, Any]
+PrintedAnswer = Mapping[str, Any]
 
 
-def heading(answer: Answer) -> str:
+def heading(answer: PrintedAnswer) -> str:
     unit = answer["unit"] or "no unit"
     level = str(answer["privacy_level"]).replace("_", " ")
     how = f"{answer['aggregation']} by {_interval(answer)}"
     return f"{answer['metric']} · {answer['type']} · {unit} · {level} · {how}"
 
 
-def _interval(answer: Answer) -> str:
+def _interval(answer: PrintedAnswer) -> str:
     interval = answer["interval"]
     return duration_words(interval) if isinstance(interval, int | float) else str(interval)
 
 
-def _rows(answer: Answer, keys: Sequence[str]) -> Iterator[tuple[str, list[str], Mapping[str, Any]]]:
+def _rows(answer: PrintedAnswer, keys: Sequence[str]) -> Iterator[tuple[str, list[str], Mapping[str, Any]]]:
     for series in answer["series"]:
         labels = [series["attributes"].get(key, "-") for key in keys]
         for point in series["points"]:
             yield point["timestamp"], labels, point
 
 
-def _keys(answer: Answer) -> list[str]:
+def _keys(answer: PrintedAnswer) -> list[str]:
     return sorted({key for series in answer["series"] for key in series["attributes"]})
 
 
-def as_table(answer: Answer, *, utc: bool) -> str:
+def as_table(answer: PrintedAnswer, *, utc: bool) -> str:
     keys = _keys(answer)
     rows = sorted(_rows(answer, keys), key=lambda row: row[:2])
     if not rows:
@@ -65,7 +65,7 @@ def as_table(answer: Answer, *, utc: bool) -> str:
     return table(columns, cells, right=right)
 
 
-def _nothing(answer: Answer, more: str = "") -> str:
+def _nothing(answer: PrintedAnswer, more: str = "") -> str:
     """Where there is data, but not such as can be answered from, a note says what to ask."""
     if any("has no buckets" in note for note in answer.get("notes", ())):
         return f"no {answer['aggregation']} of it in this range"
@@ -77,7 +77,7 @@ def _value(point: Mapping[str, Any]) -> str:
     return f"> {number(point['value'])}" if point.get("over") else number(point["value"])
 
 
-def wholes(answer: Answer) -> list[str]:
+def wholes(answer: PrintedAnswer) -> list[str]:
     """What the aggregation comes to over the whole range, by series."""
     if answer["aggregation"] == "last":
         return []
@@ -87,7 +87,7 @@ def wholes(answer: Answer) -> list[str]:
     return [*said, f"… and of {left} more series: narrow them with --where"] if left else said
 
 
-def _whole(answer: Answer, series: Mapping[str, Any]) -> str:
+def _whole(answer: PrintedAnswer, series: Mapping[str, Any]) -> str:
     unit = _unit(answer) if answer["aggregation"] != "count" else ""
     value = f"{answer['aggregation']} {_value(series['overall'])} {unit}".rstrip()
     return f"over the whole range{_named(series)}: {value}"
@@ -97,22 +97,22 @@ def _named(series: Mapping[str, Any]) -> str:
     return "".join(f", {key}={value}" for key, value in series["attributes"].items())
 
 
-def _is_percentile(answer: Answer) -> bool:
+def _is_percentile(answer: PrintedAnswer) -> bool:
     return str(answer["aggregation"]).startswith("p") and answer["type"] in {"histogram", "summary"}
 
 
-def _has_extremes(answer: Answer) -> bool:
+def _has_extremes(answer: PrintedAnswer) -> bool:
     return any("min" in point for series in answer["series"] for point in series["points"])
 
 
-def _unit(answer: Answer) -> str:
+def _unit(answer: PrintedAnswer) -> str:
     unit = str(answer["unit"]).strip("{}")
     if answer["aggregation"] == "rate" and answer["type"] in {"histogram", "summary"}:
         return "/s"  # observations, whatever they are measured in
     return f"{unit}/s" if answer["aggregation"] in {"rate", "sum_rate"} else unit
 
 
-def as_csv(answer: Answer) -> str:
+def as_csv(answer: PrintedAnswer) -> str:
     keys = _keys(answer)
     more = (*(EXTREMES if _has_extremes(answer) else ()), *(("over",) if _is_percentile(answer) else ()))
     fields = ("value", "sample_count", "lower", "upper", *more)
@@ -127,7 +127,7 @@ def _field(point: Mapping[str, Any], name: str) -> Any:
     return "true" if name == "over" and point.get(name) else point.get(name)
 
 
-def as_charts(answer: Answer, *, utc: bool) -> str:
+def as_charts(answer: PrintedAnswer, *, utc: bool) -> str:
     drawn = [s for s in answer["series"] if any(p["value"] is not None for p in s["points"])]
     if not drawn:
         return _nothing(answer)
@@ -140,7 +140,7 @@ def as_charts(answer: Answer, *, utc: bool) -> str:
     return "\n\n".join(texts)
 
 
-def _chart(answer: Answer, series: Mapping[str, Any], height: int, *, utc: bool) -> str:
+def _chart(answer: PrintedAnswer, series: Mapping[str, Any], height: int, *, utc: bool) -> str:
 
     points = [
         (datetime.fromisoformat(p["timestamp"]).timestamp(), float(p["value"]))
@@ -178,7 +178,7 @@ def _shows_braille() -> bool:
     return True
 
 
-def notes(answer: Answer) -> list[str]:
+def notes(answer: PrintedAnswer) -> list[str]:
     """What the answer says about itself."""
     rate = answer.get("sampling_rate", 1.0)
     said = [str(note) for note in answer.get("notes", ())]

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from blackhole.cli.options import Place, common, reading
+from blackhole.cli.options import PlaceOption, common, reading
 from blackhole.cli.render import table
 from blackhole.errors import BlackholeError
 
@@ -21,7 +21,7 @@ def command() -> None:
 @click.option("--level", type=click.Choice(LEVELS), help="Only this privacy level.")
 @click.option("--category", type=click.Choice(("infrastructure", "p2p", "business")))
 @common
-def show_all(place: Place, level: str | None, category: str | None) -> None:
+def show_all(place: PlaceOption, level: str | None, category: str | None) -> None:
     """List the metrics that are accepted."""
     entries = [
         entry
@@ -38,7 +38,7 @@ def show_all(place: Place, level: str | None, category: str | None) -> None:
 @command.command("show")
 @click.argument("name")
 @common
-def show(place: Place, name: str) -> None:
+def show(place: PlaceOption, name: str) -> None:
     """Show what is done with the metric NAME, and why it is collected."""
     catalogue = _load(place)
     entry = catalogue.get(name) or catalogue.match(name)
@@ -60,7 +60,7 @@ def show(place: Place, name: str) -> None:
 @command.command("check")
 @click.argument("file", type=click.Path(path_type=Path))
 @common
-def check(place: Place, file: Path) -> None:
+def check(place: PlaceOption, file: Path) -> None:
     """Say whether the catalogue file FILE would be accepted beside the others."""
     from datetime import UTC, datetime  # noqa: PLC0415
 
@@ -85,7 +85,7 @@ def check(place: Place, file: Path) -> None:
 @click.option("--unit", help="UCUM, as in ms, By, {request}.")
 @click.option("--keep", multiple=True, metavar="KEY", help="An attribute that survives; may be repeated.")
 @reading
-def allow(place: Place, **wanted: Any) -> None:
+def allow(place: PlaceOption, **wanted: Any) -> None:
     """Collect the metrics NAME from here on: adds them to catalogue.yaml in the data directory.
 
     Type and unit are those of what the running service refused, unless they are given. Of a metric that the
@@ -113,7 +113,7 @@ def allow(place: Place, **wanted: Any) -> None:
     "--days", type=click.IntRange(min=0), default=30, show_default=True, help="Not asked for in N days."
 )
 @reading
-def unused(place: Place, days: int) -> None:
+def unused(place: PlaceOption, days: int) -> None:
     """List what is stored though nobody asks for it, and entries whose day of review is past."""
     from datetime import UTC, datetime  # noqa: PLC0415
 
@@ -128,7 +128,7 @@ def unused(place: Place, days: int) -> None:
         click.echo(as_text(answer))
 
 
-def _load(place: Place) -> Any:
+def _load(place: PlaceOption) -> Any:
     from blackhole.catalogue.load import files, load  # noqa: PLC0415
 
     return load(files(place.config(), place.data_dir))

@@ -20,7 +20,7 @@ _PATIENCE = 30.0
 _LONG_PATIENCE = 3600.0
 
 
-class Service:
+class ServiceClient:
     """A running service. `trust`: a certificate file to trust beside the system's, or empty."""
 
     def __init__(self, url: str, token: str = "", trust: str = "") -> None:

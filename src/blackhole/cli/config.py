@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from blackhole.cli.options import Place, common
+from blackhole.cli.options import PlaceOption, common
 
 
 @click.group("config")
@@ -14,7 +14,7 @@ def command() -> None:
 
 @command.command("show")
 @common
-def show(place: Place) -> None:
+def show(place: PlaceOption) -> None:
     """Print the effective configuration: defaults, file and environment together."""
     from blackhole.config import to_words  # noqa: PLC0415
 
@@ -32,7 +32,7 @@ def show(place: Place) -> None:
 @command.command("check")
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @common
-def check(place: Place, file: Path | None) -> None:
+def check(place: PlaceOption, file: Path | None) -> None:
     """Say whether FILE (or the configuration in use) and the catalogue files that it names are right."""
     from blackhole.catalogue.load import files  # noqa: PLC0415
     from blackhole.catalogue.load import load as load_catalogue  # noqa: PLC0415

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from blackhole.conformance.suite import Finding
+    from blackhole.conformance.suite import RuleFinding
 
 _MARKS = {"passed": "✓", "failed": "✗", "skipped": "–"}  # noqa: RUF001  (an en dash is meant)
 
@@ -28,7 +28,7 @@ def command(urls: tuple[str, ...], token: str, only_failed: bool, as_json: bool)
 
     from blackhole.conformance import suite, target  # noqa: PLC0415
 
-    async def findings() -> "list[Finding]":
+    async def findings() -> "list[RuleFinding]":
         probe = await target.reach(urls, token)
         try:
             return await suite.run(probe)
@@ -44,7 +44,7 @@ def command(urls: tuple[str, ...], token: str, only_failed: bool, as_json: bool)
     return 0 if passed else 1
 
 
-def report(findings: "Sequence[Finding]", *, only_failed: bool = False) -> str:
+def report(findings: "Sequence[RuleFinding]", *, only_failed: bool = False) -> str:
     """The table, what mends each failure, and the counts."""
     from blackhole.cli.render import table  # noqa: PLC0415
 
@@ -60,7 +60,7 @@ def report(findings: "Sequence[Finding]", *, only_failed: bool = False) -> str:
     return "\n\n".join([*parts, _counts(findings)])
 
 
-def _counts(findings: "Sequence[Finding]") -> str:
+def _counts(findings: "Sequence[RuleFinding]") -> str:
     lines = []
     for level in ("required", "recommended", "advice"):
         counts = Counter(str(finding.result) for finding in findings if finding.level == level)

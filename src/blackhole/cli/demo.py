@@ -26,7 +26,9 @@ def command(
     p2p_python: Path | None,
 ) -> int:
     """Run the service beside a real libp2p network and three services, on a temporary directory."""
-    from blackhole.demo.run import Options, run  # noqa: PLC0415
+    from blackhole.demo.run import DemoOptions, run  # noqa: PLC0415
 
-    options = Options(seconds=seconds, p2p_python=p2p_python, port_base=port_base, listen=listen, hosts=hosts)
+    options = DemoOptions(
+        seconds=seconds, p2p_python=p2p_python, port_base=port_base, listen=listen, hosts=hosts
+    )
     return run(options)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from blackhole.cli.options import Place, reading
+from blackhole.cli.options import PlaceOption, reading
 from blackhole.cli.render import size
 from blackhole.config import Config, database_path, find
 from blackhole.errors import BlackholeError
@@ -32,7 +32,7 @@ _LATELY = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Diagnosis:
     """What was tried, whether it works, and in words what was seen or what to do."""
 
     check: str
@@ -42,7 +42,7 @@ class Finding:
 
 @click.command("doctor")
 @reading
-def command(place: Place) -> int:
+def command(place: PlaceOption) -> int:
     """Say what is wrong here and how to mend it; exit 1 when something is."""
     findings = list(examine(place))
     if place.as_json:
@@ -55,7 +55,7 @@ def command(place: Place) -> int:
     return 0 if all(finding.ok for finding in findings) else 1
 
 
-def examine(place: Place) -> Iterator[Finding]:
+def examine(place: PlaceOption) -> Iterator[Diagnosis]:
     """All checks, each also when an earlier one failed."""
     yield _try("installation", _installation)
     config = Config()
@@ -86,18 +86,18 @@ def examine(place: Place) -> Iterator[Finding]:
             yield _try(f"port {port}", partial(_port, flag, port, name))
 
 
-def _with_source(place: Place, look: Callable[["Source"], str]) -> str:
+def _with_source(place: PlaceOption, look: Callable[["Source"], str]) -> str:
     from blackhole.cli.source import opened  # noqa: PLC0415
 
     with opened(place) as source:
         return look(source)
 
 
-def _try(check: str, look: Callable[[], str]) -> Finding:
+def _try(check: str, look: Callable[[], str]) -> Diagnosis:
     try:
-        return Finding(check, True, look())
+        return Diagnosis(check, True, look())
     except BlackholeError as error:
-        return Finding(check, False, str(error))
+        return Diagnosis(check, False, str(error))
 
 
 def _installation() -> str:
@@ -131,7 +131,7 @@ def _directory(directory: Path) -> str:
     return f"{directory}, {size(free)} free"
 
 
-def _service(place: Place, config: Config, running: list[str]) -> str:
+def _service(place: PlaceOption, config: Config, running: list[str]) -> str:
     from blackhole.cli.source import find_service  # noqa: PLC0415
 
     service = find_service(place, config)

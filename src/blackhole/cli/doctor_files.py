@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blackhole.cli.render import number, size
-from blackhole.clock import DOUBTED, WENT_BACK, kernel_synchronised
 from blackhole.errors import BlackholeError
+from blackhole.runtime.clock import DOUBTED, WENT_BACK, kernel_synchronised
 
 if TYPE_CHECKING:
     from blackhole.cli.source import Source
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 # The clocks of two machines, or a leap, are no reason to worry.
 _MOST_BEHIND_S = 120
 
-Check = tuple[str, Callable[[], str]]
+FileCheck = tuple[str, Callable[[], str]]
 
 
-def checks(path: Path, *, running: bool) -> Iterator[Check]:
+def checks(path: Path, *, running: bool) -> Iterator[FileCheck]:
     """Of the database at `path` and what is beside it; a file that a service holds is not opened."""
     if not running:
         yield "database", lambda: _database(path)
@@ -39,7 +39,7 @@ _NO_HEAD = "the budget period counts as spent without it: put it back from a bac
 
 def _database(path: Path) -> str:
     """Opens the file and reads all of it: a damaged block shows only when it is read."""
-    from blackhole.store.trouble import is_orphaned_log  # noqa: PLC0415
+    from blackhole.store.file.damage import is_orphaned_log  # noqa: PLC0415
 
     if is_orphaned_log(path):
         raise BlackholeError(
@@ -74,7 +74,7 @@ def _private(path: Path, without: str) -> str:
 
 
 def _key(path: Path) -> str:
-    from blackhole.store.secret import key_path, read_key  # noqa: PLC0415
+    from blackhole.store.file.key import key_path, read_key  # noqa: PLC0415
 
     words = _private(key_path(path), _NO_KEY)
     read_key(path)
@@ -82,7 +82,7 @@ def _key(path: Path) -> str:
 
 
 def _head(path: Path) -> str:
-    from blackhole.store.ledger import head_path, read_head  # noqa: PLC0415
+    from blackhole.store.write.ledger import head_path, read_head  # noqa: PLC0415
 
     words = _private(head_path(path), _NO_HEAD)
     read_head(path)
@@ -90,7 +90,7 @@ def _head(path: Path) -> str:
 
 
 def _set_aside(path: Path) -> str:
-    from blackhole.store.files import leftovers, set_aside  # noqa: PLC0415
+    from blackhole.store.file.files import leftovers, set_aside  # noqa: PLC0415
 
     found = set_aside(path)
     if found:
@@ -102,7 +102,7 @@ def _set_aside(path: Path) -> str:
 
 
 def _copies(path: Path) -> str:
-    from blackhole.store.files import migrated  # noqa: PLC0415
+    from blackhole.store.file.files import migrated  # noqa: PLC0415
 
     told = ", ".join(f"{copy} ({size(copy.stat().st_size)})" for copy in migrated(path) if copy.is_file())
     return f"{told}: from before a migration; remove them when all is well" if told else "none"
@@ -129,8 +129,8 @@ def clock(
     """
     import msgspec  # noqa: PLC0415
 
-    from blackhole.query.accounts import LedgerPage, to_row  # noqa: PLC0415
-    from blackhole.records import format_time  # noqa: PLC0415
+    from blackhole.model.times import format_time  # noqa: PLC0415
+    from blackhole.query.privacy_answers import LedgerPage, to_row  # noqa: PLC0415
 
     notes = json.loads(source.status()).get("notes", ())
     told = [note for note in notes if note.startswith((DOUBTED, WENT_BACK))]

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from blackhole.cli.options import Place, reading
+from blackhole.cli.options import PlaceOption, reading
 from blackhole.config import Config
 
 _PORTS = {"otlp_grpc": 4317, "otlp_http": 4318}
@@ -97,7 +97,7 @@ const provider = new MeterProvider({{ readers: [new PeriodicExportingMetricReade
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class EnvTarget:
     """Where to send, and what has to come along; files are named, never read."""
 
     grpc: bool
@@ -127,7 +127,7 @@ class Target:
 @click.argument("language", required=False, type=click.Choice(LANGUAGES))
 @click.option("--grpc", is_flag=True, help="OTLP over gRPC (port 4317), where HTTP (port 4318) is usual.")
 @reading
-def command(place: Place, language: str | None, grpc: bool) -> None:
+def command(place: PlaceOption, language: str | None, grpc: bool) -> None:
     """Print the lines that point programs here: `eval "$(blackhole env)"`.
 
     With a LANGUAGE only its own, as they are: YAML for a Collector, JavaScript for a browser.
@@ -142,7 +142,7 @@ def command(place: Place, language: str | None, grpc: bool) -> None:
         click.echo(script(target, snippets))
 
 
-def lines(target: Target) -> Mapping[str, str]:
+def lines(target: EnvTarget) -> Mapping[str, str]:
     """By language what points a program of it here."""
     shell = "\n".join(_exports(target))
     told = {
@@ -156,7 +156,7 @@ def lines(target: Target) -> Mapping[str, str]:
     return {**own, "collector": _collector(target), "browser": _browser(target)}
 
 
-def _rust(target: Target) -> str:
+def _rust(target: EnvTarget) -> str:
     """The crate does TLS only with features of its own, and reads no certificate from a variable."""
     secure = target.certificate
     features = ["grpc-tonic", *(["tls-ring", "tls-roots"] if secure else ())] if target.grpc else []
@@ -179,7 +179,7 @@ def _rust(target: Target) -> str:
     )
 
 
-def script(target: Target, snippets: Mapping[str, str]) -> str:
+def script(target: EnvTarget, snippets: Mapping[str, str]) -> str:
     """All of it as one shell script: the variables that every SDK reads, and the rest as comments."""
     shell = _exports(target)
     named = "# Give each program its own name: export OTEL_SERVICE_NAME=your-service"
@@ -197,7 +197,7 @@ def _without_file(snippet: str, language: str) -> str:
     return f"{told}# The file: `blackhole env {language}` prints it." if file else told
 
 
-def _exports(target: Target) -> list[str]:
+def _exports(target: EnvTarget) -> list[str]:
     values = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": target.url,
         "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc" if target.grpc else "http/protobuf",
@@ -218,7 +218,7 @@ def _exports(target: Target) -> list[str]:
     return [*told, *(_NO_PROXY.splitlines() if target.is_local else ())]
 
 
-def _collector(target: Target) -> str:
+def _collector(target: EnvTarget) -> str:
     kind = "otlp" if target.grpc else "otlphttp"
     endpoint = target.address if target.grpc else target.url
     parts = [
@@ -239,18 +239,18 @@ def _collector(target: Target) -> str:
     return "\n".join([*parts, f"# and in each pipeline of yours: exporters: [{kind}/blackhole]"])
 
 
-def _browser(target: Target) -> str:
+def _browser(target: EnvTarget) -> str:
     headers = ', headers: { authorization: "Bearer TOKEN" }' if target.token_file else ""
     said = ["// Browsers speak no gRPC: this is OTLP over HTTP."] if target.grpc else []
     return "\n".join([*said, _BROWSER.format(url=target.http_url, headers=headers)])
 
 
-def _target(place: Place, config: Config, *, grpc: bool) -> Target:
+def _target(place: PlaceOption, config: Config, *, grpc: bool) -> EnvTarget:
     from blackhole.cli.source import endpoints  # noqa: PLC0415
 
     told = endpoints(place, config)
     found = {key: _reachable(told.get(key) or f"127.0.0.1:{port}") for key, port in _PORTS.items()}
-    return Target(
+    return EnvTarget(
         grpc,
         found["otlp_grpc" if grpc else "otlp_http"],
         found["otlp_http"],

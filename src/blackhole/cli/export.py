@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from blackhole.cli.options import Place, reading
+from blackhole.cli.options import PlaceOption, reading
 from blackhole.cli.render import number, size
 from blackhole.errors import BlackholeError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from blackhole.cli.source import Source
-    from blackhole.query.export import Range, Row
+    from blackhole.query.export import ExportedRow, Range
 
 FORMATS = ("parquet", "csv", "json")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
@@ -36,7 +36,7 @@ _EVER_NS = 2**62
 @reading
 def command(
     *,
-    place: Place,
+    place: PlaceOption,
     form: str | None,
     metrics: tuple[str, ...],
     last: str | None,
@@ -66,7 +66,7 @@ def command(
     _print(place, _exported(place, metrics, form, target, span))
 
 
-def _print(place: Place, files: list[dict[str, Any]]) -> None:
+def _print(place: PlaceOption, files: list[dict[str, Any]]) -> None:
     if place.as_json:
         click.echo(json.dumps({"files": files}))
         return
@@ -76,7 +76,7 @@ def _print(place: Place, files: list[dict[str, Any]]) -> None:
 
 
 def _exported(
-    place: Place, metrics: Iterable[str], form: str, target: Path, span: "Range"
+    place: PlaceOption, metrics: Iterable[str], form: str, target: Path, span: "Range"
 ) -> list[dict[str, Any]]:
     from blackhole.cli.source import opened  # noqa: PLC0415
     from blackhole.query import export  # noqa: PLC0415
@@ -119,7 +119,7 @@ def _files(source: "Source", metrics: Iterable[str], form: str, target: Path) ->
             yield name, file
 
 
-def _write(file: Path, form: str, rows: Iterator["Row"]) -> int:
+def _write(file: Path, form: str, rows: Iterator["ExportedRow"]) -> int:
     """Under another name until it is whole. Returns how many rows there are."""
     from blackhole.cli import files  # noqa: PLC0415
 
@@ -136,7 +136,7 @@ def _write(file: Path, form: str, rows: Iterator["Row"]) -> int:
     return count
 
 
-def _backed_up(place: Place, directory: Path) -> list[dict[str, Any]]:
+def _backed_up(place: PlaceOption, directory: Path) -> list[dict[str, Any]]:
     from blackhole.cli.source import find_keeper  # noqa: PLC0415
     from blackhole.config import database_path  # noqa: PLC0415
 
@@ -166,8 +166,8 @@ def _backed_up(place: Place, directory: Path) -> list[dict[str, Any]]:
 def _copied(path: Path, directory: Path) -> list[dict[str, Any]]:
     import msgspec  # noqa: PLC0415
 
-    from blackhole.store.backup import back_up  # noqa: PLC0415
     from blackhole.store.database import Database  # noqa: PLC0415
+    from blackhole.store.upkeep.backup import back_up  # noqa: PLC0415
 
     database = Database.open(path, read_only=True)
     try:

@@ -9,15 +9,15 @@ from typing import IO, Any
 
 from blackhole.query.export import COLUMNS
 
-Row = Mapping[str, Any]
+FileRow = Mapping[str, Any]
 _LISTS = ("bounds", "buckets")
 
 
-def write(path: Path, form: str, rows: Iterable[Row]) -> int:
+def write(path: Path, form: str, rows: Iterable[FileRow]) -> int:
     """Writes a new file that only its owner may read; returns how many rows it has. Raises OSError."""
     if form == "parquet":
         return _parquet(path, rows)
-    writers: dict[str, Callable[[IO[str], Iterable[Row]], int]] = {"csv": _csv, "json": _json}
+    writers: dict[str, Callable[[IO[str], Iterable[FileRow]], int]] = {"csv": _csv, "json": _json}
     with _private(path) as file:
         return writers[form](file, rows)
 
@@ -27,7 +27,7 @@ def _private(path: Path) -> IO[str]:
     return open(handle, "w", encoding="utf-8", newline="")  # noqa: PTH123  (a handle, not a path)
 
 
-def _csv(file: IO[str], rows: Iterable[Row]) -> int:
+def _csv(file: IO[str], rows: Iterable[FileRow]) -> int:
     """Lists as JSON, nothing as an empty cell."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -41,7 +41,7 @@ def _csv(file: IO[str], rows: Iterable[Row]) -> int:
     return count
 
 
-def _json(file: IO[str], rows: Iterable[Row]) -> int:
+def _json(file: IO[str], rows: Iterable[FileRow]) -> int:
     """One array, a row a line."""
     count = 0
     file.write("[")
@@ -52,8 +52,8 @@ def _json(file: IO[str], rows: Iterable[Row]) -> int:
     return count
 
 
-def _parquet(path: Path, rows: Iterable[Row]) -> int:
-    from blackhole.store import parquet  # noqa: PLC0415  (loads the database engine)
+def _parquet(path: Path, rows: Iterable[FileRow]) -> int:
+    from blackhole.store.file import parquet  # noqa: PLC0415  (loads the database engine)
 
     lines = path.with_name(f"{path.name}.lines")
     count = 0

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from blackhole.cli.options import Place, reading
+from blackhole.cli.options import PlaceOption, reading
 from blackhole.cli.render import clock, table
 
 MOST = 200
@@ -22,7 +22,7 @@ def command(name: str, words: str, nothing: str, *, alerts: bool) -> click.Comma
     @click.command(name, help=words)
     @click.option("--utc", is_flag=True, help="Print times in UTC.")
     @reading
-    def run(place: Place, utc: bool) -> None:
+    def run(place: PlaceOption, utc: bool) -> None:
         from blackhole.cli.source import opened  # noqa: PLC0415
 
         with opened(place) as source:

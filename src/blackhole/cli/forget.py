@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from blackhole.cli.options import Place, reading
+from blackhole.cli.options import PlaceOption, reading
 from blackhole.cli.render import number, size
 from blackhole.errors import BlackholeError, UnavailableError, UsageError
 
@@ -22,7 +22,7 @@ from blackhole.errors import BlackholeError, UnavailableError, UsageError
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only count what would be erased.")
 @reading
-def command(place: Place, *, yes: bool, dry_run: bool, **named: Any) -> None:
+def command(place: PlaceOption, *, yes: bool, dry_run: bool, **named: Any) -> None:
     """Erase from recent, sealed and aggregated data, rewrite the file, and prove it by reading that.
 
     On a terminal it counts first and asks. The privacy ledger stays: what was spent was spent.
@@ -53,7 +53,7 @@ def _counts(answer: Mapping[str, Any]) -> str:
     return f"{number(answer['series'])} series" + (f"; rows: {told}" if told else "")
 
 
-def _ask(place: Place, what: Mapping[str, Any]) -> None:
+def _ask(place: PlaceOption, what: Mapping[str, Any]) -> None:
     """Raises UsageError where nobody can answer, click.Abort unless the answer is yes."""
     if not sys.stdin.isatty():
         raise UsageError(
@@ -94,7 +94,7 @@ def _pairs(where: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _forgotten(place: Place, what: Mapping[str, Any]) -> Mapping[str, Any]:
+def _forgotten(place: PlaceOption, what: Mapping[str, Any]) -> Mapping[str, Any]:
     from blackhole.cli.source import find_keeper  # noqa: PLC0415
     from blackhole.config import database_path  # noqa: PLC0415
 
@@ -110,9 +110,9 @@ def _forgotten(place: Place, what: Mapping[str, Any]) -> Mapping[str, Any]:
         )
     import msgspec  # noqa: PLC0415
 
-    from blackhole.records import Forget  # noqa: PLC0415
-    from blackhole.store import erase  # noqa: PLC0415
+    from blackhole.model.erasure import Forget  # noqa: PLC0415
     from blackhole.store.database import Database  # noqa: PLC0415
+    from blackhole.store.upkeep import erase  # noqa: PLC0415
 
     forget = msgspec.convert(what, Forget)
     erase.check(forget)

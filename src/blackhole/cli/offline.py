@@ -7,16 +7,16 @@ from typing import Any
 
 import msgspec
 
-from blackhole import clock
 from blackhole.catalogue.load import files, load
 from blackhole.config import Config
 from blackhole.errors import UsageError
-from blackhole.guard.ledger import withheld_until
+from blackhole.privacy.ledger import withheld_until
 from blackhole.query.language import Query
-from blackhole.query.run import Runner
-from blackhole.store import doubt
+from blackhole.query.run import QueryService
+from blackhole.runtime import clock
 from blackhole.store.database import Database
-from blackhole.store.files import set_aside
+from blackhole.store.file.files import set_aside
+from blackhole.store.upkeep import doubt
 
 # As many as `metrics` has rows, which would unpack all chunks. Guarded metrics stand in no count.
 _COUNTS = """
@@ -44,7 +44,7 @@ class File:
         self._path = path
         self._database = Database.open(path, read_only=True)
         catalogue = load(files(config, data_dir))
-        self._runner = Runner(self._database, catalogue, windows=config, now=time.time)
+        self._runner = QueryService(self._database, catalogue, windows=config, now=time.time)
 
     def query(self, question: Mapping[str, Any]) -> bytes:
         try:

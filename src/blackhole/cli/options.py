@@ -1,4 +1,4 @@
-"""Turns the options that all commands share into one `Place`: which configuration, directory and service."""
+"""Turns the options that all commands share into a `PlaceOption`: configuration, directory, service."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PlaceOption:
     config_file: Path | None = None
     directory: Path | None = None
     url: str | None = None
@@ -57,7 +57,7 @@ def common(function: Callable[..., R]) -> Callable[..., R]:
     def with_place(
         *args: Any, config_file: Path | None, data_dir: Path | None, as_json: bool, **more: Any
     ) -> R:
-        place = Place(config_file, data_dir, more.pop("url", None), as_json)
+        place = PlaceOption(config_file, data_dir, more.pop("url", None), as_json)
         return function(*args, place=place, **more)
 
     return _CONFIG(_DATA_DIR(_JSON(update_wrapper(with_place, function))))

@@ -11,7 +11,7 @@ _EMPTY = 0x2800
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # by row and column within a character
 _SMALLEST_WIDTH = 20
 
-Point = tuple[float, float]
+PlotPoint = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Canvas:
         return ["".join(chr(_EMPTY | cell) if cell else " " for cell in row) for row in self._cells]
 
 
-def chart(points: Sequence[Point], frame: Frame, *, unit: str) -> str:
+def chart(points: Sequence[PlotPoint], frame: Frame, *, unit: str) -> str:
     """One series as a line; times in seconds ascending. Raises ValueError when there is no point."""
     finite = [(t, v) for t, v in points if math.isfinite(v)]
     if not finite:
@@ -86,7 +86,7 @@ def bounds(values: Sequence[float]) -> tuple[float, float]:
     return low, high
 
 
-def _draw(canvas: Canvas, points: Sequence[Point], between: tuple[float, float], gap: float) -> None:
+def _draw(canvas: Canvas, points: Sequence[PlotPoint], between: tuple[float, float], gap: float) -> None:
     low, high = (bound / 2 for bound in between)  # halves cannot overflow
     height = high - low or 1.0
     first, span = points[0][0], max(points[-1][0] - points[0][0], 1e-9)
@@ -123,7 +123,7 @@ def _scale(largest: float, unit: str) -> tuple[float, str]:
     return fitting[0] if fitting else steps[-1]
 
 
-def _times(points: Sequence[Point], columns: int, zone: tzinfo | None) -> str:
+def _times(points: Sequence[PlotPoint], columns: int, zone: tzinfo | None) -> str:
     first, last = (datetime.fromtimestamp(points[i][0], zone).astimezone(zone) for i in (0, -1))
     form = "%H:%M:%S" if first.date() == last.date() else "%m-%d %H:%M"
     left, right = first.strftime(form), last.strftime(form)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from blackhole.cli.options import Place, common
+from blackhole.cli.options import PlaceOption, common
 from blackhole.cli.privacy_simulate import released_entry
 
 if TYPE_CHECKING:
-    from blackhole.audit.subjects import Subject
-    from blackhole.audit.suite import Row
+    from blackhole.audit.subjects import AuditSubject
+    from blackhole.audit.suite import AuditRow
 
 _COLUMNS = "  {:<2}{:<8} {:<18} {:<28} {:<31} {:>10} {:>10}"
 
@@ -21,7 +21,7 @@ _COLUMNS = "  {:<2}{:<8} {:<18} {:<28} {:<31} {:>10} {:>10}"
 @click.option("--trials", default=10_000, show_default=True, type=click.IntRange(min=200), metavar="N")
 @click.option("--metric", "metrics", multiple=True, metavar="NAME", help="Audit this one of the catalogue.")
 @common
-def command(place: Place, trials: int, metrics: tuple[str, ...]) -> int:
+def command(place: PlaceOption, trials: int, metrics: tuple[str, ...]) -> int:
     """Try whether what is released keeps the promise about one person more or less.
 
     The engine runs N times with and without one unit; what tells the two apart best is searched on one half
@@ -47,7 +47,7 @@ def command(place: Place, trials: int, metrics: tuple[str, ...]) -> int:
     return 0 if passed else 1
 
 
-def _subjects(place: Place, metrics: Sequence[str]) -> "list[Subject]":
+def _subjects(place: PlaceOption, metrics: Sequence[str]) -> "list[AuditSubject]":
     from blackhole.audit.subjects import MECHANISMS, built_in, of_metric, subject  # noqa: PLC0415
 
     if not metrics:
@@ -60,7 +60,7 @@ def _subjects(place: Place, metrics: Sequence[str]) -> "list[Subject]":
     return [subject(entry, mechanism, windows) for entry, windows in tried for mechanism in MECHANISMS]
 
 
-def _rows(subjects: "Sequence[Subject]", trials: int) -> "Iterator[Row]":
+def _rows(subjects: "Sequence[AuditSubject]", trials: int) -> "Iterator[AuditRow]":
     from blackhole.audit.guard_path import GuardPath  # noqa: PLC0415
     from blackhole.audit.service_path import ServicePath  # noqa: PLC0415
     from blackhole.audit.suite import audit  # noqa: PLC0415
@@ -69,7 +69,7 @@ def _rows(subjects: "Sequence[Subject]", trials: int) -> "Iterator[Row]":
     yield from audit(ServicePath(), subjects, trials)
 
 
-def _words(row: "Row") -> str:
+def _words(row: "AuditRow") -> str:
     claim = row.claim
     line = _COLUMNS.format(
         "✓" if row.passed else "✗",
@@ -83,7 +83,7 @@ def _words(row: "Row") -> str:
     return "\n".join([line, *(f"    ✗ {finding.check}: {finding.words}" for finding in row.failures)])
 
 
-def _plain(row: "Row") -> dict[str, Any]:
+def _plain(row: "AuditRow") -> dict[str, Any]:
     return {
         "path": row.path,
         "metric": row.subject,

@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from blackhole.cli.options import Place, reading
+from blackhole.cli.options import PlaceOption, reading
 from blackhole.cli.render import clock, number, table
 
 
 @click.command("budget")
 @click.option("--utc", is_flag=True, help="Print times in UTC.")
 @reading
-def command(place: Place, utc: bool) -> None:
+def command(place: PlaceOption, utc: bool) -> None:
     """Say what is left of the privacy budget, and when it refills."""
     from blackhole.cli.source import opened  # noqa: PLC0415
 

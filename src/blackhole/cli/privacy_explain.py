@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from blackhole.cli.options import Place, reading
+from blackhole.cli.options import PlaceOption, reading
 from blackhole.cli.render import number
 
 if TYPE_CHECKING:
-    from blackhole.guard.explain import Explanation
+    from blackhole.privacy.explain import Explanation
 
 
 @click.command("explain")
 @click.argument("metric")
 @reading
-def command(place: Place, metric: str) -> None:
+def command(place: PlaceOption, metric: str) -> None:
     """Say in plain words what happens to METRIC, how large its error will be, and what that rests on.
 
     By the configuration of the running service; without one, or with --config, by that which would hold here.
@@ -35,13 +35,13 @@ def command(place: Place, metric: str) -> None:
         click.echo(f"- {assumption}")
 
 
-def _explained(place: Place, metric: str) -> tuple["Explanation", str]:
+def _explained(place: PlaceOption, metric: str) -> tuple["Explanation", str]:
     """What is promised, and whose configuration says so."""
     import msgspec  # noqa: PLC0415
 
     from blackhole.catalogue.load import files, load  # noqa: PLC0415
     from blackhole.cli.source import find_service  # noqa: PLC0415
-    from blackhole.guard.explain import Explanation, explain_name  # noqa: PLC0415
+    from blackhole.privacy.explain import Explanation, explain_name  # noqa: PLC0415
 
     config = place.config()
     service = find_service(place, config) if place.config_file is None or place.url else None

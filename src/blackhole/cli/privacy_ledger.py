@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from blackhole.cli.options import Place, reading
+from blackhole.cli.options import PlaceOption, reading
 from blackhole.cli.render import clock, number, table
 
 _WORDS = {
@@ -27,7 +27,7 @@ _WORDS = {
 @click.option("--before", type=click.IntRange(1), metavar="SEQUENCE", help="Only rows before this one.")
 @click.option("--utc", is_flag=True, help="Print times in UTC.")
 @reading
-def command(place: Place, limit: int, before: int | None, utc: bool) -> None:
+def command(place: PlaceOption, limit: int, before: int | None, utc: bool) -> None:
     """List what was charged to the privacy budget and for what, the newest first."""
     from blackhole.cli.source import opened  # noqa: PLC0415
 

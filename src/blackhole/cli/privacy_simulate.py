@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from blackhole.cli.options import Place, common
+from blackhole.cli.options import PlaceOption, common
 from blackhole.errors import BlackholeError, PrivacyError, UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     help='Becomes one {"trial": 0, "group": {…}, "value": 1} a line.',
 )
 @common
-def command(place: Place, metric: str, source: Path, target: Path, **numbers: Any) -> None:
+def command(place: PlaceOption, metric: str, source: Path, target: Path, **numbers: Any) -> None:
     """Release a metric's window over and over from the lines of a file, as the service would.
 
     The input takes the service's own path: OTLP, catalogue, bounds, noise. No database is touched, and

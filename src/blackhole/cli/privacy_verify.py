@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from blackhole.cli.options import Place, reading
+from blackhole.cli.options import PlaceOption, reading
 from blackhole.cli.render import number
 
 if TYPE_CHECKING:
     from blackhole.cli.source import Source
-    from blackhole.guard.verify import Replay
-    from blackhole.records import LedgerRow
+    from blackhole.model.ledger import LedgerRow
+    from blackhole.privacy.verify import Replay
 
 _PAGE = 1000
 _MOST_FAULTS = 20
@@ -20,7 +20,7 @@ _MOST_FAULTS = 20
 
 @click.command("verify")
 @reading
-def command(place: Place) -> int:
+def command(place: PlaceOption) -> int:
     """Replay the ledger: its hash chain, what each period was charged, each release once, the head file."""
     import msgspec  # noqa: PLC0415
 
@@ -55,8 +55,8 @@ def replay(source: "Source") -> tuple["Replay", int]:
     """What a replay of the whole ledger finds, and how many of its rows are in the head file only."""
     import msgspec  # noqa: PLC0415
 
-    from blackhole.guard.verify import verify  # noqa: PLC0415
-    from blackhole.query.accounts import LedgerPage, to_row  # noqa: PLC0415
+    from blackhole.privacy.verify import verify  # noqa: PLC0415
+    from blackhole.query.privacy_answers import LedgerPage, to_row  # noqa: PLC0415
 
     newest = msgspec.json.decode(source.privacy_ledger(None, 1), type=LedgerPage)
     pending = [] if newest.head is None else [to_row(entry) for entry in newest.head.pending]
@@ -68,7 +68,7 @@ def _rows(source: "Source", newest: int) -> Iterator["LedgerRow"]:
     """All rows from the first on, a page at a time."""
     import msgspec  # noqa: PLC0415
 
-    from blackhole.query.accounts import LedgerPage, to_row  # noqa: PLC0415
+    from blackhole.query.privacy_answers import LedgerPage, to_row  # noqa: PLC0415
 
     for first in range(1, newest + 1, _PAGE):
         count = min(_PAGE, newest + 1 - first)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from blackhole.cli.options import Place, reading
+from blackhole.cli.options import PlaceOption, reading
 from blackhole.cli.render import Form, form_option
 from blackhole.errors import UsageError
 
@@ -47,7 +47,7 @@ AGGREGATIONS = (
 @reading
 def command(
     *,
-    place: Place,
+    place: PlaceOption,
     metric: str,
     last: str | None,
     start: str | None,
@@ -81,7 +81,7 @@ def command(
         return
     from blackhole.cli import answer  # noqa: PLC0415
 
-    document: answer.Answer = json.loads(body)
+    document: answer.PrintedAnswer = json.loads(body)
     if chosen is Form.CSV:
         click.echo(answer.as_csv(document))
         return

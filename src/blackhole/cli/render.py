@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-Row = Sequence[object]
+TableRow = Sequence[object]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -26,7 +26,7 @@ def form_option(function: F) -> F:
     )(function)
 
 
-def table(columns: Sequence[str], rows: Iterable[Row], *, right: Iterable[str] = ()) -> str:
+def table(columns: Sequence[str], rows: Iterable[TableRow], *, right: Iterable[str] = ()) -> str:
     """Columns aligned by two spaces under their names; those in `right` end at the same place."""
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(columns)]
@@ -42,7 +42,7 @@ def table(columns: Sequence[str], rows: Iterable[Row], *, right: Iterable[str] =
     return "\n".join([line(columns), line(["─" * width for width in widths]), *map(line, cells)])
 
 
-def as_csv(columns: Sequence[str], rows: Iterable[Row]) -> str:
+def as_csv(columns: Sequence[str], rows: Iterable[TableRow]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)

@@ -7,17 +7,17 @@ import click
 
 from blackhole.errors import UsageError
 
-Address = tuple[str, int]
+HostPort = tuple[str, int]
 
 
-class AddressType(click.ParamType[Address]):
+class AddressType(click.ParamType[HostPort]):
     """`HOST:PORT`, `[::1]:PORT`; port 0 picks a free one."""
 
     name = "address"
 
     def convert(
-        self, value: str | Address, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Address:
+        self, value: str | HostPort, param: click.Parameter | None, ctx: click.Context | None
+    ) -> HostPort:
         if isinstance(value, tuple):
             return value
         host, _, port = value.rpartition(":")
@@ -64,17 +64,17 @@ def command(
     *,
     config_file: Path | None,
     data_dir: Path | None,
-    otlp_grpc: Address,
-    otlp_http: Address,
-    listen: Address,
+    otlp_grpc: HostPort,
+    otlp_http: HostPort,
+    listen: HostPort,
     log_format: str,
 ) -> None:
     """Run the service until Ctrl-C or SIGTERM; a second signal forces."""
     # Hardly anything of what is made now is garbage: it is collected once, when the service is ready.
     gc.disable()
     from blackhole import config as configuration  # noqa: PLC0415
-    from blackhole import process  # noqa: PLC0415
-    from blackhole.app import Options, serve  # noqa: PLC0415
+    from blackhole.app.service import Options, serve  # noqa: PLC0415
+    from blackhole.runtime import process  # noqa: PLC0415
 
     config = configuration.load(config_file)
     directory = data_dir if data_dir is not None else configuration.data_dir()

@@ -7,8 +7,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from blackhole.cli.client import DEFAULT_URL, Service, is_alive
-from blackhole.cli.options import Place
+from blackhole.cli.client import DEFAULT_URL, ServiceClient, is_alive
+from blackhole.cli.options import PlaceOption
 from blackhole.config import Config, database_path, read_token
 from blackhole.errors import UnavailableError
 
@@ -29,7 +29,7 @@ class Source(Protocol):
 
 
 @contextmanager
-def opened(place: Place) -> Iterator[Source]:
+def opened(place: PlaceOption) -> Iterator[Source]:
     """The source that `place` leads to. Raises UnavailableError when there is neither service nor file."""
     config = place.config()
     service = find_service(place, config)
@@ -48,20 +48,20 @@ def opened(place: Place) -> Iterator[Source]:
         yield source
 
 
-def find_service(place: Place, config: Config) -> Service | None:
+def find_service(place: PlaceOption, config: Config) -> ServiceClient | None:
     """The running service, or None. Raises UnavailableError when one was named and does not answer."""
     token, trust = _token(config), config.api.tls_cert
     if place.url:
         if not is_alive(place.url, trust):
             raise UnavailableError(f"{place.url}: no Blackhole answers there: mend --url or $BLACKHOLE_URL")
-        return Service(place.url, token, trust)
+        return ServiceClient(place.url, token, trust)
     for url in (run_file_url(place.data_dir), _default_url(place)):
         if url and is_alive(url, trust):
-            return Service(url, token, trust)
+            return ServiceClient(url, token, trust)
     return None
 
 
-def find_keeper(place: Place, config: Config) -> Service | None:
+def find_keeper(place: PlaceOption, config: Config) -> ServiceClient | None:
     """The service that holds the database of `place`, or None when nobody does.
 
     What is written belongs to one directory: a service of another one must not get it.
@@ -75,7 +75,7 @@ def run_file_url(directory: Path) -> str | None:
     return _run_file(directory).get("api")
 
 
-def endpoints(place: Place, config: Config) -> Mapping[str, str]:
+def endpoints(place: PlaceOption, config: Config) -> Mapping[str, str]:
     """Where the service of this place listens for OTLP; nothing where none runs.
 
     Raises UnavailableError when a service was named and does not answer.
@@ -96,7 +96,7 @@ def _run_file(directory: Path) -> dict[str, str]:
         return {}
 
 
-def _default_url(place: Place) -> str | None:
+def _default_url(place: PlaceOption) -> str | None:
     """The default port, unless a directory was named: another's service would answer about other data."""
     return DEFAULT_URL if place.directory is None else None
 

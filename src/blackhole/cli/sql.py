@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from blackhole.cli.options import Place, reading
+from blackhole.cli.options import PlaceOption, reading
 from blackhole.cli.render import Form, as_csv, form_option, table
 
 _NUMBERS = ("INT", "DOUBLE", "FLOAT", "DECIMAL", "HUGEINT")
@@ -16,7 +16,7 @@ _NUMBERS = ("INT", "DOUBLE", "FLOAT", "DECIMAL", "HUGEINT")
 @click.option("--max-rows", type=click.IntRange(1, 100_000), default=1000, show_default=True)
 @form_option
 @reading
-def command(place: Place, text: str, max_rows: int, form: str | None) -> None:
+def command(place: PlaceOption, text: str, max_rows: int, form: str | None) -> None:
     """Read the database, as `blackhole sql "SELECT count(*) FROM metrics"`; `-` reads the text from stdin."""
     from blackhole.cli.source import opened  # noqa: PLC0415
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from blackhole.cli.options import Place, reading
+from blackhole.cli.options import PlaceOption, reading
 from blackhole.cli.render import clock, number, size, table
 
 MOST_REFUSALS = 20
@@ -25,7 +25,7 @@ _SIGNALS = {"metrics": "data points", "traces": "spans", "logs": "log records"}
 @click.command("status")
 @click.option("--utc", is_flag=True, help="Print times in UTC.")
 @reading
-def command(place: Place, utc: bool) -> None:
+def command(place: PlaceOption, utc: bool) -> None:
     """Say how the service fares: since when, where, what it took and refused, and what it costs."""
     from blackhole.cli.source import opened  # noqa: PLC0415
 

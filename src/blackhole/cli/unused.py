@@ -7,14 +7,14 @@ from typing import Any
 
 from blackhole.cli.render import number, table
 
-Metric = Mapping[str, Any]
+UnusedMetric = Mapping[str, Any]
 
 _SHOWN = ("metric", "privacy", "points", "first_seen", "last_asked")
 
 
 def found(metrics: bytes, days: int, now: datetime) -> dict[str, Any]:
     """`metrics`: what `GET metrics` answers. Of guarded metrics it has neither counts nor times."""
-    known: list[Metric] = json.loads(metrics)["metrics"]
+    known: list[UnusedMetric] = json.loads(metrics)["metrics"]
     since = now - timedelta(days=days)
     return {
         "days": days,
@@ -27,7 +27,7 @@ def found(metrics: bytes, days: int, now: datetime) -> dict[str, Any]:
     }
 
 
-def _is_unused(metric: Metric, since: datetime) -> bool:
+def _is_unused(metric: UnusedMetric, since: datetime) -> bool:
     asked = metric["last_asked"]
     came = metric["stored"] or metric["received"]
     return bool(came) and (asked is None or datetime.fromisoformat(asked) < since)

@@ -3,12 +3,12 @@
 import click
 
 import blackhole
-from blackhole.cli.options import Place, common
+from blackhole.cli.options import PlaceOption, common
 
 
 @click.command("version")
 @common
-def command(place: Place) -> None:
+def command(place: PlaceOption) -> None:
     """Print the version."""
     if place.as_json:
         import json  # noqa: PLC0415

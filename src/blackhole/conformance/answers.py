@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from blackhole.conformance.check import BrokenError
 from blackhole.conformance.grpc import Reply
-from blackhole.conformance.http import JSON, Answer
+from blackhole.conformance.http import JSON, HttpAnswer
 from blackhole.conformance.status import status_message
 from blackhole.conformance.wire import MalformedError, fields, octets
 
@@ -34,7 +34,7 @@ class Taken:
         return f"OK, with a remark: {quote(self.message)}" if self.message else "OK"
 
 
-def taken(answer: Answer, signal: str, kind: str, *, sent: int = 1) -> Taken:
+def taken(answer: HttpAnswer, signal: str, kind: str, *, sent: int = 1) -> Taken:
     """The success that this answer is. Raises BrokenError."""
     if answer.status != _OK:
         raise BrokenError(f"{_said(answer)} instead of 200")
@@ -49,7 +49,7 @@ def accepted(reply: Reply, *, sent: int = 1) -> Taken:
     return _plausible(_from_protobuf(reply.body), sent)
 
 
-def refused(answer: Answer, *statuses: int) -> str:
+def refused(answer: HttpAnswer, *statuses: int) -> str:
     """What was answered, when its status is one of these (none: any 4xx). Raises BrokenError."""
     if answer.status not in (statuses or _CLIENT_ERRORS):
         wanted = " or ".join(str(status) for status in statuses) or "4xx"
@@ -57,7 +57,7 @@ def refused(answer: Answer, *statuses: int) -> str:
     return str(answer.status)
 
 
-def explained(answer: Answer, kind: str) -> str:
+def explained(answer: HttpAnswer, kind: str) -> str:
     """The message of the google.rpc.Status that the body is, in the encoding `kind`. Raises BrokenError."""
     same_type(answer, kind)
     if kind == JSON:
@@ -77,14 +77,14 @@ def quote(message: str) -> str:
     return plain if len(plain) <= _LONGEST_QUOTE else plain[: _LONGEST_QUOTE - 1] + "…"
 
 
-def _said(answer: Answer) -> str:
+def _said(answer: HttpAnswer) -> str:
     kind = answer.media_type
     if kind.startswith(("text/plain", "application/json")) and answer.body:
         return f"{answer.status} ({quote(answer.body.decode(errors='replace'))})"
     return str(answer.status)
 
 
-def same_type(answer: Answer, kind: str) -> None:
+def same_type(answer: HttpAnswer, kind: str) -> None:
     """Raises BrokenError unless the answer is of the type of the request, `kind`."""
     if answer.media_type != kind:
         raise BrokenError(f"{answer.status} with Content-Type {answer.media_type or 'missing'}, not {kind}")

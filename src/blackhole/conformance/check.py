@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 
-class Level(StrEnum):
+class RuleLevel(StrEnum):
     """How binding the rule is: MUST, SHOULD, or good sense that no specification asks for."""
 
     REQUIRED = "required"
@@ -40,7 +40,7 @@ class Check:
 
     name: str
     transport: Transport
-    level: Level
+    level: RuleLevel
     rule: str
     remedy: str
     run: Try
@@ -54,7 +54,7 @@ _registry: list[Check] = []
 def check(
     name: str,
     transport: Transport,
-    level: Level,
+    level: RuleLevel,
     *,
     rule: str,
     remedy: str,

@@ -20,7 +20,7 @@ _MOST_HEADERS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """`headers` beat those that would be set; an empty value leaves a header out."""
 
     path: str
@@ -32,7 +32,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """Header names are lower-case; of repeated ones the last counts."""
 
     status: int
@@ -55,11 +55,11 @@ class HttpClient:
         self._prefix = prefix
         self._secure = secure
         self.token = token
-        self.seen: list[Answer] = []
+        self.seen: list[HttpAnswer] = []
         self._given_up: dict[tuple[str, str], str] = {}
 
     @contextmanager
-    def giving_up_on(self, request: Request, name: str) -> Iterator[None]:
+    def giving_up_on(self, request: HttpRequest, name: str) -> Iterator[None]:
         """Where a rule breaks inside, checks that need the same are not run: one cause, one failure."""
         try:
             yield
@@ -67,7 +67,7 @@ class HttpClient:
             self._given_up[request.path, request.kind] = name
             raise
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: HttpRequest) -> HttpAnswer:
         """One request on a connection of its own; as senders do, it comes again when it was put off."""
         self._check_given_up(request)
         for _ in range(PATIENCE):
@@ -78,12 +78,12 @@ class HttpClient:
             await asyncio.sleep(min(int(wait), LONGEST_WAIT))
         return found
 
-    def _check_given_up(self, request: Request) -> None:
+    def _check_given_up(self, request: HttpRequest) -> None:
         kind = request.kind.partition(";")[0].lower()
         if name := self._given_up.get((request.path, kind)):
             raise NotSeenError(f"{name} is not taken at all")
 
-    async def _send(self, request: Request) -> Answer:
+    async def _send(self, request: HttpRequest) -> HttpAnswer:
         async with self.connect() as connection:
             return await connection.ask(replace(request, headers={"Connection": "close", **request.headers}))
 
@@ -100,7 +100,7 @@ class HttpClient:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    def encode(self, request: Request) -> bytes:
+    def encode(self, request: HttpRequest) -> bytes:
         """The request as it goes over the wire. Raises NotSeenError when there is no point in it."""
         self._check_given_up(request)
         host = f"[{self._host}]" if ":" in self._host else self._host
@@ -130,7 +130,7 @@ class Connection:
         self._reader = reader
         self._writer = writer
 
-    async def ask(self, request: Request) -> Answer:
+    async def ask(self, request: HttpRequest) -> HttpAnswer:
         # A receiver may answer, and stop reading, before it has the whole body.
         encoded = self._client.encode(request)
         with contextlib.suppress(ConnectionError):
@@ -143,17 +143,17 @@ class Connection:
             await self._writer.drain()
             await asyncio.sleep(pause)
 
-    async def write_requests(self, requests: Sequence[Request]) -> None:
+    async def write_requests(self, requests: Sequence[HttpRequest]) -> None:
         await self.write(b"".join(self._client.encode(request) for request in requests))
 
-    async def read(self, *, without_body: bool = False) -> Answer:
+    async def read(self, *, without_body: bool = False) -> HttpAnswer:
         """The next answer that is not an interim one. Raises EOFError, OSError or ValueError."""
         status, headers = await self._head()
         while status // 100 == 1:
             status, headers = await self._head()
         bodiless = without_body or status in {204, 304}
         body = b"" if bodiless else await self._body(headers)
-        answer = Answer(status, headers, body)
+        answer = HttpAnswer(status, headers, body)
         self._client.seen.append(answer)
         return answer
 

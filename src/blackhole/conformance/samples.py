@@ -30,7 +30,7 @@ SPAN_ID = bytes.fromhex("eee19b7ec3c1b174")
 SECOND = 10**9
 _STARTED = time.time_ns() - SECOND
 
-Json = dict[str, Any]
+SampleJson = dict[str, Any]
 
 
 def attribute(key: str, value: bytes) -> bytes:
@@ -115,7 +115,7 @@ def log(*more: bytes, body: bytes = b"\x0a\x05hello", timed: bool = True) -> byt
     return when + number(2, 9) + nested(5, body) + b"".join(more)
 
 
-def json_request(signal: str, *items: Json) -> Json:
+def json_request(signal: str, *items: SampleJson) -> SampleJson:
     """As the functions above, in JSON."""
     group, scope, plural = {
         "metrics": ("resourceMetrics", "scopeMetrics", "metrics"),
@@ -134,15 +134,15 @@ def json_request(signal: str, *items: Json) -> Json:
     }
 
 
-def json_point(**more: Any) -> Json:
+def json_point(**more: Any) -> SampleJson:
     return {"startTimeUnixNano": str(_STARTED), "timeUnixNano": str(time.time_ns()), "asDouble": 0.25, **more}
 
 
-def json_gauge(**point: Any) -> Json:
+def json_gauge(**point: Any) -> SampleJson:
     return {"name": GAUGE, "unit": "1", "gauge": {"dataPoints": [json_point(**point)]}}
 
 
-def json_histogram(**point: Any) -> Json:
+def json_histogram(**point: Any) -> SampleJson:
     times = {"startTimeUnixNano": str(_STARTED), "timeUnixNano": str(time.time_ns())}
     data = {**times, "count": "2", "sum": 1.5, "bucketCounts": ["1", "1"], "explicitBounds": [1.0], **point}
     return {
@@ -152,7 +152,7 @@ def json_histogram(**point: Any) -> Json:
     }
 
 
-def json_span(**more: Any) -> Json:
+def json_span(**more: Any) -> SampleJson:
     now = time.time_ns()
     times = {"startTimeUnixNano": str(now - SECOND), "endTimeUnixNano": str(now)}
     return {
@@ -165,7 +165,7 @@ def json_span(**more: Any) -> Json:
     }
 
 
-def json_log(**more: Any) -> Json:
+def json_log(**more: Any) -> SampleJson:
     return {
         "timeUnixNano": str(time.time_ns()),
         "severityNumber": 9,
@@ -174,7 +174,7 @@ def json_log(**more: Any) -> Json:
     }
 
 
-def json_body(signal: str, *items: Json) -> bytes:
+def json_body(signal: str, *items: SampleJson) -> bytes:
     return json.dumps(json_request(signal, *items)).encode()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from blackhole.conformance.check import BrokenError, Check, Level, NotSeenError, Transport, registered
+from blackhole.conformance.check import BrokenError, Check, NotSeenError, RuleLevel, Transport, registered
 from blackhole.conformance.checks import ALL
 from blackhole.conformance.target import Probe
 
@@ -14,21 +14,21 @@ CHECK_SECONDS = 5.0
 TOTAL_SECONDS = 55.0
 
 
-class Result(StrEnum):
+class SuiteResult(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RuleFinding:
     """What became of one check."""
 
     name: str
     transport: Transport
-    level: Level
+    level: RuleLevel
     rule: str
-    result: Result
+    result: SuiteResult
     seen: str
     remedy: str
     seconds: float
@@ -49,37 +49,37 @@ async def run(
     *,
     each: float = CHECK_SECONDS,
     total: float = TOTAL_SECONDS,
-) -> list[Finding]:
+) -> list[RuleFinding]:
     """Runs `chosen`, or all, in `total` seconds. Those of a transport without an address are skipped."""
     until = time.monotonic() + total
     return [await _run_one(one, probe, each, until) for one in (checks() if chosen is None else chosen)]
 
 
-def conforms(findings: Iterable[Finding]) -> bool:
+def conforms(findings: Iterable[RuleFinding]) -> bool:
     """Whether no required check failed."""
-    return not any(f.result is Result.FAILED and f.level is Level.REQUIRED for f in findings)
+    return not any(f.result is SuiteResult.FAILED and f.level is RuleLevel.REQUIRED for f in findings)
 
 
-async def _run_one(one: Check, probe: Probe, each: float, until: float) -> Finding:
+async def _run_one(one: Check, probe: Probe, each: float, until: float) -> RuleFinding:
     began = time.monotonic()
     result, seen = await _outcome(one, probe, min(each, until - began))
     spent = round(time.monotonic() - began, 3)
-    return Finding(one.name, one.transport, one.level, one.rule, result, seen, one.remedy, spent)
+    return RuleFinding(one.name, one.transport, one.level, one.rule, result, seen, one.remedy, spent)
 
 
-async def _outcome(one: Check, probe: Probe, seconds: float) -> tuple[Result, str]:
+async def _outcome(one: Check, probe: Probe, seconds: float) -> tuple[SuiteResult, str]:
     client = probe.http if one.transport is Transport.HTTP else probe.grpc
     if client is None:
-        return Result.SKIPPED, f"no {one.transport} address was given"
+        return SuiteResult.SKIPPED, f"no {one.transport} address was given"
     if seconds <= 0:
-        return Result.FAILED, "not run: the others took too long"
+        return SuiteResult.FAILED, "not run: the others took too long"
     try:
         async with asyncio.timeout(seconds):
-            return Result.PASSED, await one.run(client, *one.arguments)
+            return SuiteResult.PASSED, await one.run(client, *one.arguments)
     except NotSeenError as error:
-        return Result.SKIPPED, str(error)
+        return SuiteResult.SKIPPED, str(error)
     except (BrokenError, OSError, EOFError, ValueError) as error:
-        return Result.FAILED, _told(error, seconds)
+        return SuiteResult.FAILED, _told(error, seconds)
 
 
 def _told(error: Exception, seconds: float) -> str:

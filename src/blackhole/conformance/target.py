@@ -18,7 +18,7 @@ _SIGNAL_PATH = re.compile(r"/v1/(metrics|traces|logs)/?$")
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class TargetAddress:
     """Where a receiver is; `prefix` stands before `/v1/…`."""
 
     url: str
@@ -44,7 +44,7 @@ class Probe:
             await self.grpc.close()
 
 
-def parse(url: str) -> Address:
+def parse(url: str) -> TargetAddress:
     """`http://host:4318`, `https://…`, `grpc://host:4317`, `grpcs://…`. Raises UsageError."""
     try:
         parts = urlsplit(url)
@@ -58,7 +58,7 @@ def parse(url: str) -> Address:
     prefix = _SIGNAL_PATH.sub("", parts.path).rstrip("/")
     if parts.path.strip("/") and parts.scheme.startswith("grpc"):
         raise UsageError(f"{url}: gRPC has no path: write it like grpc://127.0.0.1:4317")
-    return Address(url, parts.scheme, parts.hostname, port, prefix)
+    return TargetAddress(url, parts.scheme, parts.hostname, port, prefix)
 
 
 async def reach(urls: Sequence[str], token: str = "") -> Probe:
@@ -78,7 +78,7 @@ async def reach(urls: Sequence[str], token: str = "") -> Probe:
     return probe
 
 
-async def _knock(address: Address) -> None:
+async def _knock(address: TargetAddress) -> None:
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             _, writer = await asyncio.open_connection(address.host, address.port)

@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 import blackhole.sdk as bh
 
 Body = dict[str, Any]
-Method = Callable[[Body, Any], Awaitable[Body]]
+RpcMethod = Callable[[Body, Any], Awaitable[Body]]
 PACKAGE = "blackhole.demo"
 
 
@@ -26,7 +26,7 @@ def decode(raw: bytes) -> Body:
 
 
 async def serve(
-    service: str, methods: Mapping[str, Method], integration: bh.AnalyticsIntegration, tracer: trace.Tracer
+    service: str, methods: Mapping[str, RpcMethod], integration: bh.AnalyticsIntegration, tracer: trace.Tracer
 ) -> tuple[Any, str]:
     """Starts a server on a free port. Returns it and its address."""
     handlers = {
@@ -72,7 +72,7 @@ class Client:
         await self._channel.close()
 
 
-def _traced(tracer: trace.Tracer, path: str, method: Method) -> Method:
+def _traced(tracer: trace.Tracer, path: str, method: RpcMethod) -> RpcMethod:
     async def handle(body: Body, context: Any) -> Body:
         parent = propagate.extract(dict(context.invocation_metadata() or ()))
         with tracer.start_as_current_span(

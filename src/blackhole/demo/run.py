@@ -34,7 +34,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class DemoOptions:
     """`seconds` None: until Ctrl-C. `port_base` N: OTLP on N and N+1, the page on N+2; 0 picks free ones."""
 
     seconds: float | None = None
@@ -44,7 +44,7 @@ class Options:
     hosts: int = 6
 
 
-def run(options: Options, say: Say = print) -> int:
+def run(options: DemoOptions, say: Say = print) -> int:
     """Runs the demo and returns its exit code. Raises DemoError with one line when it cannot."""
     python = find_python(options.p2p_python)
     with _stop_signal() as stopped, tempfile.TemporaryDirectory(prefix="blackhole-demo-") as directory:
@@ -102,7 +102,7 @@ class _Children:
             child.end()
 
 
-def _service(options: Options, place: Path, say: Say) -> AnalyticsProcess:
+def _service(options: DemoOptions, place: Path, say: Say) -> AnalyticsProcess:
     config = place / "demo.yaml"
     config.write_text(CONFIGURATION, encoding="utf-8")
     grpc, http, page = free_or_any(options.port_base, say)
@@ -123,7 +123,7 @@ def _start(service: AnalyticsProcess) -> Endpoints:
         raise DemoError(str(error)) from None
 
 
-def _announce(endpoints: Endpoints, options: Options, say: Say) -> None:
+def _announce(endpoints: Endpoints, options: DemoOptions, say: Say) -> None:
     blackhole = command_name()
     here = "" if endpoints.api.endswith(":8080") else f" --url {endpoints.api}"
     say(f"ready {json.dumps(asdict(endpoints), separators=(',', ':'))}")

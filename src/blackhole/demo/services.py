@@ -19,7 +19,7 @@ import grpc
 import blackhole.sdk as bh
 from blackhole.demo import child, rpc
 from blackhole.demo.load import Load
-from blackhole.demo.rpc import Body, Client, Method
+from blackhole.demo.rpc import Body, Client, RpcMethod
 
 _TIDYING_EVERY, _TIDYING_FOR = 45.0, 4.0
 
@@ -32,7 +32,7 @@ class Identity:
         self._operations = integration.counter(
             "identity.operations", unit="operations", description="DID operations by type"
         )
-        self.methods: dict[str, Method] = {
+        self.methods: dict[str, RpcMethod] = {
             "Create": self.create,
             "Resolve": self.resolve,
             "Verify": self.verify,
@@ -73,7 +73,7 @@ class Node:
     def __init__(self) -> None:
         self._sizes: dict[str, int] = {}
         self._busy = asyncio.Semaphore(self._PLACES)
-        self.methods: dict[str, Method] = {"Store": self.store, "Fetch": self.fetch}
+        self.methods: dict[str, RpcMethod] = {"Store": self.store, "Fetch": self.fetch}
 
     async def store(self, body: Body, context: Any) -> Body:
         await self._work(body["size"], context)
@@ -106,7 +106,7 @@ class Social:
             "content.operations", unit="operations", description="Content operations by type"
         )
         self._sizes = integration.histogram("content.size", unit="By", description="Size of contents")
-        self.methods: dict[str, Method] = {"Share": self.share, "Read": self.read, "Follow": self.follow}
+        self.methods: dict[str, RpcMethod] = {"Share": self.share, "Read": self.read, "Follow": self.follow}
 
     async def share(self, body: Body, context: Any) -> Body:
         await self._ask(self._identity, "Verify", {"user": body["user"], "secret": body["secret"]}, context)
@@ -158,7 +158,7 @@ async def _methods(
     foundation: bh.Foundation,
     order: dict[str, Any],
     stack: contextlib.AsyncExitStack,
-) -> Mapping[str, Method]:
+) -> Mapping[str, RpcMethod]:
     if name == "identity":
         return Identity(integration).methods
     if name == "node":

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 T = TypeVar("T")
 
-_App = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
+_Application = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 
 
 class Meter:
@@ -112,7 +112,7 @@ def _sender(coroutine: Coroutine[Any, Any, Any], value: object) -> Callable[[], 
     return lambda: coroutine.send(value)
 
 
-def free_app(app: _App, free: Callable[[], AbstractContextManager[None]]) -> _App:
+def free_app(app: _Application, free: Callable[[], AbstractContextManager[None]]) -> _Application:
     """An ASGI application whose work in the event loop is not charged."""
 
     async def served(scope: Scope, receive: Receive, send: Send) -> None:

@@ -28,7 +28,7 @@ SLACK = 0.03
 _log = logging.getLogger(__name__)
 
 
-class State(StrEnum):
+class GovernorState(StrEnum):
     WELL = "within its limits again"
     SLOWING = "at max_cpu_usage: senders are slowed down"
     HOLDING = "near max_memory_usage: new series are refused"
@@ -84,7 +84,7 @@ class Monitor:
         self._no_memory = False
         self._no_disk: str | None = None
         self._slowing = False
-        self.state = State.WELL
+        self.state = GovernorState.WELL
         self.cpu_percent = 0.0
 
     def closed(self) -> str | None:
@@ -172,21 +172,21 @@ class Monitor:
             return f"the database holds more than max_database_size ({limit}): send again later"
         return None
 
-    def _current(self) -> State:
+    def _current(self) -> GovernorState:
         if self._no_disk is not None:
-            return State.NO_DISK
+            return GovernorState.NO_DISK
         if self._no_memory:
-            return State.NO_MEMORY
+            return GovernorState.NO_MEMORY
         if self._holding:
-            return State.HOLDING
-        return State.SLOWING if self._slowing else State.WELL
+            return GovernorState.HOLDING
+        return GovernorState.SLOWING if self._slowing else GovernorState.WELL
 
-    def _say(self, state: State) -> None:
+    def _say(self, state: GovernorState) -> None:
         if state is self.state:
             return
         self.state = state
-        level = logging.INFO if state is State.WELL else logging.WARNING
-        reason = f" ({self._no_disk})" if state is State.NO_DISK else ""
+        level = logging.INFO if state is GovernorState.WELL else logging.WARNING
+        reason = f" ({self._no_disk})" if state is GovernorState.NO_DISK else ""
         _log.log(level, "the service is %s%s; sampling rate %g", state, reason, self._sampler.shown)
 
 

@@ -21,10 +21,10 @@ _WEIGHT = 0.1
 _SOONEST_S = 0.002
 AT_LIMIT = "the service is at max_cpu_usage: send again when asked to"
 
-Closed = Callable[[], str | None]
+ClosedPace = Callable[[], str | None]
 
 
-class Pace:
+class CpuTokenBucket:
     """A bucket of CPU seconds: it fills with `share` a second and is charged with what was spent.
 
     Its size is `BURST_S` seconds' worth, so that a node's usual exports find it full and never wait. When it
@@ -49,7 +49,7 @@ class Pace:
     ) -> None:
         self._share = share
         self._spent = spent
-        self._closed: Closed = lambda: None
+        self._closed: ClosedPace = lambda: None
         self._clock = clock
         self._chance = chance
         self._level = share * BURST_S
@@ -66,7 +66,7 @@ class Pace:
         self._delayed = 0
         self._refused = 0
 
-    def close_when(self, closed: Closed) -> None:
+    def close_when(self, closed: ClosedPace) -> None:
         """`closed`: asked at each request why nothing at all is taken now; None when it is."""
         self._closed = closed
 

@@ -7,13 +7,11 @@ import msgspec
 
 from blackhole.catalogue.definition import OTHER, SERVICE, Definition
 from blackhole.config import Config
-from blackhole.guard.scrub import clean_text, clean_value
-from blackhole.records import PrivacyLevel
+from blackhole.model.series import KeptAttributes, PrivacyLevel, Scalar
+from blackhole.privacy.scrub import clean_text, clean_value
 
 REGION = "region"
 
-Scalar = str | int | float | bool
-Attributes = dict[str, Scalar]
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -35,9 +33,9 @@ class Reducer:
 
     def reduce(
         self, definition: Definition, metric: str, resource: Mapping[str, object], point: Mapping[str, object]
-    ) -> Attributes:
+    ) -> KeptAttributes:
         """Point attributes win over resource attributes; what is not a scalar is dropped."""
-        kept: Attributes = {}
+        kept: KeptAttributes = {}
         if definition.level is PrivacyLevel.HIGHLY_SENSITIVE and self._noise:
             return {
                 key: self._declared(definition.values[key], point[key] if key in point else resource.get(key))
@@ -53,7 +51,7 @@ class Reducer:
             kept[SERVICE] = self._service(definition, service)
         return kept
 
-    def other(self, definition: Definition) -> Attributes:
+    def other(self, definition: Definition) -> KeptAttributes:
         """The attributes of the group that small groups are folded into."""
         keys = dict.fromkeys(definition.kept_keys, OTHER)
         return {**keys, SERVICE: OTHER} if self._service_survives(definition) else {**keys}

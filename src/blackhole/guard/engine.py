@@ -5,26 +5,28 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from blackhole import _core
-from blackhole.catalogue.allow import Sent
+from blackhole.catalogue.allow import ObservedMetric
 from blackhole.catalogue.load import Catalogue
-from blackhole.clock import boot_ns
 from blackhole.config import Config
-from blackhole.guard.ledger import Clocks, Ledger, Stored
 from blackhole.guard.reasons import Reason
-from blackhole.guard.scrub import clean_body, clean_name
-from blackhole.guard.treatment import Registry, Resolver
+from blackhole.guard.resolver import Registry, Resolver
 from blackhole.guard.windows import Windows
-from blackhole.records import Finder, GuardedBatch, PrivacyLevel, Recaller, SeriesRow, Verdict
+from blackhole.model.batch import GuardedBatch
+from blackhole.model.series import Finder, PrivacyLevel, Recaller, SeriesRow
+from blackhole.model.signals import Verdict
+from blackhole.privacy.ledger import Clocks, Ledger, StoredLedger
+from blackhole.privacy.scrub import clean_body, clean_name
+from blackhole.runtime.clock import boot_ns
 
 AHEAD_NS = 600 * 10**9
 IDLE_NS = 3600 * 10**9
 MOST_METRICS_NAMED = 5
 SECOND_NS = 10**9
-NOTHING_STORED = Stored()
+NOTHING_STORED = StoredLedger()
 
 
 class Doubts(Protocol):
-    """What is asked of `blackhole.clock.Clock`."""
+    """What is asked of `blackhole.runtime.clock.Clock`."""
 
     def doubted(self) -> bool: ...
     def created_ns(self, database_ns: int, /) -> int: ...
@@ -102,7 +104,7 @@ class Guard:
         find: Finder,
         clock_ns: Callable[[], int],
         boot_ns: Callable[[], int] = boot_ns,
-        stored: Stored = NOTHING_STORED,
+        stored: StoredLedger = NOTHING_STORED,
         doubts: Doubts | None = None,
     ) -> None:
         """`boot_ns`: a clock that nobody sets; `stored`: what earlier runs left of the privacy ledger.
@@ -228,7 +230,7 @@ class Guard:
         return self._catalogue
 
     @property
-    def unknown(self) -> Mapping[str, Sent]:
+    def unknown(self) -> Mapping[str, ObservedMetric]:
         """How metrics came that an entry of their own would admit, since the catalogue last changed."""
         return self._resolver.unknown
 

@@ -11,12 +11,13 @@ import blackhole
 from blackhole import _core
 from blackhole.catalogue.definition import Definition
 from blackhole.errors import PrivacyError
-from blackhole.guard import toeplitz
 from blackhole.guard.attributes import canonical
-from blackhole.guard.ledger import Ledger
-from blackhole.guard.plan import PlannedMetric
-from blackhole.guard.terms import SCALE_PARTS, Terms, declared_groups, epsilon_at, half_width
-from blackhole.records import NoisyList, Receipt, ReleaseRow, Span, format_time
+from blackhole.model.ledger import NoisyList, Receipt, ReleaseRow
+from blackhole.model.times import TimeRange, format_time
+from blackhole.privacy import factorisation as toeplitz
+from blackhole.privacy.ledger import Ledger
+from blackhole.privacy.plan import PlannedMetric
+from blackhole.privacy.terms import SCALE_PARTS, Terms, declared_groups, epsilon_at, half_width
 
 SECOND_NS = 10**9
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class Contents:
 
 
 @dataclass(frozen=True, slots=True)
-class _Metric:
+class _ReleasedMetric:
     planned: PlannedMetric
     rule: int
     groups: dict[str, int]
@@ -54,7 +55,7 @@ class Releases:
         self._ledger = ledger
         self._number = number
         self._series = series
-        self._metrics: dict[str, _Metric] = {}
+        self._metrics: dict[str, _ReleasedMetric] = {}
         self._attributes: list[str] = []
         self._groups: dict[str, int] = {}
         self._factorisations: dict[str, str] = {}
@@ -111,7 +112,7 @@ class Releases:
         """The rules whose windows may be released now."""
         return [m.rule for m in self._metrics.values() if self._ledger.is_open(m.planned.terms)]
 
-    def charge(self, released: Sequence[_core.Released], window: Span, created_us: int) -> Contents:
+    def charge(self, released: Sequence[_core.Released], window: TimeRange, created_us: int) -> Contents:
         """Charges what the core has released, and names its rows. What cannot be charged is withheld."""
         by_rule = {metric.rule: metric.planned for metric in self._metrics.values()}
         contents = Contents()
@@ -132,7 +133,7 @@ class Releases:
     def _place(
         self,
         planned: PlannedMetric,
-        window: Span,
+        window: TimeRange,
         groups: Sequence[tuple[int, list[float]]],
         contents: Contents,
     ) -> None:
@@ -146,10 +147,10 @@ class Releases:
             else:
                 contents.values.append((series, values[0]))
 
-    def _prepare(self, planned: PlannedMetric) -> _Metric:
+    def _prepare(self, planned: PlannedMetric) -> _ReleasedMetric:
         entry = planned.definition
         groups = {text: self._group(text) for text in map(canonical, declared_groups(entry))}
-        return _Metric(planned, self._number(entry), groups)
+        return _ReleasedMetric(planned, self._number(entry), groups)
 
     def _group(self, attributes: str) -> int:
         number = self._groups.setdefault(attributes, len(self._attributes))
@@ -157,7 +158,7 @@ class Releases:
             self._attributes.append(attributes)
         return number
 
-    def _receipt(self, terms: Terms, window: Span, step: int | None) -> Receipt:
+    def _receipt(self, terms: Terms, window: TimeRange, step: int | None) -> Receipt:
         plan = self._ledger.plan
         delta = 0.0 if plan is None else plan.delta
         norm = 1.0 if step is None else toeplitz.row_norm(step)
@@ -187,7 +188,7 @@ class Releases:
         return self._factorisations[metric]
 
 
-def created_us(window: Span, *, early: bool, noisy: bool) -> int:
+def created_us(window: TimeRange, *, early: bool, noisy: bool) -> int:
     """When a window's rows count as made: the full second after its end, told apart by kind below that."""
     seconds = -(-window.end_ns // SECOND_NS)
     return seconds * 10**6 + 2 * early + noisy

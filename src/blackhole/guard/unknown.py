@@ -2,32 +2,32 @@
 
 from collections.abc import Iterator, Mapping
 
-from blackhole.catalogue.allow import Sent
-from blackhole.guard.scrub import clean_text, names_somebody
-from blackhole.records import MetricType
+from blackhole.catalogue.allow import ObservedMetric
+from blackhole.model.series import MetricType
+from blackhole.privacy.scrub import clean_text, names_somebody
 
 MOST = 500
 LONGEST = 255
 
 
-class Unknown(Mapping[str, Sent]):
+class UnknownMetrics(Mapping[str, ObservedMetric]):
     """At most 500 names, and none that holds what looks like an identity; the first unit counts."""
 
     def __init__(self) -> None:
-        self._sent: dict[str, Sent] = {}
+        self._sent: dict[str, ObservedMetric] = {}
 
     def note(self, name: str, unit: str, kind: MetricType) -> None:
         if name in self._sent or len(self._sent) >= MOST or len(name) > LONGEST or names_somebody(name):
             return
         # A summary is stored as what an entry calls a histogram.
         kind = MetricType.HISTOGRAM if kind is MetricType.SUMMARY else kind
-        self._sent[name] = Sent(kind, clean_text(unit))
+        self._sent[name] = ObservedMetric(kind, clean_text(unit))
 
     def clear(self) -> None:
         """The catalogue has changed: what is still unknown will come again."""
         self._sent.clear()
 
-    def __getitem__(self, name: str) -> Sent:
+    def __getitem__(self, name: str) -> ObservedMetric:
         return self._sent[name]
 
     def __iter__(self) -> Iterator[str]:

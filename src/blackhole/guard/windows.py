@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from blackhole import _core
 from blackhole.config import Config
 from blackhole.errors import IntakeError
-from blackhole.guard.ledger import Ledger
 from blackhole.guard.release import Contents, created_us
-from blackhole.guard.treatment import Registry, Resolver
-from blackhole.records import Entry, Finder, GuardedBatch, LedgerKind, ReleaseRow, Span, receipt_of
+from blackhole.guard.resolver import Registry, Resolver
+from blackhole.model.batch import GuardedBatch
+from blackhole.model.ledger import LedgerCommit, LedgerKind, ReleaseRow, receipt_of
+from blackhole.model.series import Finder
+from blackhole.model.times import TimeRange
+from blackhole.privacy.ledger import Ledger
 
 SECOND_NS = 10**9
 # Windows are published this long after their end, however long it took to close them.
@@ -139,7 +142,7 @@ class Windows:
         columns = self._table.window_columns(values)
         # Another id is made in another second.
         end = window.start_ns + self._window_ns - window.number * SECOND_NS
-        made = created_us(Span(window.start_ns, end), early=early, noisy=False)
+        made = created_us(TimeRange(window.start_ns, end), early=early, noisy=False)
         return GuardedBatch(columns, *self._registry.take_new(columns), created_us=made)
 
     def _go_back(self, now: int) -> None:
@@ -188,7 +191,7 @@ class Windows:
         window = self._ledger.window
         rules = [] if window is None else self._resolver.releases.open_rules()
         released = self._table.close_release(rules)
-        made = created_us(window or Span(0, self._ledger.now_ns()), early=early, noisy=True)
+        made = created_us(window or TimeRange(0, self._ledger.now_ns()), early=early, noisy=True)
         contents = Contents()
         if window is not None:
             contents = self._resolver.releases.charge(released, window, made)
@@ -218,13 +221,13 @@ class Windows:
             *self._registry.take_new(columns),
             created_us=made,
             lists=tuple(contents.lists),
-            entry=Entry(rows, tuple(contents.releases)),
+            entry=LedgerCommit(rows, tuple(contents.releases)),
         )
 
     def _begin(self) -> None:
         """The first rows of this run, and those that an earlier one wrote into the head only."""
         now = self._ledger.now_ns()
-        made = created_us(Span(now, now), early=False, noisy=True)
+        made = created_us(TimeRange(now, now), early=False, noisy=True)
         lost = [
             ReleaseRow(row.sequence, receipt_of(row), row.window, made, lost=True)
             for row in self._ledger.lost

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from blackhole.insights.observation import Observation
-from blackhole.query.accounts import BudgetAnswer
-from blackhole.records import Insight
+from blackhole.model.insight import Insight
+from blackhole.query.privacy_answers import BudgetAnswer
 
 # By the plan the budget is all spent only when its period ends: being ahead of the plan is what is news.
 NEARLY = 0.8

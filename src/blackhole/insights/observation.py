@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from blackhole.guard.explain import Explanation
-from blackhole.query.accounts import BudgetAnswer
+from blackhole.model.insight import Insight
+from blackhole.privacy.explain import Explanation
+from blackhole.query.privacy_answers import BudgetAnswer
 from blackhole.query.reports import HealthReport
-from blackhole.records import Insight
 
 
 class Questions(Protocol):
-    """What is asked of `blackhole.query.run.Runner`."""
+    """What is asked of `blackhole.query.run.QueryService`."""
 
     def health(self) -> HealthReport: ...
     def privacy_budget(self) -> BudgetAnswer: ...

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from blackhole.insights.observation import Observation
+from blackhole.model.insight import Insight
 from blackhole.query.health import silence_title
 from blackhole.query.outages import NOT_RUNNING, STOOD_STILL, TOOK_NOTHING
 from blackhole.query.reports import ServiceHealth
 from blackhole.query.silence import DOWN, ENDED
-from blackhole.records import Insight
 
 HISTORY_S = 3600.0
 RECENT_S = 60.0
@@ -79,7 +79,7 @@ def beyond_limits(observation: Observation) -> Sequence[Insight]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sample:
+class _ServiceSample:
     time: float
     requests: float
     errors: float
@@ -89,7 +89,7 @@ class ErrorRate:
     """Remembers an hour of each service, so that what is usual there is not news."""
 
     def __init__(self) -> None:
-        self._history: dict[str, deque[_Sample]] = {}
+        self._history: dict[str, deque[_ServiceSample]] = {}
 
     def __call__(self, observation: Observation) -> Sequence[Insight]:
         reporting = [service for service in observation.health.services if service.up][:MOST_SERVICES]
@@ -105,12 +105,12 @@ class ErrorRate:
             past.popleft()
         share = service.error_rate / service.request_rate
         usual = _share([sample for sample in past if now - sample.time > RECENT_S])
-        past.append(_Sample(now, service.request_rate, service.error_rate))
+        past.append(_ServiceSample(now, service.request_rate, service.error_rate))
         if service.error_rate >= LEAST_ERRORS and share >= _bar(usual):
             yield _more_errors(service.service, min(share, 1.0), usual)
 
 
-def _share(samples: Sequence[_Sample]) -> float | None:
+def _share(samples: Sequence[_ServiceSample]) -> float | None:
     requests = sum(sample.requests for sample in samples)
     if len(samples) < ENOUGH or requests <= 0:
         return None

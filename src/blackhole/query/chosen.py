@@ -9,9 +9,7 @@ import msgspec
 
 from blackhole.query.filters import passing
 from blackhole.query.language import Query
-from blackhole.query.promql.matching import Regexes
-
-Attributes = dict[str, Any]
+from blackhole.store.read.regexes import Regexes
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +21,7 @@ class Chosen:
 
     ids: list[int]
     groups: list[int]
-    attributes: list[Attributes]
+    attributes: list[dict[str, Any]]
     factors: list[float]
 
     @property
@@ -41,7 +39,7 @@ def choose(query: Query, series: Iterable[tuple[int, str, float]], regexes: Rege
     """Filters series (number, attributes as JSON, factor), grouped by `group_by`. Raises QueryError."""
     chosen = Chosen([], [], [], [])
     numbers: dict[bytes, int] = {}
-    known: list[tuple[int, Attributes, float]] = [
+    known: list[tuple[int, dict[str, Any], float]] = [
         (number, msgspec.json.decode(document), factor) for number, document, factor in series
     ]
     passed = passing(query.filters, [attributes for _, attributes, _ in known], regexes)

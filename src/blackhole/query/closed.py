@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from blackhole.model.written_times import SECOND
 from blackhole.query.language import HISTOGRAMS, Request
-from blackhole.query.times import SECOND
-from blackhole.store.reader import Reader
+from blackhole.store.read.reader import Reader
 
 TIMEOUT_S = 10.0
 # All of a metric: a group that was too small in the newest window was small, and not unknown.

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 
-from blackhole.guard.units import factor
+from blackhole.catalogue.units import factor
+from blackhole.model.series import Attributes
 from blackhole.query import outcomes
-from blackhole.query.outcomes import Attributes, text
+from blackhole.query.outcomes import text
 
 _ANY = "*."
 KIND = "span.kind"
@@ -32,7 +33,7 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Convention:
     """One way in which services tell of their requests, and what the attributes of a request say of it.
 
     `requests`, `errors`, `durations`: names of metrics; `*.` stands for any word. Where `errors` came they
@@ -55,45 +56,47 @@ class Source:
         return {role: name for role, name in names.items() if name}
 
 
-def _timed(metric: str, title: str, failed: Failed) -> Source:
+def _timed(metric: str, title: str, failed: Failed) -> Convention:
     """A histogram that counts the requests as well."""
-    return Source(title, metric, metric, failed)
+    return Convention(title, metric, metric, failed)
 
 
 # A request is seen by several of these: the first that a service sends counts, never their sum.
 # HTTP, RPC, messages, with the stable name before older ones; spans; what the service counts itself.
-SOURCES: tuple[Source, ...] = (
+SOURCES: tuple[Convention, ...] = (
     _timed("http.server.request.duration", "HTTP", outcomes.of_http),
     _timed("http.server.duration", "HTTP, older name", outcomes.of_http),
     _timed("http.server.requests", "HTTP, Micrometer", outcomes.of_http),
     _timed("http_server_requests_seconds", "HTTP, Micrometer for Prometheus", outcomes.of_http),
-    Source("HTTP, for Prometheus", "http_requests_total", "http_request_duration_seconds", outcomes.of_http),
+    Convention(
+        "HTTP, for Prometheus", "http_requests_total", "http_request_duration_seconds", outcomes.of_http
+    ),
     _timed("http_request_duration_seconds", "HTTP, for Prometheus", outcomes.of_http),
     _timed("rpc.server.call.duration", "RPC", outcomes.of_rpc_call),
     _timed("rpc.server.duration", "RPC, older name", outcomes.of_rpc),
     _timed("grpc.server.call.duration", "gRPC", outcomes.of_rpc),
-    Source(
+    Convention(
         "gRPC, for Prometheus", "grpc_server_handled_total", "grpc_server_handling_seconds", outcomes.of_rpc
     ),
     _timed("grpc.request.duration", "gRPC, as a node reports it", outcomes.of_rpc),
-    Source("RPC, by messages", "rpc.server.requests_per_rpc", "", outcomes.of_rpc),
+    Convention("RPC, by messages", "rpc.server.requests_per_rpc", "", outcomes.of_rpc),
     _timed("messaging.process.duration", "messages processed", outcomes.of_message),
-    Source("messages processed, older name", "messaging.process.messages", "", outcomes.of_message),
-    Source("messages consumed", "messaging.client.consumed.messages", "", outcomes.of_message),
-    Source(
+    Convention("messages processed, older name", "messaging.process.messages", "", outcomes.of_message),
+    Convention("messages consumed", "messaging.client.consumed.messages", "", outcomes.of_message),
+    Convention(
         "messages received, older name",
         "messaging.receive.messages",
         "messaging.receive.duration",
         outcomes.of_message,
     ),
-    Source(
+    Convention(
         "spans of servers and consumers",
         "traces.span.metrics.calls",
         "traces.span.metrics.duration",
         outcomes.of_span,
         filters={KIND: SERVED_KINDS},
     ),
-    Source(
+    Convention(
         "its own counters", "*.requests.total", "*.request.duration", outcomes.of_own, errors="*.errors.total"
     ),
     _timed("*.request.duration", "its own durations", outcomes.of_own),

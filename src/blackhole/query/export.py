@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 
 from blackhole.errors import QueryError
+from blackhole.model.series import PrivacyLevel
+from blackhole.model.times import format_time
+from blackhole.model.written_times import SECOND
+from blackhole.privacy.intervals import Interval, Noise, about, of, ratio, steps_factor
 from blackhole.query.language import SqlAnswer
-from blackhole.query.noise import Interval, Noise, about, of, ratio, steps_factor
-from blackhole.query.times import SECOND
-from blackhole.records import PrivacyLevel, format_time
 
 # The name of each column, and DuckDB's type for it.
 COLUMNS: Mapping[str, str] = {
@@ -79,8 +80,8 @@ SELECT min(first), max(last) FROM (
 _NAMES = "SELECT DISTINCT metric FROM series WHERE {condition} ORDER BY 1 LIMIT {limit}"
 
 # Asks one SELECT for so many rows, and gives the answer as JSON.
-Ask = Callable[[str, int], bytes]
-Row = dict[str, Any]
+Fetch = Callable[[str, int], bytes]
+ExportedRow = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Range:
     end: int
 
 
-def names(ask: Ask, metric: str) -> list[str]:
+def names(ask: Fetch, metric: str) -> list[str]:
     """The stored metrics of this name, or of all that begin with `metric` when it ends with a star."""
     if metric.endswith("*"):
         condition = f"starts_with(metric, {_text(metric[:-1])})"
@@ -101,7 +102,7 @@ def names(ask: Ask, metric: str) -> list[str]:
     return [str(row[0]) for row in answer.rows]
 
 
-def rows(ask: Ask, metric: str, span: Range, *, page_rows: int = PAGE_ROWS) -> Iterator[Row]:
+def rows(ask: Fetch, metric: str, span: Range, *, page_rows: int = PAGE_ROWS) -> Iterator[ExportedRow]:
     """Every stored value in the order of time. Raises QueryError."""
     found = _decoded(ask(_SERIES.format(metric=_text(metric)), _MOST_SERIES)).rows
     if not found:
@@ -147,7 +148,7 @@ def _decoded(body: bytes) -> SqlAnswer:
     return msgspec.json.decode(body, type=SqlAnswer)
 
 
-def _row(metric: str, found: list[Any]) -> Row:
+def _row(metric: str, found: list[Any]) -> ExportedRow:
     time_ns, kind, unit, level, attributes, value, *rest = found
     count, total, least, most, bounds, buckets, noisy, mechanism, scale, count_scale, step = rest
     interval: Interval | None = None

@@ -5,17 +5,27 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from blackhole.query.conventions import CPU, MEMORY, SOURCES, Role, Source, Use, filters_of, roles_of, word_of
-from blackhole.records import MetricType
+from blackhole.model.series import MetricType
+from blackhole.query.conventions import (
+    CPU,
+    MEMORY,
+    SOURCES,
+    Convention,
+    Role,
+    Use,
+    filters_of,
+    roles_of,
+    word_of,
+)
 
-Key = TypeVar("Key", bound=Hashable)
+FactKey = TypeVar("FactKey", bound=Hashable)
 
 _COUNTED = frozenset({MetricType.COUNTER, MetricType.HISTOGRAM, MetricType.SUMMARY})
 _TIMED = frozenset({MetricType.HISTOGRAM, MetricType.SUMMARY})
 _LEVELS = frozenset({MetricType.GAUGE, MetricType.UPDOWNCOUNTER})
 
 
-class Sent(Protocol):
+class SentSeries(Protocol):
     """A series as it is stored."""
 
     @property
@@ -27,20 +37,20 @@ class Sent(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Part(Generic[Key]):
+class Part(Generic[FactKey]):
     """Series of one source that are added up to tell one thing, and the metrics that it was told by."""
 
-    source: Source
+    source: Convention
     metrics: tuple[str, ...]
-    series: tuple[Key, ...]
+    series: tuple[FactKey, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Used(Generic[Key]):
+class Used(Generic[FactKey]):
     """Series of one metric that are added up to tell a use."""
 
     use: Use
-    series: tuple[Key, ...]
+    series: tuple[FactKey, ...]
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -48,21 +58,21 @@ class Used(Generic[Key]):
 
 
 @dataclass(frozen=True, slots=True)
-class Facts(Generic[Key]):
+class Facts(Generic[FactKey]):
     """What tells of one service.
 
     `errors`: the requests that failed, without series where none has; None where nothing tells. Of
     `durations`, `cpu` and `memory` the first counts that has an answer.
     """
 
-    requests: Part[Key] | None
-    errors: Part[Key] | None
-    durations: tuple[Part[Key], ...]
-    cpu: tuple[Used[Key], ...]
-    memory: tuple[Used[Key], ...]
+    requests: Part[FactKey] | None
+    errors: Part[FactKey] | None
+    durations: tuple[Part[FactKey], ...]
+    cpu: tuple[Used[FactKey], ...]
+    memory: tuple[Used[FactKey], ...]
 
 
-def facts(series: Mapping[Key, Sent]) -> Facts[Key]:
+def facts(series: Mapping[FactKey, SentSeries]) -> Facts[FactKey]:
     """`series`: those of one service that it sends now, or sent in the range that is asked about.
 
     Requests are those of the first source that has any. Errors and durations come from the same source where
@@ -85,7 +95,7 @@ def facts(series: Mapping[Key, Sent]) -> Facts[Key]:
     )
 
 
-def metrics_of(part: Part[Key] | None) -> list[str]:
+def metrics_of(part: Part[FactKey] | None) -> list[str]:
     return [] if part is None else list(part.metrics)
 
 
@@ -94,9 +104,9 @@ def filters_of_all(metrics: Iterable[str]) -> dict[str, list[str]]:
     return {key: list(values) for metric in metrics for key, values in filters_of(metric).items()}
 
 
-def _by_source(series: Mapping[Key, Sent]) -> dict[int, dict[Role, list[Key]]]:
+def _by_source(series: Mapping[FactKey, SentSeries]) -> dict[int, dict[Role, list[FactKey]]]:
     """By place in SOURCES, in that order."""
-    found: dict[int, dict[Role, list[Key]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[int, dict[Role, list[FactKey]]] = defaultdict(lambda: defaultdict(list))
     for key, one in series.items():
         for place, role in roles_of(one.metric):
             if one.type in _COUNTED and SOURCES[place].is_served(one.attributes):
@@ -104,22 +114,29 @@ def _by_source(series: Mapping[Key, Sent]) -> dict[int, dict[Role, list[Key]]]:
     return dict(sorted(found.items()))
 
 
-def _requests(place: int, parts: Mapping[Role, list[Key]], series: Mapping[Key, Sent]) -> Part[Key] | None:
+def _requests(
+    place: int, parts: Mapping[Role, list[FactKey]], series: Mapping[FactKey, SentSeries]
+) -> Part[FactKey] | None:
     return _part(SOURCES[place], parts[Role.REQUESTS], series, _COUNTED)
 
 
 def _part(
-    source: Source, keys: Iterable[Key], series: Mapping[Key, Sent], types: frozenset[MetricType]
-) -> Part[Key] | None:
+    source: Convention,
+    keys: Iterable[FactKey],
+    series: Mapping[FactKey, SentSeries],
+    types: frozenset[MetricType],
+) -> Part[FactKey] | None:
     fitting = tuple(key for key in keys if series[key].type in types)
     return Part(source, _metrics(fitting, series), fitting) if fitting else None
 
 
-def _metrics(keys: Iterable[Key], series: Mapping[Key, Sent]) -> tuple[str, ...]:
+def _metrics(keys: Iterable[FactKey], series: Mapping[FactKey, SentSeries]) -> tuple[str, ...]:
     return tuple(sorted({series[key].metric for key in keys}))
 
 
-def _errors(place: int, parts: Mapping[Role, list[Key]], series: Mapping[Key, Sent]) -> Part[Key] | None:
+def _errors(
+    place: int, parts: Mapping[Role, list[FactKey]], series: Mapping[FactKey, SentSeries]
+) -> Part[FactKey] | None:
     """Errors by a counter of their own, else by the marks of requests; None: neither tells."""
     source = SOURCES[place]
     counted = parts[Role.ERRORS]
@@ -134,8 +151,8 @@ def _errors(place: int, parts: Mapping[Role, list[Key]], series: Mapping[Key, Se
     return Part(source, _metrics([*counted, *telling], series), (*counted, *failed))
 
 
-def _uses(table: Sequence[Use], series: Mapping[Key, Sent]) -> list[Used[Key]]:
-    by_metric: dict[str, list[Key]] = defaultdict(list)
+def _uses(table: Sequence[Use], series: Mapping[FactKey, SentSeries]) -> list[Used[FactKey]]:
+    by_metric: dict[str, list[FactKey]] = defaultdict(list)
     for key, one in series.items():
         by_metric[one.metric].append(key)
     found = []

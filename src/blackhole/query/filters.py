@@ -1,15 +1,13 @@
 """Turns the filters of a question into which series they let through."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 
 from blackhole.errors import QueryError
-from blackhole.query.language import Condition, Filter, Scalar
-from blackhole.query.promql.matching import Regexes
-
-Attributes = Mapping[str, Any]
+from blackhole.model.series import Attributes, Scalar
+from blackhole.query.language import Condition, Filter
+from blackhole.store.read.regexes import Regexes
 
 
 def passing(filters: Mapping[str, Filter], series: Sequence[Attributes], regexes: Regexes) -> list[bool]:

@@ -11,15 +11,16 @@ from typing import Any, NamedTuple
 from msgspec import UNSET
 
 from blackhole import _core
+from blackhole.model.series import MetricType
+from blackhole.model.times import format_time
+from blackhole.model.written_times import SECOND, shown_until
 from blackhole.query import summed
 from blackhole.query.chosen import Chosen
 from blackhole.query.language import HISTOGRAMS, MAX_POINTS, RATES, Point, Request, Series, too_many
 from blackhole.query.summed import Sums
-from blackhole.query.templates import of_series, template
-from blackhole.query.times import SECOND, shown_until
 from blackhole.query.whole import Whole
-from blackhole.records import MetricType, format_time
-from blackhole.store.reader import Reader
+from blackhole.store.read.reader import Reader
+from blackhole.store.read.templates import of_series, template
 
 TIMEOUT_S = 10.0
 # What grew in longer than ten minutes says itself since when; of all else the row before is not older.
@@ -152,7 +153,7 @@ def _fold(
     if not numbers:
         return
     folding = _opened(function, request, edges, len(chosen.attributes), moment)
-    _Source(reader, request, chosen, moment).pour(folding)
+    _FoldSource(reader, request, chosen, moment).pour(folding)
     yield from map(Filled._make, folding.finish())
 
 
@@ -240,11 +241,11 @@ def longest_period(reader: Reader, request: Request, chosen: Chosen, moment: Mom
         return 0
     function = "avg" if request.subject.type in _LEVELS else "rate"
     folding = _opened(function, request, [start, end], len(chosen.attributes), moment)
-    _Source(reader, request, chosen, moment).pour_newest(folding)
+    _FoldSource(reader, request, chosen, moment).pour_newest(folding)
     return folding.longest_period()
 
 
-class _Source:
+class _FoldSource:
     """The rows of one request, of numbers or of what histograms count or sum up."""
 
     def __init__(self, reader: Reader, request: Request, chosen: Chosen, moment: Moment) -> None:

@@ -7,22 +7,23 @@ from typing import TypeVar
 
 import msgspec
 
+from blackhole.model.signals import OWN_SERVICE
+from blackhole.model.times import format_time
 from blackhole.query.conventions import in_bytes, milliseconds, percent
 from blackhole.query.facts import Facts, Part, Used, facts, filters_of_all, metrics_of
 from blackhole.query.limits import LastAbove, Limits
 from blackhole.query.outages import Outages
 from blackhole.query.quantiles import Percentile, quantile
 from blackhole.query.rates import Present, alive
-from blackhole.query.recent import State
+from blackhole.query.recent import LiveSeries
 from blackhole.query.reports import HealthReport, OutageReport, ServiceHealth, Sources
 from blackhole.query.silence import DOWN, UP, WAITING, Heard, Silence, period_of
 from blackhole.query.verdict import verdict
-from blackhole.records import OWN_SERVICE, format_time
 
-Value = TypeVar("Value", float, Percentile)
+Measured = TypeVar("Measured", float, Percentile)
 
 # What is alive of one service, by number of the series.
-Service = dict[int, State]
+Service = dict[int, LiveSeries]
 
 # What a scraper says of each of its targets.
 _TARGET = "up"
@@ -104,14 +105,14 @@ def silence_title(service: str) -> str:
     return f"{service} is silent"
 
 
-def _targets(states: Iterable[State]) -> tuple[int, int]:
+def _targets(states: Iterable[LiveSeries]) -> tuple[int, int]:
     """How many targets a scraper tells of, and how many of them answer."""
     told = [state for state in states if state.metric == _TARGET and state.is_level]
     targets = sum(state.alive for state in told)
     return targets, min(round(sum(state.now or 0.0 for state in told)), targets)
 
 
-def _by_service(states: dict[int, State]) -> dict[str, Service]:
+def _by_service(states: dict[int, LiveSeries]) -> dict[str, Service]:
     """Guarded series say nothing about when a service was last heard of."""
     services: dict[str, Service] = defaultdict(dict)
     for number, state in states.items():
@@ -121,13 +122,15 @@ def _by_service(states: dict[int, State]) -> dict[str, Service]:
     return services
 
 
-def _period_ns(service: Service, long: dict[int, State]) -> int:
+def _period_ns(service: Service, long: dict[int, LiveSeries]) -> int:
     return period_of(
         stream for number in service if number in long for stream in long[number].streams.values()
     )
 
 
-def _first(told: Iterable[tuple[Part[int] | Used[int], Value | None]]) -> tuple[Value | None, list[str]]:
+def _first(
+    told: Iterable[tuple[Part[int] | Used[int], Measured | None]],
+) -> tuple[Measured | None, list[str]]:
     """The first that has a value, and the metrics that tell it."""
     for one, value in told:
         if value is not None:

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from blackhole.catalogue.definition import Definition
+from blackhole.model.series import PrivacyLevel
+from blackhole.model.times import format_time
+from blackhole.model.written_times import SECOND, shown_until
 from blackhole.query.reports import MetricInfo
 from blackhole.query.silence import Heard
 from blackhole.query.streams import TIMEOUT_S
-from blackhole.query.templates import template
-from blackhole.query.times import SECOND, shown_until
-from blackhole.records import PrivacyLevel, format_time
-from blackhole.store.reader import Reader
+from blackhole.store.read.reader import Reader
+from blackhole.store.read.templates import template
 
 _DAY_NS = 86400 * SECOND
 
@@ -65,7 +66,7 @@ SELECT title FROM insights WHERE insight_type = 'service_silent' AND expires_at 
 """
 
 
-class Catalogue(Protocol):
+class ListedCatalogue(Protocol):
     def match(self, name: str, /) -> Definition | None: ...
     def __iter__(self) -> Iterator[Definition]: ...
 
@@ -93,7 +94,7 @@ def last_above(reader: Reader, things: list[list[int]], now_ns: int) -> list[int
 
 
 def inventory(
-    reader: Reader, catalogue: Catalogue, asked: Mapping[str, float], started: float | None, now_ns: int
+    reader: Reader, catalogue: ListedCatalogue, asked: Mapping[str, float], started: float | None, now_ns: int
 ) -> list[MetricInfo]:
     """`asked`: Unix seconds of the last question, by metric; `started`: those of the service, if it runs.
 

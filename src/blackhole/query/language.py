@@ -8,9 +8,9 @@ import msgspec
 
 from blackhole.config import duration_words
 from blackhole.errors import PrivacyQueryError, QueryError
-from blackhole.query.times import SECOND, nice_interval, parse_interval, parse_time, shown_until
-from blackhole.query.zones import UTC, Clock, clock
-from blackhole.records import MetricType, PrivacyLevel
+from blackhole.model.series import MetricType, PrivacyLevel, Scalar
+from blackhole.model.written_times import SECOND, nice_interval, parse_interval, parse_time, shown_until
+from blackhole.query.zones import UTC, ZoneClock, clock
 
 AGGREGATIONS = (
     *("avg", "max", "min", "sum", "count", "rate", "sum_rate", "last"),
@@ -30,8 +30,6 @@ RATES = {"rate": (MetricType.COUNTER, *HISTOGRAMS), "sum_rate": HISTOGRAMS}
 _PERIODS_A_RANGE = 8
 _LEVELS = (MetricType.GAUGE, MetricType.UPDOWNCOUNTER)
 _SINGLE_VALUES = ("max", "min", "last")
-
-Scalar = str | int | float | bool
 
 
 class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -142,7 +140,7 @@ class Request:
     end: int
     step: int
     aggregation: str
-    clock: Clock = UTC
+    clock: ZoneClock = UTC
     extremes: bool = False
 
     def begins(self, bucket: int) -> int:

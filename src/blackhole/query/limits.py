@@ -6,19 +6,18 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
+from blackhole.model.series import Attributes, PrivacyLevel
+from blackhole.model.written_times import SECOND
 from blackhole.query import outcomes
-from blackhole.query.outcomes import Attributes
-from blackhole.query.recent import State
-from blackhole.query.times import SECOND
-from blackhole.records import PrivacyLevel
+from blackhole.query.recent import LiveSeries
 
-States = Mapping[int, State]
+StatesBySeries = Mapping[int, LiveSeries]
 # The series that are asked about, into the time at which one of them was last above zero.
 LastAbove = Callable[[list[list[int]]], list[int | None]]
 # From when until when, into for how much of that time senders could not be heard because of us.
 Ours = Callable[[int, int], int]
 # A service, what is watched of it, and where one series is watched its number.
-Key = tuple[str, str, int]
+LimitKey = tuple[str, str, int]
 
 ZERO_NS = 30 * SECOND
 # Of one kind of peers there may be none for a while.
@@ -149,7 +148,7 @@ class _Zero:
 
 
 @dataclass(slots=True)
-class _Seen:
+class _SeenShare:
     """A thing that may be zero, at one look. `told`: something that is alive says so."""
 
     metric: str
@@ -167,14 +166,14 @@ class Limits:
 
     def __init__(self, last_above: LastAbove) -> None:
         self._last_above = last_above
-        self._zeros: dict[Key, _Zero] = {}
+        self._zeros: dict[LimitKey, _Zero] = {}
         self._tallies: dict[tuple[str, str], _Tally] = {}
         self._counted: dict[int, int] = {}
         self._looked_ns = 0
 
     def look(
         self,
-        states: States,
+        states: StatesBySeries,
         up: AbstractSet[str],
         now_ns: int,
         ours: Ours,
@@ -187,7 +186,7 @@ class Limits:
         self._tally_requests(served, now_ns)
         return [*self._none_left(up, seen, now_ns, ours), *self._failing(up, now_ns)]
 
-    def _remember(self, seen: Mapping[Key, _Seen], now_ns: int) -> None:
+    def _remember(self, seen: Mapping[LimitKey, _SeenShare], now_ns: int) -> None:
         new = [key for key, one in seen.items() if one.value <= 0 and key not in self._zeros]
         before = self._last_above([seen[key].series for key in new]) if new else []
         for key, above in zip(new, before, strict=True):
@@ -202,7 +201,7 @@ class Limits:
         self._zeros = {key: one for key, one in self._zeros.items() if now_ns - one.told_ns < _FORGOTTEN_NS}
 
     def _none_left(
-        self, up: AbstractSet[str], seen: Mapping[Key, _Seen], now_ns: int, ours: Ours
+        self, up: AbstractSet[str], seen: Mapping[LimitKey, _SeenShare], now_ns: int, ours: Ours
     ) -> Iterable[Breach]:
         zero: set[tuple[str, str]] = set()
         for key in sorted(self._zeros):
@@ -220,7 +219,7 @@ class Limits:
             zero.add((service, what))
             yield _none(service, what.removeprefix(_FLOW), one, flows=flows, whole=whole)
 
-    def _tally(self, states: States, now_ns: int) -> None:
+    def _tally(self, states: StatesBySeries, now_ns: int) -> None:
         for tally in self._tallies.values():
             tally.fade(now_ns)
         counted = {}
@@ -268,9 +267,9 @@ class Limits:
 _FLOW = "no "
 
 
-def _seen(states: States) -> dict[Key, _Seen]:
+def _seen(states: StatesBySeries) -> dict[LimitKey, _SeenShare]:
     """What may be zero: of each service all series of a metric, and of levels each series as well."""
-    found: dict[Key, _Seen] = {}
+    found: dict[LimitKey, _SeenShare] = {}
     for number, state in states.items():
         service = _service(state.attributes)
         if (
@@ -286,8 +285,8 @@ def _seen(states: States) -> dict[Key, _Seen]:
     return found
 
 
-def _add(found: dict[Key, _Seen], key: Key, number: int, state: State) -> None:
-    one = found.setdefault(key, _Seen(state.metric))
+def _add(found: dict[LimitKey, _SeenShare], key: LimitKey, number: int, state: LiveSeries) -> None:
+    one = found.setdefault(key, _SeenShare(state.metric))
     one.value += max(state.now or 0.0, 0.0)
     one.last_ns = max(one.last_ns, state.last_ns)
     one.told = one.told or state.now is not None

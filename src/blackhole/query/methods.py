@@ -9,14 +9,15 @@ from dataclasses import dataclass
 
 from msgspec import UNSET
 
+from blackhole.model.series import Attributes, MetricType
+from blackhole.model.times import format_time
 from blackhole.query.conventions import KIND, filters_of, milliseconds, roles_of
 from blackhole.query.facts import Facts, Part, facts, filters_of_all, metrics_of
 from blackhole.query.language import HISTOGRAMS, Answer, Filter, Query
 from blackhole.query.naming import METHOD_KEYS, names
-from blackhole.query.outcomes import STATUS_KEYS, Attributes, kind_of, text
+from blackhole.query.outcomes import STATUS_KEYS, kind_of, text
 from blackhole.query.reports import ErrorKind, Method, ServicesReport, ServiceWork, Sources
-from blackhole.records import MetricType, format_time
-from blackhole.store.reader import Reader
+from blackhole.store.read.reader import Reader
 
 MOST_METRICS = 100
 MOST_SHOWN = 100
@@ -36,12 +37,12 @@ GROUP BY metric
 ORDER BY metric
 """
 
-Ask = Callable[[Query], Answer]
+Answerer = Callable[[Query], Answer]
 Where = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredMetric:
     """A metric that a source names, and the attributes of its series that say something."""
 
     metric: str
@@ -50,7 +51,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class MethodGroup:
     """What one metric says of the requests in the range that are alike: how many, or how slow in ms.
 
     `over`: slower than that, since it is the last bound of the metric's buckets.
@@ -64,15 +65,15 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class ServiceCounts:
     """Of one service. `tells`: errors are of the same source as the requests, so they are known of each."""
 
-    requests: list[Group]
-    errors: list[Group]
+    requests: list[MethodGroup]
+    errors: list[MethodGroup]
     tells: bool
 
     @classmethod
-    def of(cls, told: Facts[int], groups: Sequence[Group]) -> "Counted":
+    def of(cls, told: Facts[int], groups: Sequence[MethodGroup]) -> "ServiceCounts":
         requests, errors = told.requests, told.errors
         tells = requests is not None and errors is not None and requests.source is errors.source
         return cls(_taken(requests, groups), _taken(errors, groups), tells)
@@ -82,19 +83,19 @@ class Counted:
 class Calls:
     """What is added up of one method; `first` is where it is found."""
 
-    first: Group
+    first: MethodGroup
     requests: float | None = None
     errors: float | None = None
-    slow: Group | None = None
+    slow: MethodGroup | None = None
 
 
-def stored(reader: Reader) -> tuple[list[Stored], list[str]]:
+def stored(reader: Reader) -> tuple[list[StoredMetric], list[str]]:
     """At most so many, in the order of the sources, and what to know about it. Raises QueryError."""
     found = [name for (name,) in reader.rows(_NAMES, max_rows=100_000).rows if roles_of(name)]
     found.sort(key=lambda name: (roles_of(name)[0], name))
     rows = reader.rows(_STORED, {"names": found[:MOST_METRICS]}).rows
     known = [
-        Stored(metric, MetricType(kind), tuple(sorted(_KEYS.intersection(keys))))
+        StoredMetric(metric, MetricType(kind), tuple(sorted(_KEYS.intersection(keys))))
         for metric, kind, keys in rows
     ]
     more = len(found) - MOST_METRICS
@@ -104,15 +105,15 @@ def stored(reader: Reader) -> tuple[list[Stored], list[str]]:
 class Work:
     """Answers about one range, in nanoseconds; each question is asked once."""
 
-    def __init__(self, known: Iterable[Stored], ask: Ask, start: int, end: int) -> None:
+    def __init__(self, known: Iterable[StoredMetric], ask: Answerer, start: int, end: int) -> None:
         self._known = {one.metric: one for one in known}
         self._ask = ask
         self._start, self._end = format_time(start), format_time(end)
-        self._slow: dict[tuple[str, bool], dict[str, list[Group]]] = {}
+        self._slow: dict[tuple[str, bool], dict[str, list[MethodGroup]]] = {}
 
     def report(self, notes: Sequence[str] = ()) -> ServicesReport:
         """Raises QueryError."""
-        by_service: dict[str, list[Group]] = defaultdict(list)
+        by_service: dict[str, list[MethodGroup]] = defaultdict(list)
         for one in self._known.values():
             for group in self._read(one, one.keys, "count" if one.type in HISTOGRAMS else "sum"):
                 by_service[text(group.attributes, _SERVICE)].append(group)
@@ -120,9 +121,9 @@ class Work:
         services = [self._service(name, groups) for name, groups in sorted(by_service.items())]
         return ServicesReport(self._start, self._end, services, list(notes))
 
-    def _service(self, name: str, groups: Sequence[Group]) -> ServiceWork:
+    def _service(self, name: str, groups: Sequence[MethodGroup]) -> ServiceWork:
         told = facts(dict(enumerate(groups)))
-        counted = Counted.of(told, groups)
+        counted = ServiceCounts.of(told, groups)
         slowest, timed = self._slowest(told, name)
         slow = [group for metric in timed for group in self._slow_of(metric, name, by_method=True)]
         name_of = _called((*slow, *counted.requests, *counted.errors))
@@ -142,7 +143,7 @@ class Work:
             p95_over=(slowest is not None and slowest.over) or UNSET,
         )
 
-    def _slowest(self, told: Facts[int], service: str) -> tuple[Group | None, list[str]]:
+    def _slowest(self, told: Facts[int], service: str) -> tuple[MethodGroup | None, list[str]]:
         """What 95 % of its requests take at most, by the first source with buckets, and its metrics."""
         for part in told.durations:
             slow = (self._slow_of(metric, service, by_method=False) for metric in part.metrics)
@@ -151,18 +152,18 @@ class Work:
                 return max(found, key=_slowness), list(part.metrics)
         return None, []
 
-    def _slow_of(self, metric: str, service: str, *, by_method: bool) -> list[Group]:
+    def _slow_of(self, metric: str, service: str, *, by_method: bool) -> list[MethodGroup]:
         """The 95th percentiles of a service."""
         if (metric, by_method) not in self._slow:
             one = self._known[metric]
             keys = [key for key in one.keys if key == _SERVICE or (by_method and key in METHOD_KEYS)]
-            found: dict[str, list[Group]] = defaultdict(list)
+            found: dict[str, list[MethodGroup]] = defaultdict(list)
             for group in self._read(one, keys, "p95"):
                 found[text(group.attributes, _SERVICE)].append(group)
             self._slow[metric, by_method] = found
         return self._slow[metric, by_method].get(service, [])
 
-    def _read(self, one: Stored, keys: Sequence[str], aggregation: str) -> Iterator[Group]:
+    def _read(self, one: StoredMetric, keys: Sequence[str], aggregation: str) -> Iterator[MethodGroup]:
         """One value a group. Raises QueryError."""
         served: dict[str, Filter] = {key: list(values) for key, values in filters_of(one.metric).items()}
         asked = Query(
@@ -174,24 +175,26 @@ class Work:
             whole = series.overall
             if whole is not UNSET and whole.value is not None:
                 kind, over = MetricType(answer.type), whole.over is True
-                yield Group(one.metric, kind, series.attributes, by * whole.value, over)
+                yield MethodGroup(one.metric, kind, series.attributes, by * whole.value, over)
 
 
-def _taken(part: Part[int] | None, groups: Sequence[Group]) -> list[Group]:
+def _taken(part: Part[int] | None, groups: Sequence[MethodGroup]) -> list[MethodGroup]:
     return [] if part is None else [groups[key] for key in part.series]
 
 
-def _where(group: Group) -> Where:
+def _where(group: MethodGroup) -> Where:
     """What tells the method."""
     return tuple((key, value) for key in METHOD_KEYS if (value := text(group.attributes, key)))
 
 
-def _called(groups: Iterable[Group]) -> dict[Where, str]:
+def _called(groups: Iterable[MethodGroup]) -> dict[Where, str]:
     wheres = list(dict.fromkeys(_where(group) for group in groups))
     return dict(zip(wheres, names([dict(where) for where in wheres]), strict=True))
 
 
-def _methods(name_of: Mapping[Where, str], slow: Sequence[Group], counted: Counted) -> list[Method]:
+def _methods(
+    name_of: Mapping[Where, str], slow: Sequence[MethodGroup], counted: ServiceCounts
+) -> list[Method]:
     """The slowest first."""
     calls: dict[str, Calls] = {}
     for group in slow:
@@ -219,11 +222,11 @@ def _methods(name_of: Mapping[Where, str], slow: Sequence[Group], counted: Count
     return sorted(found, key=lambda one: (-(one.p95_ms or -1.0), -(one.requests or 0.0), one.method))
 
 
-def _slowness(group: Group) -> tuple[float, bool]:
+def _slowness(group: MethodGroup) -> tuple[float, bool]:
     return group.value, group.over
 
 
-def _kinds(name_of: Mapping[Where, str], errors: Sequence[Group]) -> list[ErrorKind]:
+def _kinds(name_of: Mapping[Where, str], errors: Sequence[MethodGroup]) -> list[ErrorKind]:
     """The most frequent first."""
     counted: dict[tuple[str, str], float] = defaultdict(float)
     for group in errors:

@@ -4,7 +4,8 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from blackhole.query.outcomes import Attributes, text
+from blackhole.model.series import Attributes
+from blackhole.query.outcomes import text
 
 ALL = "all"
 _ROUTES = ("http.route", "uri")

@@ -5,25 +5,26 @@ from collections.abc import Callable
 
 import msgspec
 
-from blackhole.query.noise import Interval, about
+from blackhole.model.series import MetricType
+from blackhole.model.times import format_time
+from blackhole.privacy.intervals import Interval, about
 from blackhole.query.rates import alive
-from blackhole.query.recent import Release, State, p95
+from blackhole.query.recent import LiveSeries, Release, p95
 from blackhole.query.reports import Newest, SeriesReport
-from blackhole.records import MetricType, format_time
 
 MAX_SERIES = 2000
 
-States = tuple[dict[int, State], dict[int, State]]
+NewestStates = tuple[dict[int, LiveSeries], dict[int, LiveSeries]]
 
 
-def report(states: States, belongs: Callable[[str], bool]) -> SeriesReport:
+def report(states: NewestStates, belongs: Callable[[str], bool]) -> SeriesReport:
     """At most 2,000 series, by metric and attributes. `belongs`: whether a metric is of this part."""
     found = [_newest(state) for state in alive(states).values() if belongs(state.metric)]
     found.sort(key=lambda entry: (entry.metric, sorted(map(str, entry.attributes.items()))))
     return SeriesReport(found[:MAX_SERIES])
 
 
-def _newest(state: State) -> Newest:
+def _newest(state: LiveSeries) -> Newest:
     unit, value = state.unit, state.newest
     interval: Interval | None = None
     over: bool | msgspec.UnsetType = msgspec.UNSET

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from blackhole.query.times import SECOND
+from blackhole.model.written_times import SECOND
 
 # Looks come every 15 s: one that is a minute late was not made in time.
 _MISSED_NS = 60 * SECOND

@@ -5,10 +5,8 @@ with status ERROR. What a client did wrong (4xx, NOT_FOUND) is an answer like an
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
-Attributes = Mapping[str, Any]
+from blackhole.model.series import Attributes
 
 # Micrometer says `status`, Prometheus' clients `code` or `status`.
 _HTTP_STATUS = ("http.response.status_code", "http.status_code", "status", "status_code", "code")

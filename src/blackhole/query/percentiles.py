@@ -9,24 +9,24 @@ from operator import itemgetter
 
 import msgspec
 
+from blackhole.model.times import format_time
 from blackhole.query.chosen import Chosen
 from blackhole.query.language import MAX_POINTS, QUANTILES, Overall, Point, Request, Series
-from blackhole.query.quantiles import Cell, Percentile, quantile
+from blackhole.query.quantiles import Bucket, Percentile, quantile
 from blackhole.query.select import AS_STORED, at_most, parameters, render
-from blackhole.query.templates import template
-from blackhole.records import format_time
-from blackhole.store.reader import Reader, Row
+from blackhole.store.read.reader import Reader, Row
+from blackhole.store.read.templates import template
 
 _MAX_CELLS = 2_000_000
 
 
 @dataclass(slots=True)
-class Cells:
+class BucketSums:
     """Buckets of many intervals, those with the same edges as one."""
 
-    _known: dict[tuple[float | None, float | None, bool], Cell] = field(default_factory=dict)
+    _known: dict[tuple[float | None, float | None, bool], Bucket] = field(default_factory=dict)
 
-    def add(self, cell: Cell) -> None:
+    def add(self, cell: Bucket) -> None:
         key = cell.lower, cell.upper, cell.upper is None and cell.most is None
         known = self._known.get(key)
         self._known[key] = cell if known is None else _joined(known, cell)
@@ -41,7 +41,7 @@ def run(reader: Reader, request: Request, chosen: Chosen) -> tuple[list[Series],
     moment = cache(lambda bucket: format_time(request.begins(bucket)))  # one text for all series
     counted = _counted(reader, request, chosen)
     points: dict[int, list[Point]] = defaultdict(list)
-    whole: dict[int, Cells] = defaultdict(Cells)
+    whole: dict[int, BucketSums] = defaultdict(BucketSums)
     observed = 0.0
     for (group, bucket), cells in _by_bucket(reader, request, chosen):
         for cell in cells:
@@ -74,11 +74,11 @@ def _counted(reader: Reader, request: Request, chosen: Chosen) -> dict[tuple[int
 
 def _by_bucket(
     reader: Reader, request: Request, chosen: Chosen
-) -> Iterator[tuple[tuple[int, int], list[Cell]]]:
+) -> Iterator[tuple[tuple[int, int], list[Bucket]]]:
     sql = render(request, converted=chosen.are_converted)
     rows: Iterable[Row] = at_most(_MAX_CELLS, reader, sql, parameters(request, chosen))
     for (group, bucket), cells in groupby(rows, itemgetter(0, 1)):
-        yield (group, bucket), [Cell(*cell[2:]) for cell in cells]
+        yield (group, bucket), [Bucket(*cell[2:]) for cell in cells]
 
 
 def _notes(request: Request, total: float, observed: float) -> list[str]:
@@ -90,8 +90,8 @@ def _notes(request: Request, total: float, observed: float) -> list[str]:
     return []
 
 
-def _joined(one: Cell, other: Cell) -> Cell:
-    return Cell(
+def _joined(one: Bucket, other: Bucket) -> Bucket:
+    return Bucket(
         one.lower,
         one.upper,
         one.observed + other.observed,

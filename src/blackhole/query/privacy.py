@@ -10,9 +10,11 @@ import msgspec
 from blackhole.catalogue.definition import Definition
 from blackhole.config import Config
 from blackhole.errors import QueryError, StoreError
-from blackhole.guard.plan import Plan, period_at, plan
-from blackhole.guard.terms import GAUSSIAN, epsilon_at
-from blackhole.query.accounts import (
+from blackhole.model.ledger import LedgerRow
+from blackhole.model.times import TimeRange, format_time
+from blackhole.privacy.plan import Plan, period_at, plan
+from blackhole.privacy.terms import GAUSSIAN, epsilon_at
+from blackhole.query.privacy_answers import (
     BudgetAnswer,
     LedgerHead,
     LedgerPage,
@@ -20,10 +22,9 @@ from blackhole.query.accounts import (
     PrivacyNews,
     to_entry,
 )
-from blackhole.records import LedgerRow, Span, format_time
-from blackhole.store import ledger
 from blackhole.store.database import Database
-from blackhole.store.reader import Reader
+from blackhole.store.read.reader import Reader
+from blackhole.store.write import ledger
 
 MAX_ROWS = 1000
 _TRIES = 3
@@ -56,7 +57,7 @@ class _Account:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _KnownMetric:
     """As of the ledger's row `newest`, by these entries."""
 
     newest: int
@@ -83,7 +84,7 @@ class Privacy:
         self._now_ns = now_ns
         self._lock = threading.Lock()
         self._news: tuple[int, int, PrivacyNews] | None = None
-        self._known: _Known | None = None
+        self._known: _KnownMetric | None = None
 
     def budget(self) -> BudgetAnswer:
         """The running budget period. Raises QueryError."""
@@ -164,7 +165,7 @@ class Privacy:
             period = known.account.plan.period
             if period.start_ns <= now < period.end_ns:
                 return known.account
-        self._known = known = _Known(newest, catalogue, self._account(reader))
+        self._known = known = _KnownMetric(newest, catalogue, self._account(reader))
         return known.account
 
     def _account(self, reader: Reader) -> _Account:
@@ -189,7 +190,7 @@ class Privacy:
         after = 0 if begun is None else begun.period.end_ns
         return self._planned(period_at(now, self._config, after_ns=after))
 
-    def _planned(self, period: Span) -> Plan:
+    def _planned(self, period: TimeRange) -> Plan:
         try:
             return plan(self._catalogue(), self._config, period)
         except ValueError as error:

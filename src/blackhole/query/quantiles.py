@@ -7,11 +7,11 @@ from dataclasses import dataclass
 # A share of a whole number of observations may come out a rounding above it.
 _ROUNDING = 1e-12
 
-Piece = tuple[float, float, float]
+BucketPiece = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class Bucket:
     """`observed` values in (lower, upper]; an edge is None where the bucket is open.
 
     `least`, `most`: the smallest and greatest value of the histograms, where they were sent; of an open last
@@ -24,7 +24,7 @@ class Cell:
     least: float | None = None
     most: float | None = None
 
-    def times(self, factor: float) -> "Cell":
+    def times(self, factor: float) -> "Bucket":
         """The same observations in another unit."""
         if factor == 1:
             return self
@@ -32,7 +32,7 @@ class Cell:
             None if edge is None else edge * factor
             for edge in (self.lower, self.upper, self.least, self.most)
         )
-        return Cell(lower, upper, self.observed, least, most)
+        return Bucket(lower, upper, self.observed, least, most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +43,14 @@ class Percentile:
     over: bool = False
 
 
-def quantile(cells: Iterable[Cell], q: float) -> Percentile | None:
+def quantile(cells: Iterable[Bucket], q: float) -> Percentile | None:
     """The value below which a share `q` lies, linear inside buckets; None without observations.
 
     An open first bucket begins at 0 when its bound is positive, or at the least value where that is below; an
     open last one ends at the greatest value when that is known.
     """
-    closed: list[Piece] = []
-    open_ended: list[Piece] = []
+    closed: list[BucketPiece] = []
+    open_ended: list[BucketPiece] = []
     for cell in cells:
         if cell.observed > 0 and (cell.lower is not None or cell.upper is not None):
             (open_ended if _has_no_end(cell) else closed).append(_edges(cell))
@@ -62,7 +62,7 @@ def quantile(cells: Iterable[Cell], q: float) -> Percentile | None:
     return Percentile(lowest, bool(open_ended) and _is_over(lowest, closed, open_ended, wanted))
 
 
-def _is_over(lowest: float, closed: list[Piece], open_ended: list[Piece], wanted: float) -> bool:
+def _is_over(lowest: float, closed: list[BucketPiece], open_ended: list[BucketPiece], wanted: float) -> bool:
     """Whether it lies elsewhere when what has no end is far away instead of at its bounds."""
     if not closed or sum(observed for _, _, observed in closed) < wanted * (1 - _ROUNDING):
         return True
@@ -71,7 +71,7 @@ def _is_over(lowest: float, closed: list[Piece], open_ended: list[Piece], wanted
     return bisect_left(edges, lowest) != bisect_left(edges, highest)
 
 
-def _walk(pieces: list[Piece], wanted: float) -> float:
+def _walk(pieces: list[BucketPiece], wanted: float) -> float:
     """Where so many of the observations have been passed, from below."""
     edges = _all_edges(pieces)
     between, exactly = _spread(pieces, edges)
@@ -92,7 +92,7 @@ def _walk(pieces: list[Piece], wanted: float) -> float:
     return answer
 
 
-def _spread(pieces: list[Piece], edges: list[float]) -> tuple[list[float], list[float]]:
+def _spread(pieces: list[BucketPiece], edges: list[float]) -> tuple[list[float], list[float]]:
     """How many lie between each edge and the next one, and how many exactly at it."""
     between = [0.0] * len(edges)
     exactly = [0.0] * len(edges)
@@ -108,15 +108,15 @@ def _spread(pieces: list[Piece], edges: list[float]) -> tuple[list[float], list[
     return between, exactly
 
 
-def _all_edges(pieces: list[Piece]) -> list[float]:
+def _all_edges(pieces: list[BucketPiece]) -> list[float]:
     return sorted({edge for lower, upper, _ in pieces for edge in (lower, upper)})
 
 
-def _has_no_end(cell: Cell) -> bool:
+def _has_no_end(cell: Bucket) -> bool:
     return cell.upper is None and (cell.most is None or cell.lower is None or cell.most <= cell.lower)
 
 
-def _edges(cell: Cell) -> Piece:
+def _edges(cell: Bucket) -> BucketPiece:
     """A bucket without an end counts at its bound."""
     lower, upper = cell.lower, cell.upper
     if lower is None:

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from blackhole.query.recent import State
+from blackhole.query.recent import LiveSeries
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
     """What the series of the last minute, and all that are alive, are now; None where no stream is alive."""
 
-    states: tuple[dict[int, State], dict[int, State]]
+    states: tuple[dict[int, LiveSeries], dict[int, LiveSeries]]
     now_ns: int
 
     def rate(self, number: int) -> float | None:
@@ -30,7 +30,7 @@ class Present:
         return None if state is None else state.now
 
 
-def alive(states: tuple[dict[int, State], dict[int, State]]) -> dict[int, State]:
+def alive(states: tuple[dict[int, LiveSeries], dict[int, LiveSeries]]) -> dict[int, LiveSeries]:
     """Every series that is alive, in its newest state."""
     short, long = states
     return {**long, **short}

@@ -9,9 +9,11 @@ from typing import Any
 import msgspec
 
 from blackhole import _core
+from blackhole.model.series import MetricType, PrivacyLevel
+from blackhole.model.written_times import SECOND, shown_until
+from blackhole.privacy.intervals import Noise, of, steps_factor
 from blackhole.query.language import HISTOGRAMS
-from blackhole.query.noise import Noise, of, steps_factor
-from blackhole.query.quantiles import Cell, Percentile, quantile
+from blackhole.query.quantiles import Bucket, Percentile, quantile
 from blackhole.query.streams import (
     Ends,
     Families,
@@ -25,10 +27,8 @@ from blackhole.query.streams import (
     sealed_since,
     told,
 )
-from blackhole.query.times import SECOND, shown_until
-from blackhole.records import MetricType, PrivacyLevel
 from blackhole.store.database import Database
-from blackhole.store.reader import Reader
+from blackhole.store.read.reader import Reader
 
 # Increments of longer than ten minutes say themselves since when: of all else the row before is within this.
 LOOK_BACK_NS = 35 * 60 * SECOND
@@ -53,7 +53,7 @@ class Release:
 
 
 @dataclass(slots=True)
-class State:
+class LiveSeries:
     """A series that is alive, with its streams and the cells of its histogram.
 
     `now`: of counters and histograms what they count a second, of updowncounters how many there are, by the
@@ -67,7 +67,7 @@ class State:
     level: PrivacyLevel
     attributes: dict[str, Any]
     streams: dict[int, Stream] = field(default_factory=dict)
-    cells: list[Cell] = field(default_factory=list)
+    cells: list[Bucket] = field(default_factory=list)
     releases: dict[int, Release] = field(default_factory=dict)
     now: float | None = None
     alive: int = 0
@@ -89,8 +89,8 @@ class State:
         return max(self.streams.values(), key=lambda stream: stream.last).shown
 
 
-States = dict[int, State]
-Cells = dict[int, list[Cell]]
+LiveStates = dict[int, LiveSeries]
+BucketsBySeries = dict[int, list[Bucket]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class _Sealed:
     ends: Ends
 
 
-class Recent:
+class LiveSeriesCache:
     """The last minute, read at most five times a second, and, for slow senders, what was before.
 
     `windows`: seconds of the window of each guarded level. `judged_ns`: since when the service listens;
@@ -126,16 +126,16 @@ class Recent:
 
     def forget(self) -> None:
         with self._lock:
-            self._series: dict[int, State] = {}
+            self._series: dict[int, LiveSeries] = {}
             self._families = Families()
             self._looked = self._looked_back = 0
             self._older: Streams = {}
             self._sealed: _Sealed | None = None
             self._ends: dict[int, Stream] = {}
-            self._cells: Cells = {}
-            self._states: tuple[States, States] = ({}, {})
+            self._cells: BucketsBySeries = {}
+            self._states: tuple[LiveStates, LiveStates] = ({}, {})
 
-    def states(self) -> tuple[States, States]:
+    def states(self) -> tuple[LiveStates, LiveStates]:
         """(Of the last minute, of the last five minutes and of whoever is alive), by number of the series."""
         with self._lock:
             now = self._now_ns()
@@ -158,7 +158,7 @@ class Recent:
         self._older = found
         self._families.keep(found)
         self._meet(reader, found)
-        cells: Cells = {}
+        cells: BucketsBySeries = {}
         self._cells = {}
         if self._has_histograms(found):
             cells, self._cells = _cells_of_both(reader, now)
@@ -203,7 +203,7 @@ class Recent:
         spread = self._has_histograms(fresh)
         self._tell(reader, fresh, _cells(reader, now - SHORT_NS, shown_until(now)) if spread else {}, now)
 
-    def _tell(self, reader: Reader, fresh: Streams, cells: Cells, now: int) -> None:
+    def _tell(self, reader: Reader, fresh: Streams, cells: BucketsBySeries, now: int) -> None:
         """`fresh`, `cells`: of the last minute."""
         everyone = self._older.keys() | fresh.keys()
         together = {number: self._older.get(number, {}) | fresh.get(number, {}) for number in everyone}
@@ -234,9 +234,9 @@ class Recent:
             return
         for number, metric, kind, unit, attributes, level in told(reader, "recent_series", {"ids": new}):
             decoded = msgspec.json.decode(attributes)
-            self._series[number] = State(metric, MetricType(kind), unit, PrivacyLevel(level), decoded)
+            self._series[number] = LiveSeries(metric, MetricType(kind), unit, PrivacyLevel(level), decoded)
 
-    def _judge(self, states: States, now: int) -> None:
+    def _judge(self, states: LiveStates, now: int) -> None:
         """Says of every series what it is now, and how many of its streams are alive."""
         is_open = [state for state in states.values() if not state.level.guarded]
         levels = [state for state in is_open if state.is_level]
@@ -279,7 +279,7 @@ def _feed(fold: _core.Fold, number: int, stream: Stream) -> None:
     fold.point(number, stream.last, stream.value, since_ns=since, arrived_ns=stream.arrived)
 
 
-def _of_window(state: State, seconds: float, now: int) -> float | None:
+def _of_window(state: LiveSeries, seconds: float, now: int) -> float | None:
     """Of a protected metric the newest window, whose row has the time at which it began."""
     newest = max(state.streams.values(), key=lambda stream: stream.last)
     ended = newest.last + round(seconds * SECOND)
@@ -288,30 +288,30 @@ def _of_window(state: State, seconds: float, now: int) -> float | None:
     return newest.value if state.is_level else newest.value / seconds
 
 
-def _is_shown(state: State, now: int) -> bool:
+def _is_shown(state: LiveSeries, now: int) -> bool:
     return state.now is not None or now - state.last_ns <= LONG_NS
 
 
-def _cells(reader: Reader, since: int, until: int) -> Cells:
-    found: Cells = defaultdict(list)
+def _cells(reader: Reader, since: int, until: int) -> BucketsBySeries:
+    found: BucketsBySeries = defaultdict(list)
     for number, *cell in told(reader, "recent_buckets", {"since": since, "until": until}):
-        found[number].append(Cell(*cell))
+        found[number].append(Bucket(*cell))
     return found
 
 
-def _cells_of_both(reader: Reader, now: int) -> tuple[Cells, Cells]:
+def _cells_of_both(reader: Reader, now: int) -> tuple[BucketsBySeries, BucketsBySeries]:
     """(Of the last minute, of the last five), read at once."""
-    fresh: Cells = defaultdict(list)
-    all_: Cells = defaultdict(list)
+    fresh: BucketsBySeries = defaultdict(list)
+    all_: BucketsBySeries = defaultdict(list)
     bound = {"since": now - LONG_NS, "newly": now - SHORT_NS, "until": shown_until(now)}
     for number, lower, upper, *counted in told(reader, "recent_buckets_of_both", bound):
-        all_[number].append(Cell(lower, upper, *counted[:3]))
+        all_[number].append(Bucket(lower, upper, *counted[:3]))
         if counted[3] is not None:
-            fresh[number].append(Cell(lower, upper, *counted[3:]))
+            fresh[number].append(Bucket(lower, upper, *counted[3:]))
     return fresh, all_
 
 
-def _add_releases(reader: Reader, since: dict[str, int], states: Iterable[State]) -> None:
+def _add_releases(reader: Reader, since: dict[str, int], states: Iterable[LiveSeries]) -> None:
     released: dict[str, dict[int, Release]] = defaultdict(dict)
     for metric, start, end, mechanism, scale, step in told(reader, "recent_releases", since):
         factor = 1.0 if step is None else steps_factor([step])
@@ -320,5 +320,5 @@ def _add_releases(reader: Reader, since: dict[str, int], states: Iterable[State]
         state.releases = released.get(state.metric, {})
 
 
-def p95(states: Iterable[State]) -> Percentile | None:
+def p95(states: Iterable[LiveSeries]) -> Percentile | None:
     return quantile((cell for state in states for cell in state.cells), 0.95)

@@ -10,17 +10,20 @@ import msgspec
 
 from blackhole.config import duration_words
 from blackhole.errors import PrivacyQueryError
-from blackhole.query import noise, noisy_quantiles, summed
+from blackhole.model.series import MetricType
+from blackhole.model.times import format_time
+from blackhole.model.written_times import SECOND
+from blackhole.privacy import intervals as noise
+from blackhole.privacy import noisy_quantiles
+from blackhole.privacy.intervals import Interval, Noise
+from blackhole.privacy.noisy_quantiles import Estimate, NoisyBuckets
+from blackhole.query import summed
 from blackhole.query.chosen import Chosen
 from blackhole.query.closed import Closed
 from blackhole.query.language import MAX_POINTS, QUANTILES, Overall, Point, Request, Series, too_many
-from blackhole.query.noise import Interval, Noise
-from blackhole.query.noisy_quantiles import Buckets, Estimate
 from blackhole.query.select import TIMEOUT_S, parameters
-from blackhole.query.templates import template
-from blackhole.query.times import SECOND
-from blackhole.records import MetricType, format_time
-from blackhole.store.reader import Reader
+from blackhole.store.read.reader import Reader
+from blackhole.store.read.templates import template
 
 RELEASED = (
     "every value has random noise: lower and upper hold the true one 95 times of 100,"
@@ -34,7 +37,7 @@ SELECT count(*) > 0 FROM releases WHERE metric = $metric AND NOT lost
 """
 
 # Group, bucket, value, interval.
-Row = tuple[int, int, float, Interval | None]
+ReleasedRow = tuple[int, int, float, Interval | None]
 
 
 def exist(reader: Reader, request: Request) -> bool:
@@ -81,9 +84,9 @@ def run(reader: Reader, request: Request, chosen: Chosen, closed: Closed | None 
     kind = request.subject.type
     answer = _counts if kind is MetricType.HISTOGRAM else _means if kind is MetricType.GAUGE else _numbers
     if kind is MetricType.HISTOGRAM and request.aggregation in QUANTILES:
-        return _percentiles(_Source(reader, request, chosen), chosen)
+        return _percentiles(_ReleasedSource(reader, request, chosen), chosen)
     points: dict[int, list[Point]] = defaultdict(list)
-    for group, bucket, value, interval in answer(_Source(reader, request, chosen)):
+    for group, bucket, value, interval in answer(_ReleasedSource(reader, request, chosen)):
         seconds, partial = closed.covered(bucket) if closed is not None else (1.0, False)
         if math.isfinite(value):
             lower, upper = (end / seconds for end in interval) if interval else (None, None)
@@ -100,7 +103,7 @@ def run(reader: Reader, request: Request, chosen: Chosen, closed: Closed | None 
     return [Series(chosen.attributes[group], points[group]) for group in sorted(points)]
 
 
-class _Source:
+class _ReleasedSource:
     """The rows of one request's templates."""
 
     def __init__(self, reader: Reader, request: Request, chosen: Chosen) -> None:
@@ -120,7 +123,7 @@ class _Source:
         )
 
 
-def _numbers(source: _Source) -> Iterator[Row]:
+def _numbers(source: _ReleasedSource) -> Iterator[ReleasedRow]:
     rows = source.rows("released_numbers")
     running = _running(source) if any(row[-1] for row in rows) else {}
     for group, bucket, total, stored, gauss, laplace, _ in rows:
@@ -132,7 +135,7 @@ def _numbers(source: _Source) -> Iterator[Row]:
         yield group, bucket, total / by, interval and (interval[0] / by, interval[1] / by)
 
 
-def _running(source: _Source) -> Mapping[tuple[int, int], Noise]:
+def _running(source: _ReleasedSource) -> Mapping[tuple[int, int], Noise]:
     """The noise of the increments of running totals, by group and bucket."""
     found: dict[tuple[int, int], Noise] = defaultdict(Noise)
     for group, bucket, mechanism, scale, steps, series in source.rows("released_steps"):
@@ -141,33 +144,33 @@ def _running(source: _Source) -> Mapping[tuple[int, int], Noise]:
     return found
 
 
-def _means(source: _Source) -> Iterator[Row]:
+def _means(source: _ReleasedSource) -> Iterator[ReleasedRow]:
     for group, bucket, total, count, *squared in source.rows("released_ratios"):
         found = noise.ratio(total, Noise(*squared[:2]), count, Noise(*squared[2:]))
         if found is not None:
             yield group, bucket, *found
 
 
-def _buckets(source: _Source) -> Iterator[tuple[int, int, list[Buckets]]]:
+def _buckets(source: _ReleasedSource) -> Iterator[tuple[int, int, list[NoisyBuckets]]]:
     rows = source.rows("released_buckets")
     for (group, bucket), same in groupby(rows, key=lambda row: row[:2]):
         parts = [
-            Buckets(tuple(bounds), tuple(counts), (Noise(gauss, laplace),) * len(counts))
+            NoisyBuckets(tuple(bounds), tuple(counts), (Noise(gauss, laplace),) * len(counts))
             for _, _, bounds, counts, gauss, laplace in same
         ]
         yield group, bucket, parts
 
 
-def _counts(source: _Source) -> Iterator[Row]:
+def _counts(source: _ReleasedSource) -> Iterator[ReleasedRow]:
     for group, bucket, parts in _buckets(source):
         total = sum(part.total for part in parts)
         yield group, bucket, total, noise.about(total, sum((p.total_noise for p in parts), Noise()))
 
 
-def _percentiles(source: _Source, chosen: Chosen) -> list[Series]:
+def _percentiles(source: _ReleasedSource, chosen: Chosen) -> list[Series]:
     request = source.request
     points: dict[int, list[Point]] = defaultdict(list)
-    whole: dict[int, list[Buckets]] = defaultdict(list)
+    whole: dict[int, list[NoisyBuckets]] = defaultdict(list)
     for group, bucket, parts in _buckets(source):
         whole[group] += parts
         found = _estimate(parts, request)
@@ -181,7 +184,7 @@ def _percentiles(source: _Source, chosen: Chosen) -> list[Series]:
     ]
 
 
-def _estimate(parts: list[Buckets], request: Request) -> Estimate | None:
+def _estimate(parts: list[NoisyBuckets], request: Request) -> Estimate | None:
     merged = noisy_quantiles.merge(parts)
     return None if merged is None else noisy_quantiles.quantile(merged, QUANTILES[request.aggregation])
 

@@ -53,7 +53,7 @@ class OutageReport(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+class VerdictReason(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing that is not as it must be, since when, and the metric that tells it.
 
     `kind`: `silent`, `target`, `limit` or `errors`. `down`: nothing of it works any more.
@@ -68,7 +68,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     metric: str = ""
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class HealthVerdict(msgspec.Struct, frozen=True):
     """How everything together is: `steady`, `degraded`, `down`, or `unknown` while nothing can be known.
 
     `sentence` is for people; `since` the time at which the first of the reasons began.
@@ -77,12 +77,12 @@ class Verdict(msgspec.Struct, frozen=True):
     state: str = "unknown"
     sentence: str = "Nothing has been heard of any service yet."
     since: str | None = None
-    reasons: list[Reason] = []
+    reasons: list[VerdictReason] = []
 
 
 class HealthReport(msgspec.Struct, frozen=True):
     services: list[ServiceHealth]
-    verdict: Verdict = Verdict()
+    verdict: HealthVerdict = HealthVerdict()
     outages: list[OutageReport] = []
 
 

@@ -10,12 +10,14 @@ from typing import Any, Protocol
 import msgspec
 
 from blackhole.catalogue.definition import Definition
+from blackhole.catalogue.units import factor
 from blackhole.config import Config
 from blackhole.errors import QueryError, UnknownMetricError
-from blackhole.guard.explain import Explanation, explain_name
-from blackhole.guard.units import factor
+from blackhole.model.series import MetricType, PrivacyLevel
+from blackhole.model.written_times import SECOND, shown_until
+from blackhole.privacy.explain import Explanation, explain_name
+from blackhole.promql.engine import Engine
 from blackhole.query import folding, methods, newest, percentiles, released, sandbox, select, summed
-from blackhole.query.accounts import BudgetAnswer, LedgerPage, PrivacyNews
 from blackhole.query.chosen import Chosen, choose
 from blackhole.query.closed import Closed
 from blackhole.query.folding import Moment
@@ -38,17 +40,15 @@ from blackhole.query.language import (
 )
 from blackhole.query.outages import Outages
 from blackhole.query.privacy import Privacy
-from blackhole.query.promql.engine import Engine
-from blackhole.query.promql.matching import Regexes
+from blackhole.query.privacy_answers import BudgetAnswer, LedgerPage, PrivacyNews
 from blackhole.query.rates import Present
-from blackhole.query.recent import Recent
+from blackhole.query.recent import LiveSeriesCache
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport, ServicesReport
 from blackhole.query.scrape import Scrape, Scraper
-from blackhole.query.times import SECOND, shown_until
-from blackhole.records import MetricType, PrivacyLevel
-from blackhole.store.asked import Asked
 from blackhole.store.database import Database
-from blackhole.store.reader import Reader
+from blackhole.store.read.reader import Reader
+from blackhole.store.read.regexes import Regexes
+from blackhole.store.upkeep.last_queried import LastQueried
 
 _SERIES = "SELECT id, type, unit, attributes, privacy_level FROM series WHERE metric = ? ORDER BY id"
 _NAMES = "SELECT DISTINCT metric FROM series"
@@ -58,11 +58,11 @@ _NO_IDS = {
     PrivacyLevel.HIGHLY_SENSITIVE: "without ids in the data one event is protected, not a person",
 }
 
-Windows = Config | Mapping[PrivacyLevel, float]
+WindowLengths = Config | Mapping[PrivacyLevel, float]
 StoredSeries = tuple[int, str, str, str, int]
 
 
-class Catalogue(Protocol):
+class QueriedCatalogue(Protocol):
     """What is asked of `blackhole.catalogue.load.Catalogue`."""
 
     def match(self, name: str, /) -> Definition | None: ...
@@ -70,7 +70,7 @@ class Catalogue(Protocol):
     def __iter__(self) -> Iterator[Definition]: ...
 
 
-class Runner:
+class QueryService:
     """Synchronous and thread-safe; every answer comes from one snapshot.
 
     `windows`: seconds of the window of each guarded level. `now`: Unix seconds. `started`: since when the
@@ -81,9 +81,9 @@ class Runner:
     def __init__(
         self,
         database: Database,
-        catalogue: Catalogue,
+        catalogue: QueriedCatalogue,
         *,
-        windows: Windows,
+        windows: WindowLengths,
         now: Callable[[], float] = time.time,
         started: float | None = None,
         uptime: Callable[[], float] | None = None,
@@ -97,7 +97,7 @@ class Runner:
         self.promql = Engine(database, self._windows, help_of=self._description, now_ns=self._now_ns)
         self._privacy = Privacy(database, lambda: self._catalogue, self._config, self._now_ns)
         self._started = started
-        self._recent = Recent(
+        self._recent = LiveSeriesCache(
             database, self._now_ns, windows=self._windows, judged_ns=round((started or 0) * SECOND)
         )
         self._scraper = Scraper(database, self._now_ns, self._description)
@@ -109,10 +109,10 @@ class Runner:
         self._health: Health | None = None
         self._newest = HealthReport([])
         self._health_lock = threading.Lock()
-        self._asked = Asked(database)
+        self._asked = LastQueried(database)
         self._categories: dict[str, str | None] = {}
 
-    def recatalogue(self, catalogue: Catalogue) -> None:
+    def recatalogue(self, catalogue: QueriedCatalogue) -> None:
         """Answers by another catalogue from here on."""
         self._catalogue = catalogue
         self._categories = {}  # after the catalogue, so that a thread that fills the new one knows it
@@ -260,7 +260,7 @@ class Runner:
         """What is promised about a metric. Raises QueryError, UnknownMetricError."""
         return explain_name(metric, self._catalogue, self._config)
 
-    def _widened(self, query: Query, request: Request, kept: summed.Kept) -> Request:
+    def _widened(self, query: Query, request: Request, kept: summed.RollupCoverage) -> Request:
         """Nobody has said how long an interval is to be: long enough for all that is kept."""
         if request.step % kept.width == 0:
             return request
@@ -342,7 +342,7 @@ def _series(reader: Reader, request: Request, chosen: Chosen, how: How) -> tuple
     return select.run(reader, request, chosen, with_sums=how.with_sums, closed=how.closed), []
 
 
-def _windows(windows: Windows) -> Mapping[PrivacyLevel, float]:
+def _windows(windows: WindowLengths) -> Mapping[PrivacyLevel, float]:
     if isinstance(windows, Config):
         return {
             PrivacyLevel.SENSITIVE: windows.sensitive_window,

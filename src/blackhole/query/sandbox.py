@@ -12,11 +12,12 @@ from typing import Any
 import msgspec
 
 from blackhole.errors import ForbiddenError, QueryError
-from blackhole.query import functions, multiplying
+from blackhole.query import functions
+from blackhole.query import sql_fanout as multiplying
 from blackhole.query.language import SqlAnswer
-from blackhole.query.multiplying import walk
+from blackhole.query.sql_fanout import walk
 from blackhole.store.database import Database
-from blackhole.store.reader import Reader, Table, too_large
+from blackhole.store.read.reader import Reader, Table, too_large
 
 TABLES = frozenset(
     (

@@ -13,14 +13,14 @@ from typing import Any, Protocol
 
 import msgspec
 
-from blackhole.query.promql.names import LE, Labels, number_text
-from blackhole.query.promql.selection import Family, named
-from blackhole.query.samples import positions
-from blackhole.query.templates import template
-from blackhole.query.times import SECOND, shown_until
-from blackhole.records import MetricType
+from blackhole.model.series import MetricType
+from blackhole.model.written_times import SECOND, shown_until
+from blackhole.promql.names import LE, Labels, number_text
+from blackhole.promql.selection import Family, named
 from blackhole.store.database import Database
-from blackhole.store.reader import Reader
+from blackhole.store.read.reader import Reader
+from blackhole.store.read.samples import positions
+from blackhole.store.read.templates import template
 
 MAX_SERIES = 2000
 # As long as Prometheus takes a sample for the present.
@@ -34,8 +34,8 @@ SELECT id, metric, type, unit, privacy_level, attributes FROM series WHERE priva
 """
 _STORED = "SELECT DISTINCT metric, type, unit, privacy_level FROM series ORDER BY ALL"
 
-Bounds = tuple[float, ...]
-Sample = tuple[str, Labels, float]
+BucketBounds = tuple[float, ...]
+ScrapedSample = tuple[str, Labels, float]
 
 
 class Scraped(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ class Scraped(msgspec.Struct, frozen=True):
     name: str
     kind: str
     help: str
-    samples: list[Sample]
+    samples: list[ScrapedSample]
 
 
 class Scrape(msgspec.Struct, frozen=True):
@@ -54,11 +54,11 @@ class Scrape(msgspec.Struct, frozen=True):
     left_out: int = 0
 
 
-class Value(Protocol):
+class ScrapedValue(Protocol):
     """What a series has come to. `merged`: with another one that Prometheus cannot tell from it."""
 
-    def merged(self, other: Any, /) -> "Value": ...
-    def samples(self, labels: Labels, *, buckets: bool) -> Iterator[Sample]: ...
+    def merged(self, other: Any, /) -> "ScrapedValue": ...
+    def samples(self, labels: Labels, *, buckets: bool) -> Iterator[ScrapedSample]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +70,25 @@ class Total:
     def merged(self, other: "Total") -> "Total":
         return Total(self.value + other.value)
 
-    def samples(self, labels: Labels, *, buckets: bool) -> Iterator[Sample]:
+    def samples(self, labels: Labels, *, buckets: bool) -> Iterator[ScrapedSample]:
         del buckets
         yield "", labels, self.value
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class ScrapedLevel:
     """`adds`: levels of several senders are parts of one."""
 
     time: int
     value: float
     adds: bool
 
-    def merged(self, other: "Level") -> "Level":
+    def merged(self, other: "ScrapedLevel") -> "ScrapedLevel":
         if self.adds:
-            return Level(max(self.time, other.time), self.value + other.value, adds=True)
+            return ScrapedLevel(max(self.time, other.time), self.value + other.value, adds=True)
         return other if other.time >= self.time else self
 
-    def samples(self, labels: Labels, *, buckets: bool) -> Iterator[Sample]:
+    def samples(self, labels: Labels, *, buckets: bool) -> Iterator[ScrapedSample]:
         del buckets
         yield "", labels, self.value
 
@@ -99,9 +99,9 @@ class Distribution:
 
     count: float = 0.0
     sum: float | None = None
-    cells: dict[Bounds, list[float]] = field(default_factory=dict)
+    cells: dict[BucketBounds, list[float]] = field(default_factory=dict)
 
-    def add(self, bounds: Bounds, count: float, total: float | None, cells: list[float]) -> None:
+    def add(self, bounds: BucketBounds, count: float, total: float | None, cells: list[float]) -> None:
         self.count += count
         if total is not None:
             self.sum = (self.sum or 0.0) + total
@@ -116,7 +116,7 @@ class Distribution:
                 both.add(bounds, 0.0, None, cells)
         return both
 
-    def samples(self, labels: Labels, *, buckets: bool) -> Iterator[Sample]:
+    def samples(self, labels: Labels, *, buckets: bool) -> Iterator[ScrapedSample]:
         edges = sorted({edge for bounds in self.cells for edge in bounds if math.isfinite(edge)})
         for edge in edges if buckets else ():
             below = sum(sum(cells[: bisect_right(bounds, edge)]) for bounds, cells in self.cells.items())
@@ -160,7 +160,7 @@ class Scraper:
             self._observe(reader)
             levels = _levels(reader, self._now_ns())
             counters = {number: Total(value) for number, value in self._totals.counters.items()}
-            values: dict[int, Value] = {**counters, **self._totals.histograms, **levels}
+            values: dict[int, ScrapedValue] = {**counters, **self._totals.histograms, **levels}
             return self._page(reader, values)
 
     def _count(self, reader: Reader) -> None:
@@ -183,9 +183,9 @@ class Scraper:
             totals.histograms.setdefault(series, Distribution()).add(known, count, total, inside)
             totals.seen["histograms"] = max(totals.seen["histograms"], created)
 
-    def _page(self, reader: Reader, values: Mapping[int, Value]) -> Scrape:
+    def _page(self, reader: Reader, values: Mapping[int, ScrapedValue]) -> Scrape:
         bases = {family.stored_as: family for family in named(reader.rows(_STORED).rows)}
-        pages: dict[str, _Page] = {}
+        pages: dict[str, _ScrapePage] = {}
         shown = left_out = 0
         for number, metric, kind, unit, level, attributes in reader.rows(_SERIES).rows:
             family = bases.get((metric, kind, unit, level))
@@ -196,7 +196,7 @@ class Scraper:
                 continue
             shown += 1
             name = family.name.removesuffix(f"_{family.part}") if family.part != "value" else family.name
-            page = pages.setdefault(name, _Page(family, metric))
+            page = pages.setdefault(name, _ScrapePage(family, metric))
             page.put(_safe(family.labels(attributes)), values[number])
         families = [
             Scraped(name, page.kind, self._help_of(page.metric), list(page.samples()))
@@ -205,36 +205,36 @@ class Scraper:
         return Scrape(families, left_out)
 
 
-class _Page:
+class _ScrapePage:
     """The samples of one family by their labels; those that cannot be told apart count together."""
 
     def __init__(self, family: Family, metric: str) -> None:
         self.metric = metric
         self.kind = "summary" if family.type == MetricType.SUMMARY else family.kind
-        self._found: dict[tuple[tuple[str, str], ...], Value] = {}
+        self._found: dict[tuple[tuple[str, str], ...], ScrapedValue] = {}
 
-    def put(self, labels: Labels, value: Value) -> None:
+    def put(self, labels: Labels, value: ScrapedValue) -> None:
         key = tuple(sorted(labels.items()))
         known = self._found.get(key)
         self._found[key] = value if known is None else known.merged(value)
 
-    def samples(self) -> Iterator[Sample]:
+    def samples(self) -> Iterator[ScrapedSample]:
         for key, value in sorted(self._found.items(), key=lambda found: found[0]):
             yield from value.samples(dict(key), buckets=self.kind == "histogram")
 
 
-def _levels(reader: Reader, now_ns: int) -> dict[int, Level]:
+def _levels(reader: Reader, now_ns: int) -> dict[int, ScrapedLevel]:
     """Of gauges the newest value, of updowncounters what their streams that go on come to together."""
-    found: dict[int, Level] = {}
+    found: dict[int, ScrapedLevel] = {}
     rows = reader.rows(
         template("scrape_levels"), {"since": now_ns - _PRESENT_NS, "until": shown_until(now_ns)}
     ).rows
     for series, adds, times, first, last, value in sorted(rows, key=lambda row: row[4], reverse=True):
         period = (last - first) / (times - 1) if times > 1 else _USUAL_NS
         if series not in found:
-            found[series] = Level(last, value, adds)
+            found[series] = ScrapedLevel(last, value, adds)
         elif adds and now_ns - last <= _PERIODS * period:
-            found[series] = found[series].merged(Level(last, value, adds))
+            found[series] = found[series].merged(ScrapedLevel(last, value, adds))
     return found
 
 

@@ -9,6 +9,9 @@ from typing import Any
 
 from msgspec import UNSET
 
+from blackhole.model.series import MetricType
+from blackhole.model.times import format_time
+from blackhole.model.written_times import SECOND
 from blackhole.query import summed
 from blackhole.query.chosen import Chosen
 from blackhole.query.closed import Closed
@@ -22,11 +25,9 @@ from blackhole.query.language import (
     Series,
     too_many,
 )
-from blackhole.query.templates import of_series, template
-from blackhole.query.times import SECOND
 from blackhole.query.whole import Whole
-from blackhole.records import MetricType, format_time
-from blackhole.store.reader import Reader, Row
+from blackhole.store.read.reader import Reader, Row
+from blackhole.store.read.templates import of_series, template
 
 TIMEOUT_S = 10.0
 HOUR_NS = 3600 * SECOND

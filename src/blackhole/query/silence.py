@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from statistics import median
 
+from blackhole.model.written_times import SECOND
 from blackhole.query.outages import Outages
-from blackhole.query.recent import State
+from blackhole.query.recent import LiveSeries
 from blackhole.query.streams import Stream
-from blackhole.query.times import SECOND
 
 UP, WAITING, SILENT, ENDED, DOWN = "up", "waiting", "silent", "ended", "down"
 
@@ -24,7 +24,7 @@ _RHYTHM = 3
 
 
 @dataclass(slots=True)
-class _Seen:
+class _SeenSender:
     """`period_ns`: 0 where unknown. `ended`: whether a shutdown flushed its last export, if known."""
 
     last_ns: int
@@ -51,21 +51,21 @@ class Silence:
 
     def __init__(self, outages: Outages) -> None:
         self._outages = outages
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[str, _SeenSender] = {}
 
     def remember(self, heard: Heard, *, found_silent: bool | None = None) -> None:
         """Of before this run. `found_silent`: whether that was a finding then; None where nobody looked."""
-        seen = _Seen(heard.last_ns, heard.period_ns)
+        seen = _SeenSender(heard.last_ns, heard.period_ns)
         if heard.last_ns + seen.patience_ns < self._outages.begin_ns and found_silent is not None:
             seen.silent, seen.ended = True, not found_silent
         self._seen[heard.service] = seen
 
-    def hear(self, service: str, states: Collection[State], period_ns: int, now_ns: int) -> None:
+    def hear(self, service: str, states: Collection[LiveSeries], period_ns: int, now_ns: int) -> None:
         """What is alive of it."""
         last = min(max(state.last_ns for state in states), now_ns)
-        seen = self._seen.setdefault(service, _Seen(last))
+        seen = self._seen.setdefault(service, _SeenSender(last))
         if last > seen.last_ns:
-            seen = self._seen[service] = _Seen(last, period_ns or seen.period_ns)
+            seen = self._seen[service] = _SeenSender(last, period_ns or seen.period_ns)
         if seen.ended is None and last == seen.last_ns:
             seen.ended = has_ended([stream for state in states for stream in state.streams.values()])
             seen.period_ns = period_ns or seen.period_ns
@@ -79,7 +79,7 @@ class Silence:
         }
         return {name: (self._state(seen, now_ns), seen.last_ns) for name, seen in sorted(self._seen.items())}
 
-    def _state(self, seen: _Seen, now_ns: int) -> str:
+    def _state(self, seen: _SeenSender, now_ns: int) -> str:
         if now_ns - seen.last_ns <= seen.patience_ns:
             return UP
         outages = self._outages

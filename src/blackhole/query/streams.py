@@ -7,9 +7,9 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from blackhole.query.templates import template
-from blackhole.query.times import SECOND
-from blackhole.store.reader import Reader
+from blackhole.model.written_times import SECOND
+from blackhole.store.read.reader import Reader
+from blackhole.store.read.templates import template
 
 TIMEOUT_S = 5.0
 MAX_SERIES = 50_000
@@ -19,7 +19,7 @@ _MOST_STEPS = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class StreamFamily:
     """What was said of a stream when it began."""
 
     delta: bool = False
@@ -28,7 +28,7 @@ class Family:
     start: int | None = None
 
 
-_NO_FAMILY = Family()
+_NO_FAMILY = StreamFamily()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Stream:
     shown: float | None
     arrived: int
     period_ns: int | None
-    family: Family = _NO_FAMILY
+    family: StreamFamily = _NO_FAMILY
     points: int = 1
 
     @property
@@ -61,7 +61,7 @@ Ends = dict[int, tuple[int, Stream]]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class NewestRow:
     """The newest of a stream: its latest times, the newest first. `began`: an increment's that tells it."""
 
     series: int
@@ -79,16 +79,16 @@ class Families:
     """Of the streams that are asked for; nothing of it ever changes."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, int], Family] = {}
+        self._known: dict[tuple[int, int], StreamFamily] = {}
 
-    def of(self, row: Row) -> Family:
+    def of(self, row: NewestRow) -> StreamFamily:
         return self._known.get((row.series, row.stream), _NO_FAMILY)
 
-    def meet(self, reader: Reader, rows: Iterable[Row]) -> None:
+    def meet(self, reader: Reader, rows: Iterable[NewestRow]) -> None:
         new = {row.stream for row in rows if row.stream and (row.series, row.stream) not in self._known}
         if new:
             for stream, series, delta, *family in told(reader, "recent_families", {"ids": sorted(new)}):
-                self._known[series, stream] = Family(bool(delta), *family)
+                self._known[series, stream] = StreamFamily(bool(delta), *family)
 
     def keep(self, streams: Streams) -> None:
         """Forgets all others."""
@@ -96,22 +96,22 @@ class Families:
         self._known = {key: family for key, family in self._known.items() if key in kept}
 
 
-def newest(reader: Reader, families: Families, bound: dict[str, int]) -> list[Row]:
+def newest(reader: Reader, families: Families, bound: dict[str, int]) -> list[NewestRow]:
     """`bound`: `since` when rows are new, and `told` since when those are that say since when they grew."""
-    rows = [Row(*row) for row in told(reader, "recent_streams", bound)]
+    rows = [NewestRow(*row) for row in told(reader, "recent_streams", bound)]
     families.meet(reader, rows)
     return rows
 
 
 def sealed_ends(reader: Reader, families: Families, series: Sequence[int], since: int) -> dict[int, Stream]:
     """The newest points of sealed streams. With numbers in the statement no other chunk is unpacked."""
-    entries = [Row(*row) for row in told(reader, "recent_intervals", {"since": since})]
+    entries = [NewestRow(*row) for row in told(reader, "recent_intervals", {"since": since})]
     ids = ", ".join(map(str, series))
     rows = []
     for name in ("recent_sealed_points", "recent_sealed_histograms"):
         sql = template(name).format(ids=ids)
         found = reader.rows(sql, {"since": since}, max_rows=MAX_SERIES, timeout=TIMEOUT_S).rows
-        rows += [Row(*row) for row in found]
+        rows += [NewestRow(*row) for row in found]
     families.meet(reader, [*rows, *entries])
     streams = plain([*rows, *entries], families, {})
     return {number: stream for some in streams.values() for number, stream in some.items()}
@@ -131,7 +131,7 @@ def told(reader: Reader, name: str, bound: dict[str, Any]) -> list[tuple[Any, ..
     return reader.rows(template(name), bound, max_rows=_MAX_ROWS, timeout=TIMEOUT_S).rows
 
 
-def entries(rows: Iterable[Row], families: Families) -> Streams:
+def entries(rows: Iterable[NewestRow], families: Families) -> Streams:
     """The increments that say since when they grew: of slow senders they are all there is."""
     found: Streams = defaultdict(dict)
     for row in rows:
@@ -140,7 +140,7 @@ def entries(rows: Iterable[Row], families: Families) -> Streams:
     return found
 
 
-def plain(rows: Sequence[Row], families: Families, older: Mapping[int, Stream]) -> Streams:
+def plain(rows: Sequence[NewestRow], families: Families, older: Mapping[int, Stream]) -> Streams:
     """The others. `older`: as far as they are known."""
     said = {row.stream: row for row in rows if row.told}
     found: Streams = defaultdict(dict)
@@ -162,19 +162,19 @@ def after(streams: Streams, moment: int) -> Streams:
 
 
 def _stream(
-    row: Row, families: Families, since: int | None, period_ns: int | None, *, points: int = 1
+    row: NewestRow, families: Families, since: int | None, period_ns: int | None, *, points: int = 1
 ) -> Stream:
     return Stream(row.times[0], since, row.value, row.shown, row.arrived, period_ns, families.of(row), points)
 
 
-def _points(row: Row, older: Stream | None) -> int:
+def _points(row: NewestRow, older: Stream | None) -> int:
     seen = len(set(row.times))
     if older is None:
         return seen
     return max(seen, min(older.points + (row.times[0] > older.last), _MOST_STEPS + 1))
 
 
-def _begun(times: list[int], entry: Row | None, older: Stream | None) -> tuple[int | None, int | None]:
+def _begun(times: list[int], entry: NewestRow | None, older: Stream | None) -> tuple[int | None, int | None]:
     """Since when the last of `times` (the newest first) grew, and how often its stream reports."""
     times = list(dict.fromkeys(times))
     steps = [after - before for after, before in pairwise(times)]

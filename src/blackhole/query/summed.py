@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from blackhole.config import duration_words
+from blackhole.model.written_times import SECOND
 from blackhole.query.chosen import Chosen
 from blackhole.query.language import HISTOGRAMS, Request
-from blackhole.query.templates import template
-from blackhole.query.times import SECOND
 from blackhole.query.zones import DAY
-from blackhole.store.reader import Reader
+from blackhole.store.read.reader import Reader
+from blackhole.store.read.templates import template
 
 _SPAN = "SELECT max(width), epoch_us(min(day)) * 1000, epoch_us(max(day)) * 1000 FROM ({widths})"
 
@@ -38,7 +38,7 @@ _CONVERTED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class RollupCoverage:
     """Of a part of the range sums are kept, of hours or days: the longest, and from when until when."""
 
     width: int
@@ -60,11 +60,11 @@ class Sums:
     means: float | None
 
 
-def look(reader: Reader, request: Request) -> Kept | None:
+def look(reader: Reader, request: Request) -> RollupCoverage | None:
     """What there is of the metric. Raises QueryError."""
     bound = {"metric": request.subject.metric, "from": request.start, "until": request.end}
     width, first, last = reader.rows(_SPAN.format(widths=template("kept_widths")), bound).rows[0]
-    return None if width is None else Kept(int(width), int(first), int(last) + DAY)
+    return None if width is None else RollupCoverage(int(width), int(first), int(last) + DAY)
 
 
 def rows(request: Request, *, converted: bool = False) -> str:
@@ -98,7 +98,7 @@ def buckets(reader: Reader, request: Request, chosen: Chosen) -> dict[tuple[int,
     return {(group, bucket): Sums(*sums) for group, bucket, *sums in found}
 
 
-def note(kept: Kept, request: Request) -> str:
+def note(kept: RollupCoverage, request: Request) -> str:
     """What a person must know of this part of the answer."""
     of = f"sums of {'days' if kept.width == DAY else 'hours'} (UTC)"
     words = f"of {_date(kept.first)} to {_date(kept.until - 1)} only {of} are kept"

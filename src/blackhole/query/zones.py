@@ -6,7 +6,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from blackhole.errors import QueryError
-from blackhole.query.times import EPOCH, SECOND
+from blackhole.model.written_times import EPOCH, SECOND
 
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR
@@ -15,7 +15,7 @@ _LOOK_EVERY = 7 * DAY
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class ZoneClock:
     """How far it is ahead of UTC: by `ahead[0]` before `changes[0]`, and so on; all in nanoseconds."""
 
     changes: tuple[int, ...] = ()
@@ -50,10 +50,10 @@ class Clock:
         return f"({time} + {shift}) // $step * $step"
 
 
-UTC = Clock()
+UTC = ZoneClock()
 
 
-def clock(name: str | None, start: int, end: int, step: int) -> Clock:
+def clock(name: str | None, start: int, end: int, step: int) -> ZoneClock:
     """That of a zone for buckets of `step` which touch a range. Raises QueryError.
 
     UTC where the step is neither days nor hours of which a day is a multiple.
@@ -65,7 +65,7 @@ def clock(name: str | None, start: int, end: int, step: int) -> Clock:
         return UTC
     found = _between(zone, start - step - DAY, end + step + DAY)
     if step < DAY and len({ahead % step for ahead in found.ahead}) == 1:
-        return Clock((), (found.ahead[0] % step,))  # so that an hour which comes twice is two
+        return ZoneClock((), (found.ahead[0] % step,))  # so that an hour which comes twice is two
     return found
 
 
@@ -76,9 +76,9 @@ def _zone(name: str) -> ZoneInfo:
         raise QueryError("timezone is a name of the IANA database, such as Europe/Berlin or UTC") from None
 
 
-def _between(zone: ZoneInfo, start: int, end: int) -> Clock:
+def _between(zone: ZoneInfo, start: int, end: int) -> ZoneClock:
     changes = list(_changes(zone, start, end))
-    return Clock(tuple(changes), tuple(_ahead(zone, moment) for moment in (start, *changes)))
+    return ZoneClock(tuple(changes), tuple(_ahead(zone, moment) for moment in (start, *changes)))
 
 
 def _changes(zone: ZoneInfo, start: int, end: int) -> Iterator[int]:

@@ -5,7 +5,7 @@ from collections import deque
 
 from blackhole.config import OtlpConfig
 from blackhole.errors import OverloadedError
-from blackhole.records import Throttle
+from blackhole.model.signals import Throttle
 
 PATIENCE = 1.0
 RETRY_AFTER = 1.0
@@ -38,7 +38,7 @@ class Gate:
         volume = otlp.max_request_size * 3 // 2
         return cls(requests=otlp.max_concurrency, volume=volume, throttle=throttle)
 
-    async def enter(self, volume: int) -> "Entry":
+    async def enter(self, volume: int) -> "Admission":
         """Raises OverloadedError when the throttle says so, or there is no room in time."""
         if self._throttle is not None:
             await self._throttle.admit()
@@ -47,7 +47,7 @@ class Gate:
         except BaseException:
             self._end()
             raise
-        return Entry(self, volume)
+        return Admission(self, volume)
 
     def leave(self, volume: int) -> None:
         """The end of a request that entered and holds `volume`."""
@@ -110,7 +110,7 @@ class Gate:
         )
 
 
-class Entry:
+class Admission:
     """One request inside the gate."""
 
     __slots__ = ("_gate", "_volume")

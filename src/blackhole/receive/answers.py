@@ -21,8 +21,8 @@ from blackhole.errors import (
     UndecodableError,
     UnsupportedError,
 )
-from blackhole.logs import place
-from blackhole.records import Encoding, Signal, Verdict
+from blackhole.model.signals import Encoding, Signal, Verdict
+from blackhole.runtime.logs import place
 
 MOST_MESSAGE = 1024
 RETRY_AFTER_BUG = 5.0

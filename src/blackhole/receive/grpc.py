@@ -8,16 +8,16 @@ import asyncio
 from asyncio import Task, TimerHandle
 from collections.abc import Coroutine
 
-from blackhole import listen
 from blackhole._core import Arrivals, GrpcServer
 from blackhole.config import OtlpConfig
 from blackhole.errors import ConfigError
-from blackhole.receive.admission import Entry, Gate
+from blackhole.model.signals import Encoding, Intake, Payload, Signal
+from blackhole.receive.admission import Admission, Gate
 from blackhole.receive.answers import Failure, status_body, success
-from blackhole.receive.door import Door
+from blackhole.receive.ingress import Ingress
 from blackhole.receive.refusals import refusals
-from blackhole.records import Encoding, Intake, Payload, Signal
-from blackhole.turned_away import TurnedAway
+from blackhole.runtime import listen
+from blackhole.runtime.turned_away import TurnedAway
 
 READ_SECONDS = 10.0
 SLOW_SECONDS = 1.0
@@ -39,10 +39,10 @@ class GrpcReceiver:
     def __init__(
         self, intake: Intake, otlp: OtlpConfig, gate: Gate | None = None, away: TurnedAway | None = None
     ) -> None:
-        self._door = Door(intake, otlp, gate)
+        self._door = Ingress(intake, otlp, gate)
         self._calls_at_once = otlp.max_concurrency
         self._away = away or TurnedAway()
-        self._calls: _Calls | None = None
+        self._calls: _GrpcCalls | None = None
         self.failures = self._door.failures
         self.gate = self._door.gate
 
@@ -67,7 +67,7 @@ class GrpcReceiver:
                 "`analytics.otlp.tls_cert`: gRPC cannot use this certificate and key:"
                 " make them with RSA, P-256 or Ed25519"
             ) from None
-        self._calls = _Calls(server, self._door, refused, (self._away, bound))
+        self._calls = _GrpcCalls(server, self._door, refused, (self._away, bound))
         return bound
 
     async def stop(self, grace: float) -> None:
@@ -77,11 +77,11 @@ class GrpcReceiver:
             await calls.stop(grace)
 
 
-class _Calls:
+class _GrpcCalls:
     """The calls that the core has told of, by its numbers."""
 
     def __init__(
-        self, server: GrpcServer, door: Door, refused: dict[str, Failure], away: tuple[TurnedAway, int]
+        self, server: GrpcServer, door: Ingress, refused: dict[str, Failure], away: tuple[TurnedAway, int]
     ) -> None:
         self._server = server
         self._door = door
@@ -90,7 +90,7 @@ class _Calls:
         self._loop = asyncio.get_running_loop()
         self._under_way: set[Task[None]] = set()
         self._entering: dict[int, Task[None]] = {}
-        self._inside: dict[int, tuple[Entry, TimerHandle]] = {}
+        self._inside: dict[int, tuple[Admission, TimerHandle]] = {}
         self._admitted: list[int] = []
         self._answers: list[tuple[int, bytes]] = []
         self._failures: list[tuple[int, int, str, bytes]] = []
@@ -147,7 +147,7 @@ class _Calls:
             self._answers.append((number, success(verdict, payload.signal, Encoding.PROTOBUF)))
         self._tell_soon()
 
-    async def _enter(self, number: int, volume: int) -> Entry:
+    async def _enter(self, number: int, volume: int) -> Admission:
         """A place of `volume` bytes at the gate; a call that has one already keeps it."""
         entry = self._leave_inside(number)
         if entry is None:
@@ -166,7 +166,7 @@ class _Calls:
         if entry is not None:
             entry.leave()
 
-    def _leave_inside(self, number: int) -> Entry | None:
+    def _leave_inside(self, number: int) -> Admission | None:
         entry, slow = self._inside.pop(number, (None, None))
         if slow is not None:
             slow.cancel()

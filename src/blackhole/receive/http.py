@@ -7,18 +7,18 @@ from http import HTTPStatus
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from blackhole import listen
 from blackhole.config import OtlpConfig
 from blackhole.errors import OverloadedError, UnsupportedError
-from blackhole.linger import Lingering
+from blackhole.model.signals import Encoding, Intake, Payload, Signal
 from blackhole.receive import protocol
-from blackhole.receive.admission import Entry, Gate
+from blackhole.receive.admission import Admission, Gate
 from blackhole.receive.answers import Code, NotHereError, retry_after_header, status_body, success
-from blackhole.receive.door import Door
 from blackhole.receive.inflate import coding, inflate, too_large
-from blackhole.records import Encoding, Intake, Payload, Signal
-from blackhole.turned_away import Noted, TurnedAway
-from blackhole.upgrades import noting
+from blackhole.receive.ingress import Ingress
+from blackhole.runtime import listen
+from blackhole.runtime.linger import Lingering
+from blackhole.runtime.turned_away import Noted, TurnedAway
+from blackhole.runtime.upgrades import noting
 
 READ_SECONDS = 30.0
 FLAG = "--otlp-http"
@@ -45,7 +45,7 @@ class HttpReceiver:
     ) -> None:
         self._otlp = otlp
         self._away = away or TurnedAway()
-        self._door = Door(intake, otlp, gate)
+        self._door = Ingress(intake, otlp, gate)
         self._server: protocol.Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self.failures = self._door.failures
@@ -79,7 +79,7 @@ class HttpReceiver:
     def _config(self) -> uvicorn.Config:
         return uvicorn.Config(
             Lingering(Noted(App(self._door), "otlp_http", self._away)),
-            http=noting(protocol.Protocol, self._away, "otlp_http"),
+            http=noting(protocol.HttpProtocol, self._away, "otlp_http"),
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -96,7 +96,7 @@ class HttpReceiver:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _HttpResponse:
     status: int
     headers: _Pairs
     body: bytes
@@ -109,7 +109,7 @@ class _GoneError(Exception):
 class App:
     """The ASGI application. Everything that can go wrong becomes an answer here."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Ingress) -> None:
         self._door = door
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,7 +130,7 @@ class App:
         )
         await send({"type": "http.response.body", "body": answer.body})
 
-    async def _answer(self, scope: Scope, headers: _Headers, receive: Receive) -> _Answer:
+    async def _answer(self, scope: Scope, headers: _Headers, receive: Receive) -> _HttpResponse:
         access = self._door.access
         authorization = _text(headers, b"authorization")
         if b"host" in headers or scope["http_version"] != "1.0":
@@ -153,11 +153,11 @@ class App:
         payload, entry = await self._payload(signal, encoding, headers, receive)
         verdict = await self._door.hand_over(payload, entry)
         kind = (b"content-type", _BINARY[encoding])
-        return _Answer(HTTPStatus.OK, (kind, *self._cors(headers)), success(verdict, signal, encoding))
+        return _HttpResponse(HTTPStatus.OK, (kind, *self._cors(headers)), success(verdict, signal, encoding))
 
     async def _payload(
         self, signal: Signal, encoding: Encoding, headers: _Headers, receive: Receive
-    ) -> tuple[Payload, Entry]:
+    ) -> tuple[Payload, Admission]:
         limit = self._door.limit
         packed = coding(_text(headers, b"content-encoding"))
         declared = _declared(headers, limit)
@@ -175,7 +175,7 @@ class App:
             raise
         return Payload(signal, encoding, body), entry
 
-    def _failed(self, error: BaseException, headers: _Headers) -> _Answer:
+    def _failed(self, error: BaseException, headers: _Headers) -> _HttpResponse:
         failed = self._door.fail(error)
         encoding = TYPES.get(_media_type(headers), Encoding.JSON)
         extra: list[tuple[bytes, bytes]] = [(b"content-type", _BINARY[encoding]), *failed.headers]
@@ -185,12 +185,12 @@ class App:
             # It may send the body now, or not: what follows could be read as either.
             extra.append((b"connection", b"close"))
         extra.extend(self._cors(headers))
-        return _Answer(failed.status, tuple(extra), status_body(failed, encoding))
+        return _HttpResponse(failed.status, tuple(extra), status_body(failed, encoding))
 
-    def _preflight(self, method: str, headers: _Headers) -> _Answer:
+    def _preflight(self, method: str, headers: _Headers) -> _HttpResponse:
         """The origin has been checked; browsers ask without the token."""
         if method == "OPTIONS" and b"origin" in headers and b"access-control-request-method" in headers:
-            return _Answer(HTTPStatus.NO_CONTENT, (*_PREFLIGHT, *self._cors(headers)), b"")
+            return _HttpResponse(HTTPStatus.NO_CONTENT, (*_PREFLIGHT, *self._cors(headers)), b"")
         raise NotHereError(
             "only POST is served here",
             HTTPStatus.METHOD_NOT_ALLOWED,

@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-from blackhole.upgrades import OfferedUpgrades
+from blackhole.runtime.upgrades import OfferedUpgrades
 
 HEAD_BYTES = 32 * 1024
 HEAD_SECONDS = 10.0
@@ -21,7 +21,7 @@ MOST_CONNECTIONS = 256
 _TOO_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
-class Protocol(OfferedUpgrades):
+class HttpProtocol(OfferedUpgrades):
     """Bounds what llhttp does not: size and time of a head, bodies that nobody reads, connections."""
 
     _head = 0

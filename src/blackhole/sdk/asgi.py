@@ -10,13 +10,13 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _SERVER_ERROR = 500
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 
-def asgi_middleware(app: App, integration: AnalyticsIntegration | None = None) -> App:
+def asgi_middleware(app: AsgiApp, integration: AnalyticsIntegration | None = None) -> AsgiApp:
     """Wraps `app`. An answer of 500 or above, or an exception, is a failure."""
     counted = integration or default_integration()
 

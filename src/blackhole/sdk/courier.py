@@ -27,7 +27,7 @@ _LONGEST_WORDS = 500
 _logger = logging.getLogger("blackhole.sdk")
 
 
-class Reader(MetricReader):
+class CourierReader(MetricReader):
     """Hands over what was measured when it is asked; `flush` is what a provider's `force_flush` does."""
 
     def __init__(self, flush: Callable[[float], bool]) -> None:
@@ -88,7 +88,7 @@ class Courier:
         self._metrics, self._traces = routes
         self._interval = min(interval, threading.TIMEOUT_MAX)
         self.resource = resource
-        self.reader = Reader(self.flush)
+        self.reader = CourierReader(self.flush)
         self.spans = Spans(self.flush, self._wake)
         self._said: set[str] = set()
         self.begin()

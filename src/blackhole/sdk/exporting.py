@@ -31,7 +31,7 @@ from opentelemetry.util.re import parse_env_headers
 from blackhole.sdk import unary
 
 SignalName = Literal["metrics", "traces"]
-Protocol = Literal["grpc", "http/protobuf"]
+OtlpProtocol = Literal["grpc", "http/protobuf"]
 
 EXPORT_TIMEOUT = 3.0
 _GRPC_DEFAULT = "http://127.0.0.1:4317"
@@ -58,7 +58,7 @@ class UndeliveredError(Exception):
 class Destination:
     """Where one signal goes: the address as the exporter wants it."""
 
-    protocol: Protocol
+    protocol: OtlpProtocol
     address: str
     insecure: bool
 
@@ -190,7 +190,7 @@ def _pause(retry_after: str | None) -> float:
         return 1.0
 
 
-def _protocol(signal: SignalName, endpoint: str, environ: Mapping[str, str]) -> Protocol:
+def _protocol(signal: SignalName, endpoint: str, environ: Mapping[str, str]) -> OtlpProtocol:
     named = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL") or environ.get(
         "OTEL_EXPORTER_OTLP_PROTOCOL"
     )

@@ -49,7 +49,7 @@ class ServerInterceptor(grpc.ServerInterceptor, grpc.aio.ServerInterceptor):  # 
         )
 
     def _behavior(self, behavior: Behavior, method: str, *, answers_stream: bool) -> Behavior:
-        call = _Call(self._integration, method)
+        call = _GrpcCall(self._integration, method)
         if inspect.iscoroutinefunction(behavior):
             return _coroutine(behavior, call)
         if inspect.isasyncgenfunction(behavior):
@@ -57,7 +57,7 @@ class ServerInterceptor(grpc.ServerInterceptor, grpc.aio.ServerInterceptor):  # 
         return _stream(behavior, call) if answers_stream else _plain(behavior, call)
 
 
-class _Call:
+class _GrpcCall:
     def __init__(self, integration: AnalyticsIntegration, method: str) -> None:
         self._integration, self._method = integration, method
 
@@ -65,7 +65,7 @@ class _Call:
         self._integration.record(self._method, watch.milliseconds, error_type=_error_type(context, error))
 
 
-def _coroutine(behavior: Behavior, call: _Call) -> Behavior:
+def _coroutine(behavior: Behavior, call: _GrpcCall) -> Behavior:
     async def measured(request: Any, context: Any) -> Any:
         watch = Stopwatch()
         try:
@@ -79,7 +79,7 @@ def _coroutine(behavior: Behavior, call: _Call) -> Behavior:
     return measured
 
 
-def _plain(behavior: Behavior, call: _Call) -> Behavior:
+def _plain(behavior: Behavior, call: _GrpcCall) -> Behavior:
     def measured(request: Any, context: Any) -> Any:
         watch = Stopwatch()
         try:
@@ -93,7 +93,7 @@ def _plain(behavior: Behavior, call: _Call) -> Behavior:
     return measured
 
 
-def _async_stream(behavior: Behavior, call: _Call) -> Behavior:
+def _async_stream(behavior: Behavior, call: _GrpcCall) -> Behavior:
     async def measured(request: Any, context: Any) -> AsyncIterator[Any]:
         watch = Stopwatch()
         try:
@@ -107,7 +107,7 @@ def _async_stream(behavior: Behavior, call: _Call) -> Behavior:
     return measured
 
 
-def _stream(behavior: Behavior, call: _Call) -> Behavior:
+def _stream(behavior: Behavior, call: _GrpcCall) -> Behavior:
     def measured(request: Any, context: Any) -> Iterator[Any]:
         watch = Stopwatch()
         try:

@@ -11,7 +11,7 @@ from opentelemetry.metrics import Counter, Histogram, Instrument, MeterProvider,
 from blackhole.sdk.failures import classify_error
 from blackhole.sdk.foundation import current_service
 
-_Kind = TypeVar("_Kind", bound=Instrument)
+_InstrumentKind = TypeVar("_InstrumentKind", bound=Instrument)
 
 
 class AnalyticsIntegration:
@@ -78,7 +78,9 @@ class AnalyticsIntegration:
 
         return self._own(name, Histogram, create)  # type: ignore[type-abstract]
 
-    def _own(self, name: str, kind: type[_Kind], create: Callable[[], _Kind]) -> _Kind:
+    def _own(
+        self, name: str, kind: type[_InstrumentKind], create: Callable[[], _InstrumentKind]
+    ) -> _InstrumentKind:
         known = self.custom.get(name)
         if known is None:
             known = self.custom[name] = create()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 PeerType = Literal["bootstrap", "local", "relay", "network"]
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _HOST_IN_MULTIADDR = re.compile(r"/(?:ip4|ip6|dns|dns4|dns6|dnsaddr)/([^/]+)")
 _PEER_IN_MULTIADDR = re.compile(r"/(?:p2p|ipfs)/([^/]+)")
@@ -84,7 +84,7 @@ def _is_local(text: str) -> bool:
         return True
     host = _host(text).rstrip(".").lower()
     try:
-        address: _Address = ipaddress.ip_address(host.partition("%")[0])
+        address: _IpAddress = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return host == "localhost" or host.endswith(_LOCAL_SUFFIXES)
     address = _embedded(address)
@@ -100,7 +100,7 @@ def _host(text: str) -> str:
     return text if text.count(":") != 1 else text.partition(":")[0]
 
 
-def _embedded(address: _Address) -> _Address:
+def _embedded(address: _IpAddress) -> _IpAddress:
     """The IPv4 address that an IPv6 address stands for: mapped, of 6to4, or of NAT64."""
     if isinstance(address, ipaddress.IPv4Address):
         return address

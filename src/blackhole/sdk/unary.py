@@ -42,7 +42,7 @@ class FailedError(Exception):
 
 
 @dataclass(slots=True)
-class _Call:
+class _UnaryCall:
     """What is known of the stream: how much may still be sent, and what came."""
 
     connection: socket.socket
@@ -90,7 +90,7 @@ def call(
     try:
         with _connected(host, port, tls, deadline) as connection:
             return _exchange(
-                _Call(connection, deadline),
+                _UnaryCall(connection, deadline),
                 _head(
                     f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
                     path,
@@ -121,7 +121,7 @@ def _connected(host: str, port: int, tls: ssl.SSLContext | None, deadline: float
         raise
 
 
-def _exchange(call: _Call, head: bytes, message: bytes) -> bytes:
+def _exchange(call: _UnaryCall, head: bytes, message: bytes) -> bytes:
     call.send(
         _PREFACE + _frame(_SETTINGS, 0, 0, _OWN_SETTINGS) + _frame(_HEADERS, _END_HEADERS, _OF_STREAM, head)
     )
@@ -142,7 +142,7 @@ def _exchange(call: _Call, head: bytes, message: bytes) -> bytes:
     return _message(call)
 
 
-def _take(call: _Call) -> None:
+def _take(call: _UnaryCall) -> None:
     """One frame of the peer."""
     length_and_type, flags, stream = _HEAD.unpack(call.read(_HEAD.size))
     length, kind = length_and_type >> 8, length_and_type & 0xFF
@@ -166,7 +166,7 @@ def _take(call: _Call) -> None:
         _take_answer(call, kind, flags, payload)
 
 
-def _take_answer(call: _Call, kind: int, flags: int, payload: bytes) -> None:
+def _take_answer(call: _UnaryCall, kind: int, flags: int, payload: bytes) -> None:
     if kind == _DATA:
         padding = payload[0] if flags & _PADDED else None
         call.answer += payload if padding is None else payload[1 : len(payload) - padding]
@@ -177,7 +177,7 @@ def _take_answer(call: _Call, kind: int, flags: int, payload: bytes) -> None:
     call.ended = kind == _RESET or (kind in {_DATA, _HEADERS} and bool(flags & _END_STREAM))
 
 
-def _heed(call: _Call, settings: bytes) -> None:
+def _heed(call: _UnaryCall, settings: bytes) -> None:
     for at in range(0, len(settings) - 5, 6):
         name, value = struct.unpack_from("!HI", settings, at)
         if name == _INITIAL_WINDOW:
@@ -185,7 +185,7 @@ def _heed(call: _Call, settings: bytes) -> None:
             call.initial = value
 
 
-def _message(call: _Call) -> bytes:
+def _message(call: _UnaryCall) -> bytes:
     """An answer with a message is a success: a call that fails has trailers only."""
     data = bytes(call.answer)
     if len(data) >= 5 and data[0] == 0 and int.from_bytes(data[1:5]) == len(data) - 5:  # noqa: PLR2004

@@ -69,7 +69,7 @@ class Tokens:
         return hmac.digest(self._key, expires.encode(), "sha256").hex()
 
 
-class Place:
+class OwnOrigins:
     """Knows which Host and Origin are this service's own, so that other pages cannot reach it."""
 
     def __init__(self, config: ApiConfig) -> None:

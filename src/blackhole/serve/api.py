@@ -12,17 +12,17 @@ from starlette.responses import Response
 
 from blackhole.catalogue.allow import Permission
 from blackhole.errors import QueryError, TooLargeError, UnauthenticatedError, UnsupportedError
+from blackhole.model.erasure import Forget
 from blackhole.query.language import parse
-from blackhole.query.reports import MetricInfo, OutageReport, Verdict
-from blackhole.records import Forget
+from blackhole.query.reports import HealthVerdict, MetricInfo, OutageReport
+from blackhole.runtime.turned_away import Sender
 from blackhole.serve import exposition
 from blackhole.serve.access import COOKIE, SESSION_SECONDS, Tokens
 from blackhole.serve.boards import Board
-from blackhole.serve.document import Document, Room
+from blackhole.serve.document import ChunkedJson, ResponseBudget
 from blackhole.serve.numbers import whole_number
 from blackhole.serve.services import Services, Status
 from blackhole.serve.threads import Threads
-from blackhole.turned_away import Sender
 
 MAX_BODY = 64 * 1024
 _NO_STORE = {"cache-control": "no-store"}
@@ -79,7 +79,7 @@ class StatusAnswer(Status, frozen=True, kw_only=True):
     """`accepted` counts points, spans and log records; `requests` export requests; both by signal."""
 
     ready: bool
-    verdict: Verdict
+    verdict: HealthVerdict
     outages: list[OutageReport]
     accepted: dict[str, int]
     requests: dict[str, int]
@@ -139,7 +139,7 @@ class Api:
         # A statement may take 10 s: only one at a time, so that other questions have a place.
         self._one_statement = anyio.Semaphore(1)
         self._one_backup = anyio.Semaphore(1)
-        self._room = Room()
+        self._room = ResponseBudget()
 
     async def query(self, request: Request) -> Response:
         question = parse(await _body(request))
@@ -281,7 +281,7 @@ class Api:
         return response
 
     def _sent(self, pieces: list[bytes]) -> Response:
-        return Document(pieces, self._room, headers=_NO_STORE)
+        return ChunkedJson(pieces, self._room, headers=_NO_STORE)
 
     def _refused(self) -> list[Refused]:
         return [Refused(**entry) for entry in self._services.statistics()["refused"]]

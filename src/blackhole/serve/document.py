@@ -13,7 +13,7 @@ MOST_WAITING = 24 * 2**20
 PATIENCE_S = 30.0
 
 
-class Room:
+class ResponseBudget:
     """Bytes of answers that their readers have not taken yet. Used by one event loop."""
 
     def __init__(self, most: int = MOST_WAITING) -> None:
@@ -30,13 +30,18 @@ class Room:
         self.taken -= size
 
 
-class Document(Response):
+class ChunkedJson(Response):
     """`patience`: seconds within which a reader must take a piece."""
 
     media_type = "application/json"
 
     def __init__(
-        self, pieces: list[bytes], room: Room, *, headers: Mapping[str, str], patience: float = PATIENCE_S
+        self,
+        pieces: list[bytes],
+        room: ResponseBudget,
+        *,
+        headers: Mapping[str, str],
+        patience: float = PATIENCE_S,
     ) -> None:
         """Raises OverloadedError."""
         self._size = sum(map(len, pieces))

@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blackhole.errors import BlackholeError
 from blackhole.serve import problems
-from blackhole.serve.access import Place, Tokens
+from blackhole.serve.access import OwnOrigins, Tokens
 
 _READING = frozenset({"GET", "HEAD"})
 _SAFE_HEADERS = {
@@ -22,10 +22,10 @@ _PREFLIGHT = {
 }
 
 
-class Door:
+class AccessMiddleware:
     """ASGI middleware for HTTP and WebSocket."""
 
-    def __init__(self, app: ASGIApp, place: Place, tokens: Tokens) -> None:
+    def __init__(self, app: ASGIApp, place: OwnOrigins, tokens: Tokens) -> None:
         self._app = app
         self._place = place
         self._tokens = tokens

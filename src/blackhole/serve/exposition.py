@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from blackhole.query.promql.names import beside
+from blackhole.promql.names import beside
 from blackhole.query.scrape import Scrape
 from blackhole.serve.services import Status
 
@@ -13,7 +13,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 # The suffix of the family's name, labels, value.
 Sample = tuple[str, dict[str, str], float]
-Family = tuple[str, str, str, list[Sample]]
+ExposedFamily = tuple[str, str, str, list[Sample]]
 _SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("_sum", "_count")}
 
 
@@ -27,7 +27,7 @@ def render(status: Status, statistics: Mapping[str, Any], readers: int, page: Sc
     return "".join(lines).encode("utf-8", "replace").decode("utf-8")
 
 
-def _public(page: Scrape, taken: set[str]) -> Iterator[Family]:
+def _public(page: Scrape, taken: set[str]) -> Iterator[ExposedFamily]:
     """No name stands twice, also where a metric has one of the service's own."""
     for found in page.families:
         family = (found.name, found.kind, found.help, found.samples)
@@ -37,11 +37,11 @@ def _public(page: Scrape, taken: set[str]) -> Iterator[Family]:
         yield family
 
 
-def _names(family: Family) -> set[str]:
+def _names(family: ExposedFamily) -> set[str]:
     return {family[0], *(f"{family[0]}{suffix}" for suffix in _SUFFIXES.get(family[1], ()))}
 
 
-def _service(status: Status, statistics: Mapping[str, Any], readers: int) -> Iterator[Family]:
+def _service(status: Status, statistics: Mapping[str, Any], readers: int) -> Iterator[ExposedFamily]:
     yield "blackhole_build_info", "gauge", "The version that runs", [("", {"version": status.version}, 1)]
     for name, text in (
         ("accepted", "Data points, spans and log records that were accepted"),

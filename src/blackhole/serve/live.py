@@ -18,7 +18,7 @@ from blackhole.governor.meter import Stepwise
 from blackhole.serve import problems
 from blackhole.serve.door import turn_away
 from blackhole.serve.numbers import whole_number
-from blackhole.serve.ring import Envelope, Kept, Ring
+from blackhole.serve.ring import Envelope, KeptMessage, Ring
 from blackhole.serve.services import Services, Status
 from blackhole.serve.threads import Threads
 
@@ -29,7 +29,7 @@ _NEWS = frozenset({"privacy"})
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class StreamIntervals:
     """How often, in seconds.
 
     `push`: at least between two computations. `idle`: at most, though nothing was committed. `repeat`: after
@@ -69,7 +69,7 @@ class Live:
         self,
         services: Services,
         *,
-        pace: Pace | None = None,
+        pace: StreamIntervals | None = None,
         ring: Ring | None = None,
         max_readers: int = 32,
         clock: Callable[[], float] = time.time,
@@ -77,7 +77,7 @@ class Live:
         self._services = services
         self._version = services.status().version
         config = services.config
-        self._pace = pace or Pace(push=config.push_interval, governor=config.collection_interval)
+        self._pace = pace or StreamIntervals(push=config.push_interval, governor=config.collection_interval)
         self._ring = ring or Ring(begins=round(clock() * 1000))
         self._max_readers = max_readers
         self._clock = clock
@@ -170,7 +170,7 @@ class Live:
             yield new.text
             place = new.sequence
 
-    async def _after(self, place: int) -> Kept | None:
+    async def _after(self, place: int) -> KeptMessage | None:
         """None after a while without any: a reader cannot tell silence from a connection that is gone."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._pace.beat):

@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from blackhole import errors
-from blackhole.logs import place
+from blackhole.runtime.logs import place
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,8 @@ STATUSES: dict[type[errors.BlackholeError], HTTPStatus] = {
     errors.UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.PrivacyError: HTTPStatus.FORBIDDEN,
     errors.StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.GivenUpError: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.QuestionsEndedError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.PreemptedError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.QueriesPreemptedError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.QueryError: HTTPStatus.BAD_REQUEST,
     errors.UnknownMetricError: HTTPStatus.NOT_FOUND,
     errors.ForbiddenError: HTTPStatus.FORBIDDEN,

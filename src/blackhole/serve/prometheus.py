@@ -11,14 +11,14 @@ from starlette.responses import Response
 
 from blackhole import errors
 from blackhole.errors import BlackholeError, ExpressionError, TooLargeError, UnsupportedError
-from blackhole.query.promql import syntax
-from blackhole.query.promql.discovery import Span
-from blackhole.serve.document import Document, Room
+from blackhole.promql import syntax
+from blackhole.promql.discovery import SearchRange
+from blackhole.serve.document import ChunkedJson, ResponseBudget
 from blackhole.serve.numbers import whole_number
 from blackhole.serve.problems import problem
 from blackhole.serve.services import Services
 from blackhole.serve.threads import Threads
-from blackhole.serve.vectors import Failure, Success, listed, pieces
+from blackhole.serve.vectors import QueryFailure, Success, listed, pieces
 
 # The release of Prometheus whose semantics the answers have; Grafana decides by it what it may ask.
 VERSION = "3.0.0"
@@ -35,7 +35,7 @@ _KINDS: tuple[tuple[type[BlackholeError], str], ...] = (
 )
 
 T = TypeVar("T")
-Handler = Callable[[Request], Awaitable[Response]]
+PrometheusHandler = Callable[[Request], Awaitable[Response]]
 
 
 class Parameters:
@@ -70,11 +70,11 @@ class Parameters:
         return syntax.time_of(self.text(name), name)
 
     @property
-    def span(self) -> Span | None:
+    def span(self) -> SearchRange | None:
         """`start` to `end`; None where neither is given."""
         if not self.all("start") and not self.all("end"):
             return None
-        return Span(self.time("start", 0), self.time("end", _now()))
+        return SearchRange(self.time("start", 0), self.time("end", _now()))
 
     @property
     def limit(self) -> int | None:
@@ -92,7 +92,7 @@ class Prometheus:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._threads = Threads(running=1, waiting=64, around=services.free)
-        self._room = Room(MOST_WAITING)
+        self._room = ResponseBudget(MOST_WAITING)
 
     async def query(self, request: Request) -> Response:
         """An expression at one time."""
@@ -179,7 +179,7 @@ class Prometheus:
         return await _answered(request, answer)
 
     def _sent(self, document: list[bytes]) -> Response:
-        return Document(document, self._room, headers=_NO_STORE)
+        return ChunkedJson(document, self._room, headers=_NO_STORE)
 
     async def _ask(self, request: Request, question: Callable[[], T]) -> T:
         return await self._threads.call(question, request.receive)
@@ -191,14 +191,14 @@ async def _answered(request: Request, answer: Callable[[Parameters], Awaitable[R
         return await answer(await Parameters.of(request))
     except BlackholeError as error:
         kind = next((word for known, word in _KINDS if isinstance(error, known)), "internal")
-        return _json(Failure("error", kind, str(error)), problem(error).status)
+        return _json(QueryFailure("error", kind, str(error)), problem(error).status)
 
 
 def _listed(found: list[Any], limit: int | None) -> Response:
     return _json(listed(found, limit))
 
 
-def _json(body: Success | Failure, status: int = 200) -> Response:
+def _json(body: Success | QueryFailure, status: int = 200) -> Response:
     return Response(msgspec.json.encode(body), status, _NO_STORE, media_type="application/json")
 
 

@@ -20,7 +20,7 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptMessage:
     """A message as it is sent."""
 
     sequence: int
@@ -40,20 +40,20 @@ class Ring:
         self.begins = begins
         self._max_messages = max_messages
         self._max_bytes = max_bytes
-        self._kept: deque[Kept] = deque()
+        self._kept: deque[KeptMessage] = deque()
         self._bytes = 0
-        self._newest: dict[str, Kept] = {}
+        self._newest: dict[str, KeptMessage] = {}
         self.latest = begins
 
     @property
     def first(self) -> int:
         return self._kept[0].sequence if self._kept else self.latest + 1
 
-    def append(self, kind: str, timestamp: str, data: msgspec.Raw) -> Kept:
+    def append(self, kind: str, timestamp: str, data: msgspec.Raw) -> KeptMessage:
         """Numbers and keeps a message; the oldest leave when it gets too much (the newest always stays)."""
         self.latest += 1
         text = msgspec.json.encode(Envelope(kind, self.latest, timestamp, data)).decode()
-        kept = Kept(self.latest, kind, text)
+        kept = KeptMessage(self.latest, kind, text)
         self._kept.append(kept)
         self._newest[kind] = kept
         self._bytes += len(text)
@@ -67,12 +67,12 @@ class Ring:
         self._newest.clear()
         self._bytes = 0
 
-    def next(self, sequence: int) -> Kept | None:
+    def next(self, sequence: int) -> KeptMessage | None:
         """The oldest message here that is newer than `sequence`."""
         if sequence >= self.latest or not self._kept:
             return None
         return self._kept[max(0, sequence + 1 - self.first)]
 
-    def newest(self) -> list[Kept]:
+    def newest(self) -> list[KeptMessage]:
         """The newest message of each kind, oldest first: what a new reader needs to be up to date."""
         return sorted(self._newest.values(), key=lambda kept: kept.sequence)

@@ -12,14 +12,14 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from blackhole.catalogue.allow import Allowed, Permission
 from blackhole.errors import BlackholeError
-from blackhole.guard.explain import Explanation
-from blackhole.query.accounts import BudgetAnswer, LedgerPage
+from blackhole.model.erasure import BackupAnswer, Forget, Forgotten
+from blackhole.privacy.explain import Explanation
 from blackhole.query.language import Answer, Query, SqlAnswer
 from blackhole.query.privacy import MAX_ROWS
+from blackhole.query.privacy_answers import BudgetAnswer, LedgerPage
 from blackhole.query.reports import HealthReport, ServicesReport
-from blackhole.records import BackupAnswer, Forget, Forgotten
 from blackhole.serve import exposition, openapi, problems
-from blackhole.serve.access import Place, Tokens
+from blackhole.serve.access import OwnOrigins, Tokens
 from blackhole.serve.api import (
     MOST_FINDINGS,
     AlertsAnswer,
@@ -33,13 +33,13 @@ from blackhole.serve.api import (
     StatusAnswer,
 )
 from blackhole.serve.boards import Board, BoardsAnswer
-from blackhole.serve.door import Door
+from blackhole.serve.door import AccessMiddleware
 from blackhole.serve.live import Live
 from blackhole.serve.openapi import Endpoint
 from blackhole.serve.page import Page
 from blackhole.serve.prometheus import Prometheus
 from blackhole.serve.services import Services
-from blackhole.serve.vectors import Failure, Success
+from blackhole.serve.vectors import QueryFailure, Success
 
 STREAM = "/analytics/stream"
 DESCRIPTION = "/openapi.json"
@@ -59,7 +59,7 @@ def build(services: Services, live: Live | None = None, page: Page | None = None
     description = openapi.document(table, version=version, token_needed=tokens.asked_for)
     return Starlette(
         routes=_routes(table, description, live, page),
-        middleware=[Middleware(Door, place=Place(services.config.api), tokens=tokens)],
+        middleware=[Middleware(AccessMiddleware, place=OwnOrigins(services.config.api), tokens=tokens)],
         exception_handlers=dict.fromkeys(_HANDLED, problems.handle),
     )
 
@@ -123,7 +123,7 @@ def _of_prometheus(api: Prometheus) -> Iterator[Endpoint]:
         for path, summary, handler, parameters in paths:
             full = f"{_PROMETHEUS}/{path}"
             yield Endpoint(
-                method, full, summary, handler, None, Success, parameters=parameters, error=Failure
+                method, full, summary, handler, None, Success, parameters=parameters, error=QueryFailure
             )
 
 

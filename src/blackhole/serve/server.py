@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from blackhole.asgi import AsgiServer
 from blackhole.governor.meter import free_app
+from blackhole.runtime.asgi import AsgiServer
+from blackhole.runtime.turned_away import Noted
 from blackhole.serve.live import Live
 from blackhole.serve.routes import build
 from blackhole.serve.services import Services, steady
-from blackhole.turned_away import Noted
 
 
 class ApiServer:

@@ -11,17 +11,18 @@ import msgspec
 from blackhole.catalogue.allow import Allowed, Permission
 from blackhole.config import Config
 from blackhole.errors import UnavailableError
-from blackhole.guard.explain import Explanation
-from blackhole.query.accounts import BudgetAnswer, LedgerPage, PrivacyNews
+from blackhole.model.erasure import BackupAnswer, Forget, Forgotten
+from blackhole.model.insight import StoredInsight
+from blackhole.privacy.explain import Explanation
+from blackhole.promql.discovery import SearchRange
+from blackhole.promql.engine import Result
+from blackhole.promql.names import Labels
 from blackhole.query.language import Query, SqlAnswer
-from blackhole.query.promql.discovery import Span
-from blackhole.query.promql.engine import Result
-from blackhole.query.promql.names import Labels
+from blackhole.query.privacy_answers import BudgetAnswer, LedgerPage, PrivacyNews
 from blackhole.query.reports import HealthReport, MetricInfo, SeriesReport, ServicesReport
 from blackhole.query.scrape import Scrape
-from blackhole.records import BackupAnswer, Forget, Forgotten, StoredInsight
+from blackhole.runtime.turned_away import TurnedAway
 from blackhole.serve.boards import Boards
-from blackhole.turned_away import TurnedAway
 
 
 class PromQL(Protocol):
@@ -29,13 +30,13 @@ class PromQL(Protocol):
 
     def instant(self, query: str, time: int, /) -> Result: ...
     def range(self, query: str, start: int, end: int, step: int, /) -> Result: ...
-    def series(self, selectors: Sequence[str], span: Span | None, /) -> list[Labels]: ...
-    def label_names(self, selectors: Sequence[str], span: Span | None, /) -> list[str]: ...
-    def label_values(self, name: str, selectors: Sequence[str], span: Span | None, /) -> list[str]: ...
+    def series(self, selectors: Sequence[str], span: SearchRange | None, /) -> list[Labels]: ...
+    def label_names(self, selectors: Sequence[str], span: SearchRange | None, /) -> list[str]: ...
+    def label_values(self, name: str, selectors: Sequence[str], span: SearchRange | None, /) -> list[str]: ...
     def metadata(self) -> dict[str, list[dict[str, str]]]: ...
 
 
-class Runner(Protocol):
+class Queries(Protocol):
     """Answers questions from the database; blocking, thread-safe. Raises BlackholeError.
 
     A document is the answer as JSON, in pieces: what is large is sent without being put together.
@@ -124,7 +125,7 @@ class Services:
     What a thread does inside `free()` is not charged to collecting.
     """
 
-    runner: Runner
+    runner: Queries
     statistics: Callable[[], Mapping[str, Any]]
     status: Callable[[], Status]
     config: Config

@@ -11,7 +11,7 @@ import anyio.to_thread
 from starlette.types import Receive
 
 from blackhole.errors import OverloadedError
-from blackhole.store.asker import asked_by, nobody_waits
+from blackhole.store.read.cancellation import asked_by, nobody_waits
 
 T = TypeVar("T")
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from blackhole.query.promql.engine import Point, Result
-from blackhole.query.promql.names import Labels, number_text, short_text
+from blackhole.promql.engine import EvaluatedPoint, Result
+from blackhole.promql.names import Labels, number_text, short_text
 
 _CUT = "results truncated due to limit"
 
@@ -19,7 +19,7 @@ class Success(msgspec.Struct, frozen=True, omit_defaults=True):
     warnings: list[str] = []
 
 
-class Failure(msgspec.Struct, frozen=True):
+class QueryFailure(msgspec.Struct, frozen=True):
     """`errorType`: bad_data, execution, timeout, unavailable or internal."""
 
     status: str
@@ -55,7 +55,7 @@ def pieces(found: Result, limit: int | None, *, instant: bool) -> list[bytes]:
     return document
 
 
-def _series(series: list[tuple[Labels, list[Point]]], *, single: bool) -> Iterator[bytes]:
+def _series(series: list[tuple[Labels, list[EvaluatedPoint]]], *, single: bool) -> Iterator[bytes]:
     series.reverse()
     while series:
         labels, points = series.pop()

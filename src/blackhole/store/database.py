@@ -11,27 +11,24 @@ from typing import Self
 
 import duckdb
 
-from blackhole.errors import GivenUpError, OverloadedError, QueryError, QuestionsEndedError, StoreError
-from blackhole.records import (
-    Head,
-    LedgerRow,
-    MetricType,
-    Point,
-    PrivacyLevel,
-    SeriesRow,
-    StreamState,
-)
-from blackhole.store import files, ledger, migrate, opening, rewrite, secret, spare, trouble
-from blackhole.store.asker import take_place
-from blackhole.store.checkpoints import Checkpoints
-from blackhole.store.chores import Chores
-from blackhole.store.compact import Copying
-from blackhole.store.reader import Reader, one_line, short_of_memory
-from blackhole.store.recall import find, recall
-from blackhole.store.rewrite import Rewriting, Rewritten
-from blackhole.store.spare import Spare
-from blackhole.store.trouble import DamagedError
-from blackhole.store.watch import Watch
+from blackhole.errors import OverloadedError, PreemptedError, QueriesPreemptedError, QueryError, StoreError
+from blackhole.model.ledger import LedgerEnd, LedgerRow
+from blackhole.model.series import MetricType, PointKey, PrivacyLevel, SeriesRow, StreamState
+from blackhole.store.file import checkpoint_undo as spare
+from blackhole.store.file import damage as trouble
+from blackhole.store.file import files, migrate, opening, rewrite
+from blackhole.store.file import key as secret
+from blackhole.store.file.checkpoint_undo import UndoFile
+from blackhole.store.file.checkpoints import Checkpoints
+from blackhole.store.file.compact import OnlineCopy
+from blackhole.store.file.damage import DamagedError
+from blackhole.store.file.rewrite import RewritePlan, RewriteResult
+from blackhole.store.maintenance import MaintenanceLock
+from blackhole.store.read.cancellation import take_place
+from blackhole.store.read.reader import Reader, one_line, short_of_memory
+from blackhole.store.read.supervisor import QuerySupervisor
+from blackhole.store.write import ledger
+from blackhole.store.write.recall import find, recall
 
 MEMORY_LIMIT = 64 * 2**20
 MAX_READERS = 2
@@ -67,13 +64,13 @@ class Database:
         self._writing: duckdb.DuckDBPyConnection | None = None
         self._handles = threading.Lock()
         self._write_lock = threading.RLock()
-        self._chores = Chores(self._write_lock)
+        self._chores = MaintenanceLock(self._write_lock)
         self._readers = threading.BoundedSemaphore(MAX_READERS)
         self._recalling = threading.Lock()
-        self._watch = Watch()
+        self._watch = QuerySupervisor()
         self._doubtful = False
         self._checkpoints = Checkpoints(path, self._checkpoint)
-        self._spare: Spare | None = None
+        self._spare: UndoFile | None = None
 
     @classmethod
     def open(
@@ -117,14 +114,14 @@ class Database:
             return int(reader.rows("SELECT coalesce(max(id), 0) + 1 FROM streams").rows[0][0])
 
     def recall(self, keys: Sequence[bytes], kins: Sequence[int] = ()) -> dict[bytes, StreamState]:
-        """The last committed state of known streams, and of kin (a `blackhole.records.Recaller`).
+        """The last committed state of known streams, and of kin (a `blackhole.model.series.Recaller`).
 
         Part of writing: it does not wait for people's queries. Raises OverloadedError.
         """
         with self._remembering() as reader:
             return recall(reader, keys, kins, now_ns=self._clock(), back=self.back())
 
-    def find(self, points: Sequence[Point]) -> set[Point]:
+    def find(self, points: Sequence[PointKey]) -> set[PointKey]:
         """Those of `points` that are stored. As `recall`, part of writing. Raises OverloadedError."""
         with self._remembering() as reader:
             return find(reader, points)
@@ -139,7 +136,7 @@ class Database:
         with self.reader() as reader:
             return ledger.page(reader, after, most)
 
-    def head(self) -> Head | None:
+    def head(self) -> LedgerEnd | None:
         """The end of the privacy ledger as the file beside the database has it. Raises StoreError."""
         return ledger.read_head(self.path)
 
@@ -213,7 +210,7 @@ class Database:
                         self._checkpoints.when_due()
             except duckdb.Error as error:
                 self._doubtful = self._doubtful or isinstance(error, duckdb.FatalException)
-                kind = GivenUpError if isinstance(error, duckdb.InterruptException) else StoreError
+                kind = PreemptedError if isinstance(error, duckdb.InterruptException) else StoreError
                 raise kind(f"{self.path}: not written: {one_line(error)}") from None
             finally:
                 connection.close()
@@ -227,7 +224,7 @@ class Database:
             self._checkpoint()
             return alone
 
-    def rewrite(self, rewriting: Rewriting) -> Rewritten:
+    def rewrite(self, rewriting: RewritePlan) -> RewriteResult:
         """Puts a fresh file in the place of this one, with all rows but those that are to be left out.
 
         Commits wait meanwhile, questions only while the files are exchanged. Killed at any point, either the
@@ -239,13 +236,13 @@ class Database:
             rewriting.check(fresh)
             self._reopen(lambda: rewrite.exchange(fresh, self.path))
             self._read_created()
-        return Rewritten(left_out, before, self.size())
+        return RewriteResult(left_out, before, self.size())
 
-    def compact(self, block_size: int = opening.BLOCK_BYTES) -> Rewritten:
+    def compact(self, block_size: int = opening.BLOCK_BYTES) -> RewriteResult:
         """The same with all rows. Commits go on; in the end they wait for what they have added meanwhile."""
         with self._chores.turn(), files.fresh(self.path) as fresh:
             before = self.size()
-            copying = Copying(self._cursor(), self._cursor(), fresh)
+            copying = OnlineCopy(self._cursor(), self._cursor(), fresh)
             try:
                 with self._chores.running(copying):
                     copying.copy(block_size)
@@ -258,7 +255,7 @@ class Database:
                 raise rewrite.explained(self.path, error) from None
             finally:
                 copying.close()
-        return Rewritten({}, before, self.size())
+        return RewriteResult({}, before, self.size())
 
     @contextmanager
     def held_still(self) -> Iterator[None]:
@@ -310,7 +307,7 @@ class Database:
             self._reopen()
             raise
 
-    def _take(self, copying: Copying, fresh: Path) -> None:
+    def _take(self, copying: OnlineCopy, fresh: Path) -> None:
         """Exchanges the files. Questions end first, so that commits wait for nobody but this."""
         with self._without_questions(), self._chores.commits():
             began = time.perf_counter()
@@ -343,7 +340,7 @@ class Database:
             self._drop_writing_connection()
             if isinstance(error, duckdb.OutOfMemoryException):
                 ended = self._watch.end_for_commit()
-        kind = QuestionsEndedError if ended else StoreError
+        kind = QueriesPreemptedError if ended else StoreError
         return kind(f"{self.path}: not written: {one_line(error)}")
 
     def _writing_connection(self) -> duckdb.DuckDBPyConnection:
@@ -387,7 +384,7 @@ class Database:
                 raise QueryError("the database is closed: ask again when it is open")
             return self._root.cursor()
 
-    def _copy(self, fresh: Path, rewriting: Rewriting) -> dict[str, int]:
+    def _copy(self, fresh: Path, rewriting: RewritePlan) -> dict[str, int]:
         with self._cursor() as cursor:
             try:
                 return rewrite.copy(cursor, fresh, rewriting)
@@ -497,7 +494,7 @@ class Database:
     def _connect(self) -> duckdb.DuckDBPyConnection:
         root = opening.connect(self.path, memory_limit=self._memory_limit, read_only=self.read_only)
         if not self.read_only:
-            self._spare = Spare(self.path)
+            self._spare = UndoFile(self.path)
         return root
 
     def _close_on_error(self, action: Callable[[], None]) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, stream
 
-from blackhole.records import MetricType, PrivacyLevel, StreamState
-from blackhole.store.append import insert
+from blackhole.model.series import MetricType, PrivacyLevel, StreamState
 from blackhole.store.database import Database
-from blackhole.store.seal import Sealer
+from blackhole.store.upkeep.seal import Sealer
+from blackhole.store.writer import insert
 
 NOW = 1_750_000_000 * SECOND
 METRICS = {

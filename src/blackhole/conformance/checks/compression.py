@@ -6,16 +6,16 @@ from functools import cache
 
 from blackhole.conformance import rules, samples
 from blackhole.conformance.answers import RETRYABLE, explained, refused, taken
-from blackhole.conformance.check import BrokenError, Level, Transport, check
-from blackhole.conformance.http import JSON, PROTOBUF, Answer, HttpClient, Request
+from blackhole.conformance.check import BrokenError, RuleLevel, Transport, check
+from blackhole.conformance.http import JSON, PROTOBUF, HttpAnswer, HttpClient, HttpRequest
 from blackhole.conformance.wire import LENGTH, varint
 
 BOMB_BYTES = 80 * 2**20
 _FIRST_ERROR = 400
 
 
-def _gzipped(body: bytes, coding: str = "gzip") -> Request:
-    return Request("/v1/metrics", body, headers={"Content-Encoding": coding})
+def _gzipped(body: bytes, coding: str = "gzip") -> HttpRequest:
+    return HttpRequest("/v1/metrics", body, headers={"Content-Encoding": coding})
 
 
 @cache
@@ -32,7 +32,7 @@ def bomb() -> bytes:
 @check(
     "gzip, {}",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.COMPRESSION,
     remedy="inflate bodies with Content-Encoding: gzip",
     over=("protobuf", "JSON"),
@@ -40,14 +40,14 @@ def bomb() -> bytes:
 async def good(http: HttpClient, encoding: str) -> str:
     kind = JSON if encoding == "JSON" else PROTOBUF
     body = gzip.compress(samples.json_body("metrics") if kind == JSON else samples.metrics())
-    request = Request("/v1/metrics", body, kind, headers={"Content-Encoding": "gzip"})
+    request = HttpRequest("/v1/metrics", body, kind, headers={"Content-Encoding": "gzip"})
     return taken(await http.send(request), "metrics", kind).words
 
 
 @check(
     "Content-Encoding: {}",
     Transport.HTTP,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.SEMANTICS_CODING,
     remedy="names of codings have no case, and identity is none",
     over=("GZIP", "identity"),
@@ -61,7 +61,7 @@ async def names_of_codings(http: HttpClient, coding: str) -> str:
 @check(
     "gzip of two members",
     Transport.HTTP,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.GZIP_MEMBERS,
     remedy="a gzip file is a series of members: read them all",
 )
@@ -74,7 +74,7 @@ async def two_members(http: HttpClient) -> str:
 @check(
     "gzip that {} is refused",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.BAD_DATA,
     remedy="answer 400: what cannot be inflated cannot be decoded",
     over=("is none", "ends early", "is damaged"),
@@ -93,7 +93,7 @@ async def broken(http: HttpClient, how: str) -> str:
 @check(
     "an unknown Content-Encoding is refused",
     Transport.HTTP,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.SEMANTICS_CODING,
     remedy="never read a body as if it were not encoded: answer 415 (or 400)",
 )
@@ -104,20 +104,20 @@ async def unknown_coding(http: HttpClient) -> str:
 @check(
     "the answer is encoded only as asked",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.HTTP_RESPONSE,
     remedy="gzip an answer only for Accept-Encoding: gzip, and then say Content-Encoding: gzip",
 )
 async def encoded_answers(http: HttpClient) -> str:
     body = samples.json_body("metrics")
-    plain = await http.send(Request("/v1/metrics", body, JSON))
+    plain = await http.send(HttpRequest("/v1/metrics", body, JSON))
     if plain.headers.get("content-encoding", "identity") != "identity":
         raise BrokenError(f"{plain.headers['content-encoding']} without being asked")
     accepting = {"Accept-Encoding": "gzip"}
-    answer = await http.send(Request("/v1/metrics", body, JSON, headers=accepting))
+    answer = await http.send(HttpRequest("/v1/metrics", body, JSON, headers=accepting))
     packed = answer.headers.get("content-encoding", "identity")
     if packed == "gzip":
-        answer = Answer(answer.status, answer.headers, _inflate(answer.body))
+        answer = HttpAnswer(answer.status, answer.headers, _inflate(answer.body))
     return f"{taken(answer, 'metrics', JSON).words}, {packed}"
 
 
@@ -131,7 +131,7 @@ def _inflate(body: bytes) -> bytes:
 @check(
     "the size is limited after decompression",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.HTTP_REQUEST,
     remedy="stop inflating at the limit: 80 KB of gzip can be 80 MiB of body",
 )
@@ -141,14 +141,14 @@ async def bounded(http: HttpClient) -> str:
         raise BrokenError(f"{answer.status}: it took {BOMB_BYTES >> 20} MiB from {len(bomb()) >> 10} KB")
     if answer.status in RETRYABLE:
         raise BrokenError(f"{answer.status}: senders would repeat it")
-    taken(await http.send(Request("/v1/metrics", samples.metrics())), "metrics", PROTOBUF)
+    taken(await http.send(HttpRequest("/v1/metrics", samples.metrics())), "metrics", PROTOBUF)
     return str(answer.status)
 
 
 @check(
     "413 over the limit, with a Status",
     Transport.HTTP,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.HTTP_REQUEST,
     remedy="answer 413 and a google.rpc.Status that names the limit",
 )

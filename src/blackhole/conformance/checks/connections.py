@@ -4,9 +4,9 @@ import asyncio
 
 from blackhole.conformance import rules, samples
 from blackhole.conformance.answers import refused, taken
-from blackhole.conformance.check import BrokenError, Level, Transport, check
+from blackhole.conformance.check import BrokenError, RuleLevel, Transport, check
 from blackhole.conformance.checks.errors import GARBAGE
-from blackhole.conformance.http import JSON, PROTOBUF, PUT_OFF, HttpClient, Request
+from blackhole.conformance.http import JSON, PROTOBUF, PUT_OFF, HttpClient, HttpRequest
 from blackhole.conformance.samples import SIGNALS
 
 CONNECTIONS = 8
@@ -14,14 +14,14 @@ _CONTINUE = 100
 _EACH = 4
 
 
-def _request(signal: str = "metrics") -> Request:
-    return Request(f"/v1/{signal}", samples.REQUESTS[signal]())
+def _request(signal: str = "metrics") -> HttpRequest:
+    return HttpRequest(f"/v1/{signal}", samples.REQUESTS[signal]())
 
 
 @check(
     "keep-alive",
     Transport.HTTP,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.HTTP_CONNECTION,
     remedy="serve several requests on one connection, of either encoding",
 )
@@ -29,7 +29,7 @@ async def keep_alive(http: HttpClient) -> str:
     async with http.connect() as connection:
         for signal in SIGNALS:
             taken(await connection.ask(_request(signal)), signal, PROTOBUF)
-            request = Request(f"/v1/{signal}", samples.json_body(signal), JSON)
+            request = HttpRequest(f"/v1/{signal}", samples.json_body(signal), JSON)
             taken(await connection.ask(request), signal, JSON)
     return "six requests on one connection"
 
@@ -37,28 +37,28 @@ async def keep_alive(http: HttpClient) -> str:
 @check(
     "keep-alive after a refusal",
     Transport.HTTP,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.MESSAGES_PERSIST,
     remedy="a request that was read to its end is no reason to close",
 )
 async def keep_alive_after_refusal(http: HttpClient) -> str:
     async with http.connect() as connection:
-        refused(await connection.ask(Request("/v1/metrics", GARBAGE)))
+        refused(await connection.ask(HttpRequest("/v1/metrics", GARBAGE)))
         return taken(await connection.ask(_request()), "metrics", PROTOBUF).words
 
 
 @check(
     "pipelined requests",
     Transport.HTTP,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.MESSAGES_PIPELINE,
     remedy="answer in the order of the requests",
 )
 async def pipelined(http: HttpClient) -> str:
     requests = [
         _request("metrics"),
-        Request("/v1/traces", samples.json_body("traces"), JSON),
-        Request("/v1/nothing-of-the-kind", method="GET", kind=""),
+        HttpRequest("/v1/traces", samples.json_body("traces"), JSON),
+        HttpRequest("/v1/nothing-of-the-kind", method="GET", kind=""),
         _request("logs"),
     ]
     async with http.connect() as connection:
@@ -75,7 +75,7 @@ async def pipelined(http: HttpClient) -> str:
 @check(
     "parallel connections",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.HTTP_CONCURRENT,
     remedy="serve several connections side by side; what is too much is 429 or 503",
 )
@@ -98,19 +98,19 @@ async def parallel(http: HttpClient) -> str:
 @check(
     "a chunked body",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.MESSAGES_CHUNKED,
     remedy="read Transfer-Encoding: chunked",
 )
 async def chunked(http: HttpClient) -> str:
-    request = Request("/v1/metrics", samples.metrics(), chunked=True)
+    request = HttpRequest("/v1/metrics", samples.metrics(), chunked=True)
     return taken(await http.send(request), "metrics", PROTOBUF).words
 
 
 @check(
     "a body in pieces",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.HTTP_REQUEST,
     remedy="read until Content-Length, however it arrives",
 )
@@ -124,13 +124,13 @@ async def in_pieces(http: HttpClient) -> str:
 @check(
     "Expect: 100-continue",
     Transport.HTTP,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.SEMANTICS_EXPECT,
     remedy="send 100 (Continue) before reading the body, or the answer at once",
 )
 async def expects(http: HttpClient) -> str:
     body = samples.metrics()
-    request = Request("/v1/metrics", body, headers={"Expect": "100-continue"})
+    request = HttpRequest("/v1/metrics", body, headers={"Expect": "100-continue"})
     whole = http.encode(request)
     async with http.connect() as connection:
         await connection.write(whole[: -len(body)])
@@ -144,12 +144,12 @@ async def expects(http: HttpClient) -> str:
 @check(
     "names of headers in any case",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.SEMANTICS_FIELDS,
     remedy="names of header fields have no case",
 )
 async def header_names(http: HttpClient) -> str:
     body = samples.metrics()
     headers = {"Content-Length": "", "CONTENT-TYPE": PROTOBUF, "content-length": str(len(body))}
-    request = Request("/v1/metrics", body, kind="", headers=headers)
+    request = HttpRequest("/v1/metrics", body, kind="", headers=headers)
     return taken(await http.send(request), "metrics", PROTOBUF).words

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from blackhole.conformance import rules, samples
 from blackhole.conformance.answers import taken
-from blackhole.conformance.check import Level, NotSeenError, Transport, check
-from blackhole.conformance.http import PROTOBUF, HttpClient, Request
+from blackhole.conformance.check import NotSeenError, RuleLevel, Transport, check
+from blackhole.conformance.http import PROTOBUF, HttpClient, HttpRequest
 from blackhole.conformance.samples import CUMULATIVE, DELTA, SECOND
 from blackhole.conformance.wire import (
     double,
@@ -59,7 +59,7 @@ _METRICS: dict[str, tuple[str, _Build]] = {
 
 
 async def _takes(http: HttpClient, signal: str, body: bytes, *, sent: int = 1) -> str:
-    return taken(await http.send(Request(f"/v1/{signal}", body)), signal, PROTOBUF, sent=sent).words
+    return taken(await http.send(HttpRequest(f"/v1/{signal}", body)), signal, PROTOBUF, sent=sent).words
 
 
 async def _takes_metric(http: HttpClient, form: str) -> str:
@@ -67,13 +67,13 @@ async def _takes_metric(http: HttpClient, form: str) -> str:
 
 
 for _name, (_rule, _) in _METRICS.items():
-    check("{}", Transport.HTTP, Level.REQUIRED, rule=_rule, remedy=_LEGAL, over=[_name])(_takes_metric)
+    check("{}", Transport.HTTP, RuleLevel.REQUIRED, rule=_rule, remedy=_LEGAL, over=[_name])(_takes_metric)
 
 
 @check(
     "attributes of every kind",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.ATTRIBUTES,
     remedy=_LEGAL,
 )
@@ -92,7 +92,7 @@ async def attributes(http: HttpClient) -> str:
 @check(
     "the same request twice",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.DUPLICATES,
     remedy="senders repeat what was not acknowledged: it is no error",
 )
@@ -105,7 +105,7 @@ async def twice(http: HttpClient) -> str:
 @check(
     "points late and out of order",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.SUMS,
     remedy=_LEGAL,
 )
@@ -119,7 +119,7 @@ async def out_of_order(http: HttpClient) -> str:
 @check(
     "a span with events, links and status",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.SPAN,
     remedy=_LEGAL,
 )
@@ -134,7 +134,7 @@ async def full_span(http: HttpClient) -> str:
 @check(
     "a log record with only an observed time",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.LOG_RECORD,
     remedy="Timestamp is optional: use ObservedTimestamp where it is 0",
 )
@@ -145,7 +145,7 @@ async def observed_log(http: HttpClient) -> str:
 @check(
     "a log record with any body, and events",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.LOG_RECORD,
     remedy="the body is any value, or none; event_name marks events",
 )
@@ -157,7 +157,7 @@ async def log_bodies(http: HttpClient) -> str:
 
 
 async def _good_beside_bad(http: HttpClient, signal: str, body: bytes) -> str:
-    answer = await http.send(Request(f"/v1/{signal}", body))
+    answer = await http.send(HttpRequest(f"/v1/{signal}", body))
     found = taken(answer, signal, PROTOBUF, sent=2)
     if found.rejected > 1:
         raise NotSeenError(f"both were rejected: {found.words}")
@@ -167,7 +167,7 @@ async def _good_beside_bad(http: HttpClient, signal: str, body: bytes) -> str:
 @check(
     "a sum without temporality costs only itself",
     Transport.HTTP,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.TEMPORALITY,
     remedy="reject that metric in partial_success and take the rest",
 )
@@ -179,7 +179,7 @@ async def bad_temporality(http: HttpClient) -> str:
 @check(
     "a histogram with too few bounds costs only itself",
     Transport.HTTP,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.HISTOGRAM,
     remedy="bucket_counts has one entry more than bounds: reject that point and take the rest",
 )
@@ -191,7 +191,7 @@ async def bad_buckets(http: HttpClient) -> str:
 @check(
     "a span with a bad id costs only itself",
     Transport.HTTP,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.SPAN,
     remedy="reject that span in partial_success and take the rest",
 )

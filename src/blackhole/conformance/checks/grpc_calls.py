@@ -2,7 +2,7 @@
 
 from blackhole.conformance import rules, samples
 from blackhole.conformance.answers import RETRYABLE_CODES, accepted, quote
-from blackhole.conformance.check import BrokenError, Level, NotSeenError, Transport, check
+from blackhole.conformance.check import BrokenError, NotSeenError, RuleLevel, Transport, check
 from blackhole.conformance.checks.compression import BOMB_BYTES
 from blackhole.conformance.checks.errors import GARBAGE
 from blackhole.conformance.grpc import METHODS, GrpcClient, Reply
@@ -17,7 +17,7 @@ _METRICS = METHODS["metrics"]
 @check(
     "gRPC {}",
     Transport.GRPC,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.GRPC_SUCCESS,
     remedy="serve Export of the collector's three services",
     over=SIGNALS,
@@ -30,7 +30,7 @@ async def takes(grpc: GrpcClient, signal: str) -> str:
 @check(
     "empty gRPC request for {}",
     Transport.GRPC,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.GRPC_SUCCESS,
     remedy="an empty message is a request without telemetry: answer OK",
     over=SIGNALS,
@@ -42,7 +42,7 @@ async def takes_empty(grpc: GrpcClient, signal: str) -> str:
 @check(
     "gRPC partial_success unset on success",
     Transport.GRPC,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.GRPC_SUCCESS,
     remedy="leave partial_success out when nothing was rejected and there is nothing to say",
 )
@@ -60,7 +60,7 @@ async def unset(grpc: GrpcClient) -> str:
 @check(
     "a gRPC rejection says how many and why",
     Transport.GRPC,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.GRPC_PARTIAL,
     remedy="fill error_message: what was rejected, why, and what would mend it",
 )
@@ -77,7 +77,7 @@ async def rejections_are_explained(grpc: GrpcClient) -> str:
 @check(
     "gRPC with gzip",
     Transport.GRPC,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.COMPRESSION,
     remedy="accept grpc-encoding: gzip",
 )
@@ -88,7 +88,7 @@ async def with_gzip(grpc: GrpcClient) -> str:
 @check(
     "unknown fields over gRPC",
     Transport.GRPC,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.PROTO3_UNKNOWN,
     remedy="skip fields that are not known",
 )
@@ -101,7 +101,7 @@ async def unknown_fields(grpc: GrpcClient) -> str:
 @check(
     "all kinds of metrics over gRPC",
     Transport.GRPC,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.GRPC_SUCCESS,
     remedy="take every legal form, or say in partial_success why not",
 )
@@ -119,7 +119,7 @@ async def all_kinds(grpc: GrpcClient) -> str:
 @check(
     "concurrent calls on one connection",
     Transport.GRPC,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.GRPC_CONCURRENT,
     remedy="serve unary calls side by side; what is too much is UNAVAILABLE",
 )
@@ -135,7 +135,7 @@ async def concurrent(grpc: GrpcClient) -> str:
 @check(
     "a second connection",
     Transport.GRPC,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.GRPC_CONCURRENT,
     remedy="serve several connections side by side",
 )
@@ -146,7 +146,7 @@ async def second_connection(grpc: GrpcClient) -> str:
 @check(
     "an undecodable gRPC {} is not to be repeated",
     Transport.GRPC,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.GRPC_FAILURES,
     remedy="answer INVALID_ARGUMENT",
     over=("metric", "span", "log record"),
@@ -161,7 +161,7 @@ async def garbage(grpc: GrpcClient, record: str) -> str:
 @check(
     "INVALID_ARGUMENT for an undecodable {}",
     Transport.GRPC,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.GRPC_FAILURES,
     remedy="answer INVALID_ARGUMENT",
     over=("metric", "span", "log record"),
@@ -177,7 +177,7 @@ def _method_of(record: str) -> str:
 @check(
     "calls go on after a refusal",
     Transport.GRPC,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.GRPC_FAILURES,
     remedy="a refused call is no reason to close the connection",
 )
@@ -189,7 +189,7 @@ async def goes_on(grpc: GrpcClient) -> str:
 @check(
     "UNIMPLEMENTED for an unknown {}",
     Transport.GRPC,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.GRPC_CODES,
     remedy="answer UNIMPLEMENTED for what is not served",
     over=("method", "service"),
@@ -203,7 +203,7 @@ async def unknown_method(grpc: GrpcClient, what: str) -> str:
 @check(
     "the size of a message is limited",
     Transport.GRPC,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.GRPC_REQUEST,
     remedy="limit messages after decompression too, with an answer that is not to be repeated",
 )
@@ -220,7 +220,7 @@ async def bounded(grpc: GrpcClient) -> str:
 @check(
     "RESOURCE_EXHAUSTED over the size, without RetryInfo",
     Transport.GRPC,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.GRPC_REQUEST,
     remedy="answer RESOURCE_EXHAUSTED; with RetryInfo senders would repeat what can never fit",
 )
@@ -234,7 +234,7 @@ async def resource_exhausted(grpc: GrpcClient) -> str:
 @check(
     "UNAUTHENTICATED without the token",
     Transport.GRPC,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.GRPC_CODES,
     remedy="answer UNAUTHENTICATED",
 )

@@ -5,22 +5,22 @@ from typing import Any
 
 from blackhole.conformance import rules, samples
 from blackhole.conformance.answers import refused, taken
-from blackhole.conformance.check import BrokenError, Level, Transport, check
-from blackhole.conformance.http import JSON, HttpClient, Request
+from blackhole.conformance.check import BrokenError, RuleLevel, Transport, check
+from blackhole.conformance.http import JSON, HttpClient, HttpRequest
 
 _UNKNOWN = {"later": {"deep": [1, {"er": None}], "text": "x"}, "laterNumber": 1e300, "laterList": [[]]}
 _BAD_REQUEST = 400
 
 
 async def _send(http: HttpClient, signal: str, *items: dict[str, Any]) -> str:
-    answer = await http.send(Request(f"/v1/{signal}", samples.json_body(signal, *items), JSON))
+    answer = await http.send(HttpRequest(f"/v1/{signal}", samples.json_body(signal, *items), JSON))
     return taken(answer, signal, JSON, sent=len(items)).words
 
 
 @check(
     "ids as {}",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.JSON_ENCODING,
     remedy="traceId and spanId are hex, in any case of letters",
     over=("lower-case hex", "upper-case hex", "mixed-case hex"),
@@ -33,7 +33,7 @@ async def ids_in_hex(http: HttpClient, form: str) -> str:
         trace, span = trace[:16].upper() + trace[16:], span.title()
     link = {"traceId": trace, "spanId": span}
     sent = samples.json_span(traceId=trace, spanId=span, parentSpanId=span, links=[link])
-    answer = await http.send(Request("/v1/traces", samples.json_body("traces", sent), JSON))
+    answer = await http.send(HttpRequest("/v1/traces", samples.json_body("traces", sent), JSON))
     found = taken(answer, "traces", JSON)
     if found.rejected:
         raise BrokenError(found.words)
@@ -43,7 +43,7 @@ async def ids_in_hex(http: HttpClient, form: str) -> str:
 @check(
     "ids in base64 are no ids",
     Transport.HTTP,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.JSON_ENCODING,
     remedy="read traceId and spanId as hex only; refuse the record, or answer 400",
 )
@@ -51,7 +51,7 @@ async def ids_in_base64(http: HttpClient) -> str:
     sent = samples.json_span(
         traceId=samples.base64_text(samples.TRACE_ID), spanId=samples.base64_text(samples.SPAN_ID)
     )
-    answer = await http.send(Request("/v1/traces", samples.json_body("traces", sent), JSON))
+    answer = await http.send(HttpRequest("/v1/traces", samples.json_body("traces", sent), JSON))
     if answer.status == _BAD_REQUEST:
         return "400"
     found = taken(answer, "traces", JSON)
@@ -63,7 +63,7 @@ async def ids_in_base64(http: HttpClient) -> str:
 @check(
     "64-bit integers as {}",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.JSON_ENCODING,
     remedy="accept decimal strings and numbers alike",
     over=("strings", "numbers"),
@@ -85,7 +85,7 @@ async def integers(http: HttpClient, form: str) -> str:
 @check(
     "doubles as {}",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.PROTO3_JSON,
     remedy='"NaN", "Infinity", "-Infinity" and numbers in quotes are doubles',
     over=("NaN", "Infinity", "-Infinity", "1.5e-3", "a whole number"),
@@ -98,7 +98,7 @@ async def doubles(http: HttpClient, form: str) -> str:
 @check(
     "null is absent",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.PROTO3_JSON,
     remedy="read null as if the field were not there, for every kind of field",
 )
@@ -107,7 +107,7 @@ async def nulls(http: HttpClient) -> str:
     point = samples.json_gauge(asInt=None, attributes=None, exemplars=None, flags=None)
     request = samples.json_request("metrics", {**point, "description": None, "sum": None, "metadata": None})
     request["resourceMetrics"][0]["schemaUrl"] = None
-    answer = await http.send(Request("/v1/metrics", json.dumps(request).encode(), JSON))
+    answer = await http.send(HttpRequest("/v1/metrics", json.dumps(request).encode(), JSON))
     taken(answer, "metrics", JSON)
     return await _send(http, "logs", record)
 
@@ -115,7 +115,7 @@ async def nulls(http: HttpClient) -> str:
 @check(
     "enums as integers",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.JSON_ENCODING,
     remedy="kind, status.code, severityNumber and aggregationTemporality are integers",
 )
@@ -128,7 +128,7 @@ async def enums(http: HttpClient) -> str:
 @check(
     "enum numbers of later versions",
     Transport.HTTP,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.INTEROPERABILITY,
     remedy="enums of proto3 are open: keep, or ignore, a number that is not known",
 )
@@ -140,7 +140,7 @@ async def unknown_enums(http: HttpClient) -> str:
 @check(
     "unknown JSON fields",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.JSON_ENCODING,
     remedy="ignore fields with unknown names at every depth, whatever they hold",
 )
@@ -148,7 +148,7 @@ async def unknown_fields(http: HttpClient) -> str:
     gauge = samples.json_gauge(**_UNKNOWN)
     request = samples.json_request("metrics", {**gauge, **_UNKNOWN}) | _UNKNOWN
     request["resourceMetrics"][0]["resource"] |= _UNKNOWN
-    answer = await http.send(Request("/v1/metrics", json.dumps(request).encode(), JSON))
+    answer = await http.send(HttpRequest("/v1/metrics", json.dumps(request).encode(), JSON))
     taken(answer, "metrics", JSON)
     return await _send(http, "traces", samples.json_span(**_UNKNOWN))
 
@@ -156,19 +156,19 @@ async def unknown_fields(http: HttpClient) -> str:
 @check(
     "original field names are unknown ones",
     Transport.HTTP,
-    Level.ADVICE,
+    RuleLevel.ADVICE,
     rule=rules.JSON_ENCODING,
     remedy="keys are lowerCamelCase only: ignore resource_spans as any unknown field",
 )
 async def original_names(http: HttpClient) -> str:
-    answer = await http.send(Request("/v1/traces", b'{"resource_spans": 5}', JSON))
+    answer = await http.send(HttpRequest("/v1/traces", b'{"resource_spans": 5}', JSON))
     return taken(answer, "traces", JSON, sent=0).words
 
 
 @check(
     "bytes in base64",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.PROTO3_JSON,
     remedy="bytesValue is base64",
 )
@@ -179,7 +179,7 @@ async def base64_values(http: HttpClient) -> str:
 @check(
     "bytes in base64url, and unpadded",
     Transport.HTTP,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.PROTO3_JSON,
     remedy="accept both alphabets of base64, with and without padding",
 )
@@ -196,7 +196,7 @@ async def _send_bytes(http: HttpClient, *texts: str) -> str:
 @check(
     "all kinds of values in JSON",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.ATTRIBUTES,
     remedy="intValue is a string or a number; arrays may be mixed or empty; maps nest",
 )
@@ -222,20 +222,20 @@ async def all_values(http: HttpClient) -> str:
 @check(
     "escapes and white space",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.PROTO3_JSON,
     remedy="read JSON with a JSON parser: escaped letters in keys, any white space",
 )
 async def escapes(http: HttpClient) -> str:
     body = json.dumps(samples.json_request("logs"), indent=2).replace("body", "\\u0062ody")
-    answer = await http.send(Request("/v1/logs", f"\r\n\t {body} \n".encode(), JSON))
+    answer = await http.send(HttpRequest("/v1/logs", f"\r\n\t {body} \n".encode(), JSON))
     return taken(answer, "logs", JSON).words
 
 
 @check(
     "{} is refused",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.BAD_DATA,
     remedy="what cannot be read as the message is 400",
     over=(
@@ -252,16 +252,16 @@ async def not_the_message(http: HttpClient, form: str) -> str:
         "text where a number belongs": samples.json_body("metrics", samples.json_gauge(timeUnixNano="soon")),
         "a number where a list belongs": b'{"resourceMetrics": 5}',
     }[form]
-    return refused(await http.send(Request("/v1/metrics", body, JSON)), 400)
+    return refused(await http.send(HttpRequest("/v1/metrics", body, JSON)), 400)
 
 
 @check(
     "an integer beyond 64 bits is refused",
     Transport.HTTP,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.PROTO3_JSON,
     remedy="answer 400: a value that does not fit must not become another",
 )
 async def too_large_integer(http: HttpClient) -> str:
     body = samples.json_body("metrics", samples.json_gauge(timeUnixNano=str(2**64)))
-    return refused(await http.send(Request("/v1/metrics", body, JSON)), 400)
+    return refused(await http.send(HttpRequest("/v1/metrics", body, JSON)), 400)

@@ -4,8 +4,8 @@ import struct
 
 from blackhole.conformance import rules, samples
 from blackhole.conformance.answers import refused, taken
-from blackhole.conformance.check import Level, Transport, check
-from blackhole.conformance.http import PROTOBUF, HttpClient, Request
+from blackhole.conformance.check import RuleLevel, Transport, check
+from blackhole.conformance.http import PROTOBUF, HttpClient, HttpRequest
 from blackhole.conformance.wire import double, fixed32, fixed64, nested, number, text, varint
 
 _DEPTH = 2000
@@ -13,13 +13,13 @@ _UNKNOWN = number(1000, 7) + fixed64(1001, 7) + text(1002, "later") + fixed32(10
 
 
 async def _takes(http: HttpClient, signal: str, body: bytes, *, sent: int = 1) -> str:
-    return taken(await http.send(Request(f"/v1/{signal}", body)), signal, PROTOBUF, sent=sent).words
+    return taken(await http.send(HttpRequest(f"/v1/{signal}", body)), signal, PROTOBUF, sent=sent).words
 
 
 @check(
     "unknown protobuf fields",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.PROTO3_UNKNOWN,
     remedy="skip fields that are not known, of every wire type and at every depth",
 )
@@ -31,7 +31,7 @@ async def unknown_fields(http: HttpClient) -> str:
 @check(
     "fields in any order",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.PROTO3,
     remedy="do not rely on the order in which fields are written",
 )
@@ -45,7 +45,7 @@ async def any_order(http: HttpClient) -> str:
 @check(
     "packed fields written unpacked",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.PROTO3,
     remedy="read repeated numbers in both forms",
 )
@@ -57,7 +57,7 @@ async def unpacked(http: HttpClient) -> str:
 @check(
     "int and double values",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.GAUGE,
     remedy="as_int is a signed fixed64; both kinds of value are legal for one metric",
 )
@@ -70,29 +70,29 @@ async def both_values(http: HttpClient) -> str:
 @check(
     "protobuf that ends early",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.BAD_DATA,
     remedy="answer 400: a length that points beyond the end is no message",
 )
 async def ends_early(http: HttpClient) -> str:
-    return refused(await http.send(Request("/v1/metrics", samples.metrics()[:-5])), 400)
+    return refused(await http.send(HttpRequest("/v1/metrics", samples.metrics()[:-5])), 400)
 
 
 @check(
     "protobuf with a wrong wire type",
     Transport.HTTP,
-    Level.ADVICE,
+    RuleLevel.ADVICE,
     rule=rules.PROTO3,
     remedy="wire types 6 and 7 do not exist: answer 400",
 )
 async def wrong_wire_type(http: HttpClient) -> str:
-    return refused(await http.send(Request("/v1/logs", samples.logs() + varint(5 << 3 | 7))), 400)
+    return refused(await http.send(HttpRequest("/v1/logs", samples.logs() + varint(5 << 3 | 7))), 400)
 
 
 @check(
     "deeply nested values",
     Transport.HTTP,
-    Level.REQUIRED,
+    RuleLevel.REQUIRED,
     rule=rules.BAD_DATA,
     remedy="limit the depth of AnyValue, and answer 400 (or a partial success) beyond it",
 )
@@ -101,7 +101,7 @@ async def deep_nesting(http: HttpClient) -> str:
     for _ in range(_DEPTH):
         value = nested(5, nested(1, value))
     body = samples.logs(samples.log(body=value))
-    answer = await http.send(Request("/v1/logs", body))
+    answer = await http.send(HttpRequest("/v1/logs", body))
     if answer.status != 400:  # noqa: PLR2004
         taken(answer, "logs", PROTOBUF)
     still = await _takes(http, "logs", samples.logs())
@@ -111,7 +111,7 @@ async def deep_nesting(http: HttpClient) -> str:
 @check(
     "a field given twice",
     Transport.HTTP,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.PROTO3,
     remedy="of a singular number the last counts; it is no error",
 )

@@ -4,7 +4,7 @@ from collections import Counter
 
 from blackhole.conformance import rules
 from blackhole.conformance.answers import RETRYABLE, RETRYABLE_CODES
-from blackhole.conformance.check import BrokenError, Level, NotSeenError, Transport, check
+from blackhole.conformance.check import BrokenError, NotSeenError, RuleLevel, Transport, check
 from blackhole.conformance.grpc import GrpcClient
 from blackhole.conformance.http import PUT_OFF, HttpClient
 from blackhole.conformance.status import retry_info
@@ -16,7 +16,7 @@ _NOT_SERVED = {501, 505}
 @check(
     "no failure that makes senders drop data",
     Transport.HTTP,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.RETRYABLE,
     remedy="a failure of the receiver itself is 503: senders drop what was answered 500",
     last=True,
@@ -35,7 +35,7 @@ async def no_plain_500(http: HttpClient) -> str:
 @check(
     "putting off says until when",
     Transport.HTTP,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.HTTP_THROTTLING,
     remedy="send Retry-After, in seconds, with 429 and 503",
     last=True,
@@ -53,7 +53,7 @@ async def retry_after(http: HttpClient) -> str:
 @check(
     "no UNKNOWN, no INTERNAL",
     Transport.GRPC,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.GRPC_FAILURES,
     remedy="map every failure: senders drop what was answered UNKNOWN or INTERNAL",
     last=True,
@@ -68,7 +68,7 @@ async def no_unknown(grpc: GrpcClient) -> str:
 @check(
     "a retry is asked for with RetryInfo",
     Transport.GRPC,
-    Level.RECOMMENDED,
+    RuleLevel.RECOMMENDED,
     rule=rules.GRPC_THROTTLING,
     remedy="add google.rpc.RetryInfo to UNAVAILABLE, in grpc-status-details-bin",
     last=True,

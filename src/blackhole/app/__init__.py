@@ -1,0 +1,1 @@
+"""Wires the service, and runs what it does in the background."""

@@ -1,0 +1,1 @@
+"""The states of the data, as types; nothing happens here."""

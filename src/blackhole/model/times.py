@@ -1,0 +1,20 @@
+"""Moments and windows of time, in nanoseconds since the epoch."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """A stretch of time, in nanoseconds since the epoch; the end is not part of it."""
+
+    start_ns: int
+    end_ns: int
+
+
+def format_time(nanoseconds: int) -> str:
+    """RFC 3339 in UTC, with as many digits as the moment needs."""
+    seconds, rest = divmod(nanoseconds, 10**9)
+    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    fraction = f"{rest:09}".rstrip("0")
+    return f"{text}.{fraction}Z" if fraction else f"{text}Z"

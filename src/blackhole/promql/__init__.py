@@ -1,0 +1,1 @@
+"""PromQL over what is stored, with the answers of Prometheus."""

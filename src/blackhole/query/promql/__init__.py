@@ -1,1 +1,0 @@
-"""PromQL expressions in, values over time out: syntax, selection of series, evaluation."""

@@ -1,0 +1,1 @@
+"""The file itself: opening, damage, checkpoints, copies, the key."""

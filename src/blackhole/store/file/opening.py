@@ -1,0 +1,90 @@
+"""Turns the path of a database into a connection to it, or into the reason why there is none."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from blackhole.errors import StoreError
+from blackhole.store.file import checkpoint_undo as spare
+from blackhole.store.file import damage as trouble
+from blackhole.store.file import files, rewrite
+from blackhole.store.file.damage import DamagedError
+
+# DuckDB's own comes at any COMMIT, beside transactions that others have open: only if ours are late.
+_OWN_CHECKPOINT = "1GiB"
+BLOCK_BYTES = 65_536
+MAX_TEMPORARY = "256MiB"
+
+_NEEDED = """
+SELECT table_name FROM duckdb_tables()
+WHERE table_name IN ('series', 'streams', 'privacy_ledger', 'releases')
+"""
+
+log = logging.getLogger(__name__)
+
+
+def make_directory(path: Path) -> None:
+    """Where the file is to be. Raises StoreError."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{path.parent}: {error.strerror}: choose a writable --data-dir") from None
+
+
+def connect(path: Path, *, memory_limit: int, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """Raises StoreError: unwritable, damaged, foreign, or in use."""
+    if trouble.is_damaged_log(path):
+        raise DamagedError(path, duckdb.Error("Failure while replaying WAL: it does not begin as one"))
+    if trouble.is_orphaned_log(path):
+        raise DamagedError(path, duckdb.Error("Failure while replaying WAL: its database is gone"))
+    if not read_only and spare.restore(path):
+        log.warning("%s: a checkpoint was cut off: it is undone, the log has what it moved", path)
+    try:
+        connection = duckdb.connect(str(path), read_only=read_only, config=_settings(path, memory_limit))
+    except duckdb.Error as error:
+        raise trouble.refusal(path, error) from None
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
+    # `Database.close` does it; when the file is opened anew it must not be.
+    connection.execute("PRAGMA disable_checkpoint_on_shutdown")
+    connection.execute("SET allowed_configs = ['operator_memory_limit']")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def read_needed(connection: duckdb.DuckDBPyConnection) -> None:
+    """What a start needs: where that is damaged, nothing good can come. Raises duckdb.Error."""
+    for (table,) in connection.execute(_NEEDED).fetchall():
+        connection.execute(rewrite.READ_ALL.format(table=table)).fetchall()
+
+
+def forget_streams(connection: duckdb.DuckDBPyConnection, path: Path, now_ns: int) -> None:
+    """Without the key no stream is known again: what runs on must begin with a baseline, not in full."""
+    if connection.execute("SELECT count(*) FROM streams").fetchall() == [(0,)]:
+        return
+    log.warning("%s: the key file is gone: every cumulative series begins anew", path)
+    connection.execute("BEGIN")
+    connection.execute("UPDATE streams SET key = ''::BLOB")
+    connection.execute("UPDATE schema_version SET created_ns = ?", [now_ns])
+    connection.execute("COMMIT")
+
+
+def _settings(path: Path, memory_limit: int) -> dict[str, Any]:
+    return {
+        "memory_limit": f"{memory_limit}B",
+        # Queries and commits run on their callers' threads: a pool beside them only costs memory and CPU.
+        "threads": 1,
+        # Of new files: what is left free at the end of each column is a part of a block.
+        "default_block_size": BLOCK_BYTES,
+        "temp_directory": str(files.beside(path, files.TEMPORARY)),
+        "max_temp_directory_size": MAX_TEMPORARY,
+        "checkpoint_threshold": _OWN_CHECKPOINT,
+        # Commits wait for checkpoints. What deleting has left of row groups is not put together there, which
+        # takes seconds where rows are lists: `seal.Sealer` and compaction do it beside commits.
+        "max_vacuum_tasks": 0,
+        "python_enable_replacements": False,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "allow_community_extensions": False,
+    }

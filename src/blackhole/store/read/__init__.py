@@ -1,0 +1,1 @@
+"""What comes out of the file: snapshots, samples, and an end for questions that take too long."""

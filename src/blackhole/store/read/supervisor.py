@@ -1,0 +1,134 @@
+"""Ends questions that take too long, that nobody waits for, or whose memory writing needs, from beside."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from blackhole.store.read.cancellation import asker
+
+# A sort takes a gigabyte in a second: looking less often would see the limit when it is far behind.
+LOOK_EVERY_S = 0.01
+# Memory that the answer before took comes back within a moment.
+_MEMORY_WAIT_S = 1.0
+# What a question that was ended has is free within a moment.
+_END_WAIT_S = 1.0
+# So long a commit that failed for want of memory has it before questions that come next, at most.
+_COMMIT_FIRST_S = 2.0
+
+
+class QueryEnd(Enum):
+    """Why a question was ended."""
+
+    TIME = auto()
+    MEMORY = auto()
+    GONE = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Question:
+    """One statement that runs. `yields`: whether it is ended when memory is short; `gone`: see `asker`."""
+
+    interrupt: Callable[[], None]
+    until: float
+    yields: bool
+    gone: threading.Event | None = None
+    end: QueryEnd | None = None
+
+
+class QuerySupervisor:
+    """Of all questions of one database. `short`: whether the process has no memory left for questions."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.short: Callable[[], bool] = lambda: False
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._running: list[Question] = []
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._commit_first_until = 0.0
+
+    @contextmanager
+    def over(self, interrupt: Callable[[], None], timeout: float, *, yields: bool) -> Iterator[Question]:
+        """`interrupt` is called, if need be again and again, until the block is left."""
+        question = Question(interrupt, self._clock() + timeout, yields, asker())
+        with self._changed:
+            self._running.append(question)
+            self._changed.notify_all()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+                self._thread.start()
+        try:
+            yield question
+        finally:
+            with self._changed:
+                self._running.remove(question)
+                self._changed.notify_all()
+
+    def end_questions(self, wait: float = 0.0) -> int:
+        """Ends all that yield, and waits so many seconds for them to be gone; returns how many there were."""
+        with self._changed:
+            yielding = [question for question in self._running if question.yields]
+            for question in yielding:
+                question.end = question.end or QueryEnd.MEMORY
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not any(question in self._running for question in yielding), wait)
+        return len(yielding)
+
+    def end_for_commit(self) -> int:
+        """The same for one that failed; others begin only when the next is done, or has failed to come."""
+        self._commit_first_until = self._clock() + _COMMIT_FIRST_S
+        return self.end_questions(_END_WAIT_S)
+
+    def committed(self) -> None:
+        self._commit_first_until = 0.0
+
+    def has_memory(self) -> bool:
+        """What the answer before took comes back within a moment, so this waits for one."""
+        until = self._clock() + _MEMORY_WAIT_S
+        while (now := self._clock()) < self._commit_first_until or self.short():
+            if now >= max(until, self._commit_first_until):
+                return False
+            time.sleep(_MEMORY_WAIT_S / 20)
+        return True
+
+    def close(self) -> None:
+        """Ends its thread, and waits for that: one that lives on keeps the interpreter from ending tidily."""
+        with self._changed:
+            thread, self._closed = self._thread, True
+            self._changed.notify_all()
+        if thread is not None:
+            thread.join()
+
+    def _run(self) -> None:
+        with self._changed:
+            while not self._closed:
+                self._look()
+                self._changed.wait(self._pause())
+
+    def _look(self) -> None:
+        now = self._clock()
+        for question in self._running:
+            if question.gone is not None and question.gone.is_set():
+                question.end = question.end or QueryEnd.GONE
+            if question.until <= now:
+                question.end = question.end or QueryEnd.TIME
+        self._yield_one()
+        for question in self._running:
+            if question.end is not None:
+                question.interrupt()
+
+    def _yield_one(self) -> None:
+        """The newest first, and no second one before that has let go of its memory."""
+        yielding = [question for question in self._running if question.yields]
+        if yielding and not any(question.end for question in yielding) and self.short():
+            yielding[-1].end = QueryEnd.MEMORY
+
+    def _pause(self) -> float | None:
+        if not self._running:
+            return None
+        if any(question.yields or question.end or question.gone for question in self._running):
+            return LOOK_EVERY_S
+        return max(min(question.until for question in self._running) - self._clock(), 0)

@@ -1,0 +1,1 @@
+"""What is done to the file in the background or at once by its owner."""

@@ -1,0 +1,65 @@
+"""Turns what is about to be deleted into rows of `metric_aggregates`, one for each bucket and kind."""
+
+import logging
+from collections.abc import Sequence
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+import duckdb
+
+from blackhole.store.upkeep.seal import DAY_NS, SECOND
+
+HOUR_NS = 3600 * SECOND
+
+log = logging.getLogger(__name__)
+
+_REPLACE = """
+DELETE FROM metric_aggregates AS a USING fresh AS f
+WHERE a.time_bucket = f.bucket AND a.metric_name = f.metric AND a.attributes::VARCHAR = f.attributes
+"""
+_ADD = """
+INSERT INTO metric_aggregates
+SELECT (SELECT coalesce(max(id), 0) FROM metric_aggregates)
+        + row_number() OVER (ORDER BY bucket, metric, attributes, kind),
+    bucket, metric, kind, value, least(samples, 2147483647), attributes, make_timestamp($now_us)
+FROM (
+    SELECT * EXCLUDE (total, parts, least, most), unnest(['sum', 'avg', 'min', 'max']) AS kind,
+        unnest([total, total / nullif(parts, 0), least, most]) AS value
+    FROM fresh
+)
+WHERE value IS NOT NULL
+"""
+
+
+class Strategy(StrEnum):
+    """What `retention_policies` may say becomes of old data."""
+
+    HOURLY = "hourly_aggregation"
+    DAILY = "daily_aggregation"
+    DAILY_WITH_NOISE = "daily_aggregation_with_noise"
+
+    @property
+    def width_ns(self) -> int:
+        return HOUR_NS if self is Strategy.HOURLY else DAY_NS
+
+
+def aggregate(
+    connection: duckdb.DuckDBPyConnection,
+    ids: Sequence[int],
+    *,
+    span: tuple[int, int],
+    width: int,
+    now_us: int,
+) -> None:
+    """Within the open transaction. `span`: from, until in nanoseconds; `width`: of a bucket."""
+    bound = {"ids": list(ids), "from": span[0], "until": span[1], "width": width}
+    connection.execute(_sql(), bound)
+    connection.execute(_REPLACE)
+    connection.execute(_ADD, {"now_us": now_us})
+    connection.execute("DROP TABLE fresh")
+
+
+@cache
+def _sql() -> str:
+    return (Path(__file__).parent / "sql" / "aggregate.sql").read_text()

@@ -1,0 +1,112 @@
+"""Seals what is old and gives the room that it took back to the disk."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from blackhole.store.database import Database
+from blackhole.store.file.opening import BLOCK_BYTES
+from blackhole.store.upkeep.seal import Sealer
+
+# Free blocks are used again, so a little of them costs nothing.
+FREE_SHARE = 0.25
+FREE_BYTES = 2**20
+# Every table leaves a part of its last block empty, which is much of a small file. But small blocks are too
+# short to pack numbers of four bytes or eight, so there must be few of these.
+SMALL_BLOCK_BYTES = 2**14
+SMALL_BLOCKS_BELOW = 2**23
+FEW_WIDE = 2**16
+# Copying is work, and for a while there are two files.
+SMALL_BYTES = 64 * 2**20
+AGAIN_SMALL_S = 3600.0
+AGAIN_LARGE_S = 86400.0
+
+# Blocks that are free, and the share of those in use that holds chunks which are gone from among others.
+_FREE = """
+WITH chunk AS (SELECT count(*) AS count, max(rowid) - min(rowid) + 1 AS length FROM chunks),
+size AS (
+    SELECT block_size, free_blocks, used_blocks, coalesce(1 - count / length, 0) * used_blocks AS gone
+    FROM pragma_database_size(), chunk WHERE database_name = current_database()
+)
+SELECT block_size, free_blocks + gone, used_blocks - gone FROM size
+"""
+_WIDE = """
+SELECT (SELECT count(*) FROM recent_points)
+    + (SELECT coalesce(sum(16 + len(buckets)), 0) FROM recent_histogram_points)
+    + (SELECT coalesce(sum(count * (2 + coalesce(width, 0))), 0) FROM histogram_chunks)
+    + (SELECT coalesce(sum(count), 0) FROM chunks
+        WHERE offsets IS NOT NULL OR steps IS NOT NULL OR long_steps IS NOT NULL)
+"""
+
+log = logging.getLogger(__name__)
+
+
+class Compactor:
+    """Does both, one after the other: sealing leaves most of the file's blocks free.
+
+    `room`: how many bytes may be written for a while.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        sealer: Sealer,
+        *,
+        room: Callable[[], float] = lambda: float("inf"),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._sealer = sealer
+        self._room = room
+        self._clock = clock
+        self._not_before = 0.0
+
+    def apply(self) -> int:
+        """Returns how many rows were sealed. Raises StoreError, QueryError."""
+        sealed = self._sealer.apply()
+        self.compact()
+        return sealed
+
+    def compact(self) -> bool:
+        """Rewrites the file, if there is room, when over a quarter is free or it has outgrown its blocks.
+
+        A large one at most once a day. Raises StoreError; then the file is as it was.
+        """
+        if self._clock() < self._not_before:
+            return False
+        self._database.checkpoint()  # what was deleted is free from here on
+        with self._database.reader() as reader:
+            size, free, used = reader.rows(_FREE).rows[0]
+        fitting = self._fitting(size * used)
+        if size >= fitting and (free <= FREE_SHARE * (free + used) or size * free <= FREE_BYTES):
+            return False
+        if self._database.size() - size * free > self._room():
+            log.info("the database is not rewritten: there is no room for the second file")
+            return False
+        began = time.perf_counter()
+        rewritten = self._database.compact(fitting)
+        again = AGAIN_SMALL_S if rewritten.bytes_after < SMALL_BYTES else AGAIN_LARGE_S
+        self._not_before = self._clock() + again
+        log.info(
+            "the database was rewritten: %d MiB less, %.1f s",
+            (rewritten.bytes_before - rewritten.bytes_after) >> 20,
+            time.perf_counter() - began,
+        )
+        return True
+
+    def leave(self) -> bool:
+        """Rewrites a small file once more, in some tenths of a second: last commits leave it in pieces."""
+        with self._database.reader() as reader:
+            ((has_chunks,),) = reader.rows("SELECT count(*) > 0 FROM chunks").rows
+        if not has_chunks or self._database.size() >= SMALL_BLOCKS_BELOW or self._room() < SMALL_BLOCKS_BELOW:
+            return False
+        self._database.compact(self._fitting(self._database.size()))
+        return True
+
+    def _fitting(self, used_bytes: int) -> int:
+        """The size of blocks that makes the file smallest."""
+        if used_bytes >= SMALL_BLOCKS_BELOW:
+            return BLOCK_BYTES
+        with self._database.reader() as reader:
+            wide = reader.rows(_WIDE).rows[0][0]
+        return SMALL_BLOCK_BYTES if wide < FEW_WIDE else BLOCK_BYTES

@@ -1,0 +1,1 @@
+"""What goes into the file: points, their streams' state, releases."""
