@@ -14,11 +14,11 @@ from blackhole.guard.windows import Windows
 from blackhole.model.batch import GuardedBatch
 from blackhole.model.series import Finder, PrivacyLevel, Recaller, SeriesRow
 from blackhole.model.signals import Verdict
+from blackhole.model.times import AHEAD_NS
 from blackhole.privacy.ledger import Clocks, Ledger, StoredLedger
 from blackhole.privacy.scrub import clean_body, clean_name
 from blackhole.runtime.clock import boot_ns
 
-AHEAD_NS = 600 * 10**9
 IDLE_NS = 3600 * 10**9
 MOST_METRICS_NAMED = 5
 SECOND_NS = 10**9

@@ -12,14 +12,12 @@ from blackhole.guard.resolver import Registry, Resolver
 from blackhole.model.batch import GuardedBatch
 from blackhole.model.ledger import LedgerCommit, LedgerKind, ReleaseRow, receipt_of
 from blackhole.model.series import Finder
-from blackhole.model.times import TimeRange
+from blackhole.model.times import AHEAD_NS, TimeRange
 from blackhole.privacy.ledger import Ledger
 
 SECOND_NS = 10**9
 # Windows are published this long after their end, however long it took to close them.
 GRACE_NS = SECOND_NS // 4
-# A window of later than this much after now was made by a clock that has gone back since.
-_AHEAD_NS = 600 * SECOND_NS
 # So many windows of one span of time, each with an id of its own: a clock may go back again and again.
 _MOST_IDS = 16
 _APART_NS = SECOND_NS // 1000
@@ -247,7 +245,7 @@ class Windows:
         current = self._aligned(now)
         first = current if created_ns >= current else current + self._window_ns
         until = self._aligned(self._ledger.sensitive_until_ns + self._window_ns - 1)
-        if until > first + _AHEAD_NS:
+        if until > first + AHEAD_NS:
             self._taken_until_ns = max(self._taken_until_ns, until)
             return first
         return max(first, until)

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+# Senders may be so far ahead of our clock: what is later was made by one that has been set since.
+AHEAD_NS = 600 * 10**9
+
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:

@@ -5,13 +5,12 @@ from datetime import UTC, datetime
 
 from blackhole.config import parse_duration
 from blackhole.errors import ConfigError, QueryError
+from blackhole.model.times import AHEAD_NS
 
 SECOND = 10**9
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Where DuckDB's nanosecond timestamps end, with a day to spare for buckets.
 _LIMIT = 2**63 - 1 - 86400 * SECOND
-# Senders may be so far ahead of our clock: what is later was made by one that has been set since.
-_AHEAD = 600 * SECOND
 
 _STEPS = (
     *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400),
@@ -30,7 +29,7 @@ _MOST_DIGITS = 20
 
 def shown_until(now_ns: int) -> int:
     """What is stored of later than this is of the future, and not shown."""
-    return now_ns + _AHEAD
+    return now_ns + AHEAD_NS
 
 
 def parse_time(value: float | str, field: str) -> int:

@@ -103,10 +103,6 @@ class Clock:
         moved = self.look().created_ns
         return database_ns if not moved or moved < database_ns <= self._wall() else moved
 
-    def back_ns(self) -> int:
-        """When it last went back; 0: it never did."""
-        return self.look().back_ns
-
     def back(self) -> tuple[int, int]:
         """When it last went back, and up to when there may be rows of before that; (0, 0): it never did."""
         memory = self.look()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from blackhole.model.series import PointKey, StreamState
+from blackhole.model.times import AHEAD_NS
 from blackhole.store.read.reader import Reader
 
 # Most streams that are asked for were active a moment before a restart: look there before reading everything.
@@ -13,8 +14,6 @@ RECENT_NS = 2 * 3600 * 10**9
 # A client that was cut off sends its last few requests again: so many times before the last are known. The
 # median of their distances is the period.
 EARLIER_TIMES = 9
-# Senders may be as far ahead of our clock.
-AHEAD_NS = 600 * 10**9
 # Where all times of a stream are later than now: what it sends after the clock went back must be new.
 _BEFORE_NS = AHEAD_NS + 60 * 10**9
 # Of a kin, those that began last: who takes the place of another finds it among these.
