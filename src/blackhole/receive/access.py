@@ -7,8 +7,9 @@ from http import HTTPStatus
 from pathlib import Path
 
 from blackhole.config import OtlpConfig, read_token
-from blackhole.errors import ConfigError, UnauthenticatedError
+from blackhole.errors import ConfigError
 from blackhole.receive.answers import Code, NotHereError
+from blackhole.receive.refusals import no_token
 
 _LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost", "localhost.localdomain"})
 
@@ -37,7 +38,7 @@ class Access:
         scheme, _, token = authorization.partition(" ")
         given = token.strip().encode("utf-8", "surrogateescape")
         if not hmac.compare_digest(given, self._credentials) or scheme.lower() != "bearer":
-            raise UnauthenticatedError("a token is needed: send the header `Authorization: Bearer TOKEN`")
+            raise no_token()
 
     def check_host(self, hosts: list[str], authorization: str) -> None:
         """Against DNS rebinding. A page cannot know the token, so who has it may use any name."""

@@ -8,13 +8,14 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from blackhole.config import OtlpConfig
-from blackhole.errors import OverloadedError, UnsupportedError
+from blackhole.errors import UnsupportedError
 from blackhole.model.signals import Encoding, Intake, Payload, Signal
 from blackhole.receive import protocol
 from blackhole.receive.admission import Admission, Gate
 from blackhole.receive.answers import Code, NotHereError, retry_after_header, status_body, success
 from blackhole.receive.inflate import coding, inflate, too_large
 from blackhole.receive.ingress import Ingress
+from blackhole.receive.refusals import stopping, too_slow
 from blackhole.runtime import listen
 from blackhole.runtime.linger import Lingering
 from blackhole.runtime.turned_away import Noted, TurnedAway
@@ -121,7 +122,7 @@ class App:
         except _GoneError:
             return
         except asyncio.CancelledError:
-            answer = self._failed(OverloadedError("the service is stopping", retry_after=5.0), headers)
+            answer = self._failed(stopping(), headers)
         except Exception as error:  # noqa: BLE001  (what escapes becomes a plain 500, and senders drop the data)
             answer = self._failed(error, headers)
         length = (b"content-length", str(len(answer.body)).encode())
@@ -237,7 +238,7 @@ async def _read(receive: Receive, limit: int) -> bytes:
         async with asyncio.timeout(READ_SECONDS):
             return await _read_all(receive, limit)
     except TimeoutError:
-        raise OverloadedError("the request came too slowly: send again", retry_after=1.0) from None
+        raise too_slow() from None
 
 
 async def _read_all(receive: Receive, limit: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Turns the reasons for which the core refuses gRPC calls by itself into what their senders are told."""
+"""Turns the reasons for which a request is refused unread into what its sender is told."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -13,12 +13,24 @@ from blackhole.errors import (
 )
 from blackhole.receive.answers import Code, Failure, NotHereError, failure
 
-RETRY_SLOW = 1.0
-RETRY_STOPPING = 5.0
+_RETRY_SLOW = 1.0
+_RETRY_STOPPING = 5.0
+
+
+def no_token() -> UnauthenticatedError:
+    return UnauthenticatedError("a token is needed: send the header `Authorization: Bearer TOKEN`")
+
+
+def too_slow() -> OverloadedError:
+    return OverloadedError("the request came too slowly: send again", retry_after=_RETRY_SLOW)
+
+
+def stopping() -> OverloadedError:
+    return OverloadedError("the service is stopping", retry_after=_RETRY_STOPPING)
 
 
 def refusals(limit: int) -> dict[str, Failure]:
-    """By the core's name for each reason. `limit`: bytes of one message."""
+    """Of gRPC calls, by the core's name for each reason. `limit`: bytes of one message."""
     return {name: failure(error) for name, error in _errors(limit).items()}
 
 
@@ -30,7 +42,7 @@ def _errors(limit: int) -> Mapping[str, IntakeError]:
             Code.UNIMPLEMENTED,
         ),
         "content_type": UnsupportedError("this is no gRPC call: POST application/grpc"),
-        "token": UnauthenticatedError("a token is needed: send the header `Authorization: Bearer TOKEN`"),
+        "token": no_token(),
         "coding": UnsupportedError("this message encoding is not accepted: send gzip, deflate or none"),
         "frame": UndecodableError("the message is not framed as gRPC says"),
         "missing": UndecodableError("the call has no message"),
@@ -39,6 +51,6 @@ def _errors(limit: int) -> Mapping[str, IntakeError]:
         "ends_early": UndecodableError("the message ends early"),
         "goes_on": UndecodableError("the compressed message goes on after its end: send one stream"),
         "too_large": TooLargeError(f"the message is larger than {limit} bytes: send smaller batches"),
-        "too_slow": OverloadedError("the request came too slowly: send again", retry_after=RETRY_SLOW),
-        "stopping": OverloadedError("the service is stopping", retry_after=RETRY_STOPPING),
+        "too_slow": too_slow(),
+        "stopping": stopping(),
     }
