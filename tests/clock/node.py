@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import msgspec
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Sum
 from tests.clock.clock_fakes import SECOND, Machine
 
 from blackhole.catalogue.load import load
@@ -106,28 +106,30 @@ class Node:
 
     def hear(self, value: float, *, began: int, name: str = NAME, at: int | None = None) -> int:
         """A cumulative counter at `value`, exported now; how many points were refused."""
-        message = ExportMetricsServiceRequest()
-        resource = message.resource_metrics.add()
-        resource.resource.attributes.add(key="service.name").value.string_value = "identity"
-        metric = resource.scope_metrics.add().metrics.add(name=name, unit="{request}")
-        metric.sum.is_monotonic = True
-        metric.sum.aggregation_temporality = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
+        message, counter = self._counter(name, "{request}")
+        counter.aggregation_temporality = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
         time = self.machine.wall - SECOND // 10 if at is None else at
-        metric.sum.data_points.add(start_time_unix_nano=began, time_unix_nano=time, as_double=value)
+        counter.data_points.add(start_time_unix_nano=began, time_unix_nano=time, as_double=value)
         return self._judge(message)
 
     def count(self, name: str, values: Mapping[str, float]) -> int:
         """Increments of a private counter, by user, exported now; how many points were refused."""
+        message, counter = self._counter(name, "{use}")
+        counter.aggregation_temporality = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
+        for user, value in values.items():
+            point = counter.data_points.add(time_unix_nano=self.machine.wall, as_double=value)
+            point.attributes.add(key="user.id").value.string_value = user
+        return self._judge(message)
+
+    @staticmethod
+    def _counter(name: str, unit: str) -> tuple[ExportMetricsServiceRequest, Sum]:
+        """A request of the service `identity`, and the counter in it that points are added to."""
         message = ExportMetricsServiceRequest()
         resource = message.resource_metrics.add()
         resource.resource.attributes.add(key="service.name").value.string_value = "identity"
-        metric = resource.scope_metrics.add().metrics.add(name=name, unit="{use}")
-        metric.sum.is_monotonic = True
-        metric.sum.aggregation_temporality = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
-        for user, value in values.items():
-            point = metric.sum.data_points.add(time_unix_nano=self.machine.wall, as_double=value)
-            point.attributes.add(key="user.id").value.string_value = user
-        return self._judge(message)
+        counter = resource.scope_metrics.add().metrics.add(name=name, unit=unit).sum
+        counter.is_monotonic = True
+        return message, counter
 
     def _judge(self, message: ExportMetricsServiceRequest) -> int:
         body = message.SerializeToString()
