@@ -99,7 +99,8 @@ def files(paths: Sequence[Path]) -> Iterator[Path]:
 def environment(directory: Path) -> Callable[[Step], None]:
     def run(_: Step) -> None:
         if _version_of(directory / "bin" / "python") != sys.version:
-            venv.EnvBuilder(with_pip=True, clear=directory.exists()).create(directory)
+            # A copied interpreter is busy while a step beside it starts a program with its open file.
+            venv.EnvBuilder(with_pip=True, clear=directory.exists(), symlinks=True).create(directory)
 
     return run
 

@@ -161,3 +161,12 @@ def test_a_tool_that_is_too_old_is_named_with_the_version_that_is_needed(
     assert problems["cargo"].startswith("version 1.")
     assert problems["cargo"].endswith("or newer is needed, found cargo 1.63.0")
     assert problems["npm"] == "version 20.19 or newer is needed, found v18.19.0"
+
+
+def test_an_environment_can_be_used_while_steps_beside_it_start_programs(root: Path) -> None:
+    """A program that was just written is busy for who starts it, as long as any other child has it open."""
+    directory = root / "environment"
+    prepare.environment(directory)(Step("environment", lambda _: None, [], [directory]))
+    python = directory / "bin" / "python3"
+    assert python.resolve().is_relative_to(sys.base_prefix)
+    assert subprocess.run([python, "-c", ""], check=False).returncode == 0
