@@ -175,7 +175,7 @@ def test_the_example_of_the_configuration_is_accepted(tmp_path: Path) -> None:
 def test_make_targets_that_the_documents_name_exist() -> None:
     makefile = text("Makefile")
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
-    documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "ARCHITECTURE.md", *DOCS.glob("*.md")]
+    documents = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "ARCHITECTURE.md", *DOCS.rglob("*.md")]
     named = {
         name
         for path in documents
@@ -186,7 +186,7 @@ def test_make_targets_that_the_documents_name_exist() -> None:
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    documents = [*ROOT.glob("*.md"), *DOCS.glob("*.md")]
+    documents = [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
     dead = [
         f"{path.name}: {target}"
         for path in documents
