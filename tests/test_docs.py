@@ -22,6 +22,9 @@ from blackhole.serve.prometheus import Prometheus
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+MOST_WORDS_A_CELL = 40
+LARGEST_PICTURE = 150_000
+PICTURE_WIDTH = 1200
 
 
 def text(name: str) -> str:
@@ -200,6 +203,25 @@ def test_links_between_documents_lead_somewhere() -> None:
         if not (ROOT / target).exists()
     ]
     assert dead + mentioned == []
+
+
+@pytest.mark.parametrize("name", ["api", "operations", "catalogue", "configuration", "upgrading", "peers"])
+def test_a_table_is_for_looking_up(name: str) -> None:
+    rows = [line.strip("| ") for line in text(f"docs/{name}.md").splitlines() if line.startswith("|")]
+    assert rows
+    assert [cell for row in rows for cell in row.split(" | ") if len(cell.split()) > MOST_WORDS_A_CELL] == []
+
+
+def test_the_readme_begins_with_a_picture_then_two_commands_then_your_own_service() -> None:
+    readme = text("README.md")
+    picture, demo, tests, own = (
+        readme.index(part)
+        for part in ("![", "make demo ", "make test ", "## Point your own node or service here")
+    )
+    assert picture < demo < tests < own
+    shown = (ROOT / re.findall(r"!\[[^]]+\]\(([^)]+)\)", readme)[0]).read_bytes()
+    assert len(shown) <= LARGEST_PICTURE
+    assert int.from_bytes(shown[16:20], "big") == PICTURE_WIDTH
 
 
 def test_the_unit_runs_the_documented_command() -> None:
