@@ -60,6 +60,11 @@ def test_documented_defaults_are_the_real_ones(key: str) -> None:
     assert config.check(nested, where="docs") == config.Config()
 
 
+def test_settings_without_effect_are_marked() -> None:
+    later = re.findall(r"^\| `([a-z_.]+)` \| .* \*later\* \|$", text("docs/configuration.md"), re.MULTILINE)
+    assert sorted(later) == sorted(config.WITHOUT_EFFECT)
+
+
 def _value(written: str) -> object:
     import yaml  # noqa: PLC0415
 

@@ -29,6 +29,8 @@ _SIZE_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**1
 
 # Twice as long ago is still a time that the file can hold.
 LONGEST_S = 36_500 * 86400
+# They are read and checked; what they steer is not built.
+WITHOUT_EFFECT = ("network_sharing", "federation_endpoint", "plugins", "alerts")
 
 
 class Duration(float):
@@ -188,6 +190,13 @@ def check(settings: Mapping[str, Any], *, where: str) -> Config:
         raise ConfigError(f"{where}: {_plain(str(error))}") from None
     _refuse_nonsense(config, where)
     return config
+
+
+def idle_settings(config: Config) -> list[str]:
+    """A line for each setting that somebody has set and that steers nothing yet."""
+    default = Config()
+    changed = [key for key in WITHOUT_EFFECT if getattr(config, key) != getattr(default, key)]
+    return [f"`analytics.{key}` has no effect yet: what it steers is not built" for key in changed]
 
 
 def to_settings(config: Config) -> dict[str, Any]:

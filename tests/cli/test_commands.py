@@ -107,6 +107,15 @@ class TestConfig:
         assert outcome.code == 2
         assert "did you mean `k_anonymity`" in outcome.err
 
+    def test_check_says_of_a_setting_that_it_has_no_effect_yet(self, run: Runner, tmp_path: Path) -> None:
+        file = tmp_path / "c.yaml"
+        file.write_text("analytics: {plugins: {prometheus: {}}, alerts: [{name: slow}], k_anonymity: 3}")
+        outcome = run("config", "check", str(file))
+        assert (outcome.code, outcome.out) == (0, "ok\n")
+        lines = outcome.err.splitlines()
+        assert [line.split()[0] for line in lines] == ["`analytics.plugins`", "`analytics.alerts`"]
+        assert all("has no effect yet" in line for line in lines)
+
     def test_a_catalogue_file_that_is_named_is_checked_too(self, run: Runner, tmp_path: Path) -> None:
         file = tmp_path / "c.yaml"
         file.write_text(f"analytics: {{catalogue: [{tmp_path / 'absent.yaml'}]}}")

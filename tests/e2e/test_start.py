@@ -110,3 +110,14 @@ def test_the_first_status_names_the_addresses_of_the_ready_line(tmp_path: Path) 
             connection.request("GET", "/api/analytics/status")
             status = json.load(connection.getresponse())
     assert status["endpoints"] == {name: running.ready[name] for name in ("otlp_grpc", "otlp_http", "api")}
+
+
+def test_the_start_says_of_a_setting_that_it_has_no_effect_yet(tmp_path: Path) -> None:
+    file = tmp_path / "analytics.yaml"
+    file.write_text("analytics: {federation_endpoint: 'https://example.org', retention_period: 14d}")
+    with Service(tmp_path / "data", ("--config", str(file))) as service:
+        assert service.stop() == 0
+    told = [line for line in (tmp_path / "stderr").read_text().splitlines() if "no effect yet" in line]
+    assert len(told) == 1
+    assert "`analytics.federation_endpoint` has no effect yet" in told[0]
+    assert "example.org" not in told[0]

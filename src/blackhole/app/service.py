@@ -98,6 +98,8 @@ def serve(config: Config, options: Options) -> int:
             "--listen": options.listen[0],
         },
     )
+    for line in configuration.idle_settings(config):
+        _log.warning("%s", line)
     with asyncio.Runner(loop_factory=process.event_loop_factory()) as runner:
         runner.get_loop().set_exception_handler(logs.on_loop_error)
         try:

@@ -36,8 +36,10 @@ def check(place: PlaceOption, file: Path | None) -> None:
     """Say whether FILE (or the configuration in use) and the catalogue files that it names are right."""
     from blackhole.catalogue.load import files  # noqa: PLC0415
     from blackhole.catalogue.load import load as load_catalogue  # noqa: PLC0415
-    from blackhole.config import load  # noqa: PLC0415
+    from blackhole.config import idle_settings, load  # noqa: PLC0415
 
     config = load(file or place.config_file)
     load_catalogue(files(config, place.data_dir))
+    for line in idle_settings(config):
+        click.echo(line, err=True)
     click.echo('{"ok": true}' if place.as_json else "ok")
