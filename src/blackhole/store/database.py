@@ -35,7 +35,7 @@ MAX_READERS = 2
 READER_WAIT_S = 10.0
 _LOOK_S = 0.02
 _READ_ALL_S = 600.0
-# What sorts and joins of one question may take of DuckDB's memory before they go to disk: commits need some.
+# The share of DuckDB's memory that one query may use before it spills to disk. Commits need the rest.
 _QUESTION_SHARE = 3
 
 log = logging.getLogger(__name__)
@@ -52,10 +52,10 @@ class Database:
         self.read_only = read_only
         self.created_ns = 0
         self.key = b""
-        # Counts on when work beside commits begins to be committed, and when it is: that alone seals.
+        # Counts up before and after each maintenance commit. Only such a commit changes what is sealed.
         self.tended = 0
-        # When the clock last went back, and up to when rows may have come in another order than that of their
-        # times; (0, 0): it never did.
+        # When the clock last went back, and up to which time rows may be out of order; (0, 0) if it never
+        # did.
         self.back: Callable[[], tuple[int, int]] = lambda: (0, 0)
         self._memory_limit = memory_limit
         self._clock = clock
@@ -114,15 +114,18 @@ class Database:
             return int(reader.rows("SELECT coalesce(max(id), 0) + 1 FROM streams").rows[0][0])
 
     def recall(self, keys: Sequence[bytes], kins: Sequence[int] = ()) -> dict[bytes, StreamState]:
-        """The last committed state of known streams, and of kin (a `blackhole.model.series.Recaller`).
+        """The last committed state of known streams and of kin (a `blackhole.model.series.Recaller`).
 
-        Part of writing: it does not wait for people's queries. Raises OverloadedError.
+        It is a part of writing, so it does not wait for people's queries. Raises OverloadedError.
         """
         with self._remembering() as reader:
             return recall(reader, keys, kins, now_ns=self._clock(), back=self.back())
 
     def find(self, points: Sequence[PointKey]) -> set[PointKey]:
-        """Those of `points` that are stored. As `recall`, part of writing. Raises OverloadedError."""
+        """Those of `points` that are stored. It is a part of writing, like `recall`.
+
+        Raises OverloadedError.
+        """
         with self._remembering() as reader:
             return find(reader, points)
 
@@ -151,7 +154,7 @@ class Database:
     def reader(self, *, yields: bool = False) -> Iterator[Reader]:
         """A read-only snapshot. Raises QueryError when two queries are running and do not end.
 
-        `yields`: for people's questions, whose memory writing may take: they end with QueryError then.
+        `yields`: true for people's queries. They end with QueryError when writing needs their memory.
         """
         if not take_place(self._readers, READER_WAIT_S):
             raise QueryError(f"{MAX_READERS} queries are already running: ask again when they have ended")
@@ -164,14 +167,14 @@ class Database:
             self._readers.release()
 
     def yield_when(self, short: Callable[[], bool]) -> None:
-        """`short`: asked a hundred times a second while people's questions run; any thread."""
+        """`short` says whether memory is short. Any thread may ask it, a hundred times a second."""
         self._watch.short = short
 
     @contextmanager
     def write(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """One transaction: committed at the end, undone when anything is raised. Raises StoreError.
+        """One transaction. It is committed at the end, and undone when anything is raised. Raises StoreError.
 
-        When its COMMIT fails, or DuckDB has given the file up (FATAL), the file is opened anew.
+        The file is opened anew when the COMMIT fails, or when DuckDB has given the file up (FATAL).
         """
         with self._write_lock:
             connection = self._writing_connection()
@@ -191,9 +194,9 @@ class Database:
 
     @contextmanager
     def beside(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A transaction that works while others commit, and is committed at the end. Raises StoreError.
+        """A maintenance transaction: it works while others commit. Raises StoreError.
 
-        One at a time. For what deletes, since a row that two delete makes the later fail.
+        There is one at a time, because a row that two transactions delete makes the later one fail.
         """
         with self._chores.turn():
             if self._doubtful:
@@ -218,17 +221,18 @@ class Database:
     def checkpoint(self) -> bool:
         """Moves the write-ahead log into the file and frees what was deleted. Raises StoreError.
 
-        Commits and questions wait: False when one of these did not end; what it may read was not freed.
+        Commits and queries wait. Returns False when a query did not end: then rows that it may read are not
+        freed.
         """
         with self._chores.turn(), self._without_questions(needed=False) as alone:
             self._checkpoint()
             return alone
 
     def rewrite(self, rewriting: RewritePlan) -> RewriteResult:
-        """Puts a fresh file in the place of this one, with all rows but those that are to be left out.
+        """Replaces this file by a fresh one without the rows that are to be left out.
 
-        Commits wait meanwhile, questions only while the files are exchanged. Killed at any point, either the
-        old file is there, whole, or the new one. Raises StoreError; then nothing was changed.
+        Commits wait until it is done, queries only while the files are exchanged. A kill at any point leaves
+        either the old file or the new one, whole. Raises StoreError; then nothing was changed.
         """
         with self._chores.turn(), self._chores.commits(), files.fresh(self.path) as fresh:
             before = self.size()
@@ -239,7 +243,10 @@ class Database:
         return RewriteResult(left_out, before, self.size())
 
     def compact(self, block_size: int = opening.BLOCK_BYTES) -> RewriteResult:
-        """The same with all rows. Commits go on; in the end they wait for what they have added meanwhile."""
+        """Replaces this file by a smaller one with all rows.
+
+        Commits go on, and wait only for the exchange.
+        """
         with self._chores.turn(), files.fresh(self.path) as fresh:
             before = self.size()
             copying = OnlineCopy(self._cursor(), self._cursor(), fresh)
@@ -247,7 +254,8 @@ class Database:
                 with self._chores.running(copying):
                     copying.copy(block_size)
                     copying.catch_up()
-                    # For less to do at the exchange: after an UPDATE it must wait for the snapshot to end.
+                    # A checkpoint now leaves less to do at the exchange. After an UPDATE there is none before
+                    # the snapshot ends.
                     with suppress(StoreError):
                         self._checkpoint()
                     self._take(copying, fresh)
@@ -259,7 +267,7 @@ class Database:
 
     @contextmanager
     def held_still(self) -> Iterator[None]:
-        """All that is committed is in the file, and nothing is written to it. Raises StoreError."""
+        """Holds commits back, with all of them in the file and not in the log. Raises StoreError."""
         with self._chores.turn(), self._chores.commits():
             if not self.read_only:
                 self._checkpoint()
@@ -272,7 +280,7 @@ class Database:
         return int(row[0]) * int(row[1]) + files.size(files.beside(self.path, files.WAL))
 
     def read_all(self) -> int:
-        """Reads every row of every table; how many there are. Raises QueryError where one is damaged."""
+        """Reads every row of every table and returns their number. Raises QueryError where one is damaged."""
         with self.reader() as reader:
             names = reader.rows("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").rows
             return sum(
@@ -291,7 +299,7 @@ class Database:
             self._close_root(checkpoint=not (self.read_only or self._doubtful))
 
     def _checkpoint(self) -> None:
-        """With the turn. Nobody writes meanwhile."""
+        """Called with the maintenance lock held. Nobody writes meanwhile."""
         with self._chores.commits(), self._cursor() as cursor:
             try:
                 spare.checkpoint(cursor, self._spare)
@@ -299,7 +307,7 @@ class Database:
                 raise StoreError(f"{self.path}: no checkpoint: {one_line(error)}") from None
 
     def _commit_beside(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """While nobody else commits: as there, a COMMIT that failed leaves only the file to be believed."""
+        """Called with the commit lock held. After a COMMIT that failed only the file tells what is stored."""
         try:
             connection.execute("COMMIT")
         except duckdb.Error:
@@ -308,7 +316,7 @@ class Database:
             raise
 
     def _take(self, copying: OnlineCopy, fresh: Path) -> None:
-        """Exchanges the files. Questions end first, so that commits wait for nobody but this."""
+        """Exchanges the files. Queries end before that, so that commits wait for nothing else."""
         with self._without_questions(), self._chores.commits():
             began = time.perf_counter()
             copying.finish()
@@ -333,7 +341,7 @@ class Database:
         ended = 0
         if committing or isinstance(error, duckdb.FatalException):
             # DuckDB may keep rows of a COMMIT that failed for want of memory, and write them with the next
-            # checkpoint: only the file, and its log, tell what is stored.
+            # checkpoint. So the file is opened anew: it alone tells what is stored.
             ended = self._watch.end_for_commit()
             self._reopen()
         else:
@@ -344,7 +352,7 @@ class Database:
         return kind(f"{self.path}: not written: {one_line(error)}")
 
     def _writing_connection(self) -> duckdb.DuckDBPyConnection:
-        """Kept from one transaction to the next; one whose transaction failed is not used again."""
+        """The connection of all commits. It is replaced after a transaction that failed."""
         if self._doubtful:
             self._reopen()
         if self._writing is None:
@@ -392,9 +400,10 @@ class Database:
                 raise rewrite.explained(self.path, error) from None
 
     def _reopen(self, exchange: Callable[[], None] | None = None) -> None:
-        """From the file, with nothing of what is in memory. Raises StoreError while somebody still reads.
+        """Opens the file anew, without what is in memory. Raises StoreError while somebody still reads.
 
-        `exchange` is called while the file is closed; then what is in memory goes to the file before.
+        `exchange` is called while the file is closed. With it, what is in memory is written to the old file
+        first.
         """
         if exchange is None:
             log.warning("%s: opening the database anew", self.path)
@@ -405,7 +414,7 @@ class Database:
             self._open_anew(exchange)
 
     def _open_anew(self, exchange: Callable[[], None] | None) -> None:
-        """While nobody commits, asks, or does anything beside."""
+        """Called while nobody commits, queries or does maintenance."""
         self._drop_writing_connection()
         with self._recalling, self._handles:
             self._close_root(checkpoint=exchange is not None)
@@ -418,7 +427,10 @@ class Database:
 
     @contextmanager
     def _without_questions(self, *, needed: bool = True) -> Iterator[bool]:
-        """New ones wait until those that run have ended. Raises StoreError when they do not and are to."""
+        """Holds new queries back until the running ones have ended.
+
+        Yields whether all have ended. If `needed`, it raises StoreError when they do not.
+        """
         until = time.monotonic() + READER_WAIT_S
         held = 0
         try:
@@ -481,7 +493,7 @@ class Database:
         opening.read_needed(self._connection)
 
     def _read_created(self) -> None:
-        # An answer that is not read to its end keeps its snapshot, and with it whatever is deleted later.
+        # A result that is not read to its end keeps its snapshot, so that deleted rows are never freed.
         rows = self._connection.execute("SELECT min(created_ns) FROM schema_version").fetchall()
         self.created_ns = int(rows[0][0])
 

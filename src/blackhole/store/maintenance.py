@@ -1,4 +1,4 @@
-"""Turns work beside commits into turns, one at a time, which end when the file is to be closed."""
+"""Runs maintenance one task at a time beside commits, and ends it when the file is to be closed."""
 
 import threading
 import time
@@ -18,9 +18,11 @@ class Interruptible(Protocol):
 
 
 class MaintenanceLock:
-    """Whoever seals, deletes or copies has the turn. `commit_lock`: of those who commit.
+    """Held by whoever seals, deletes or copies.
 
-    Who holds that lock may wait for the turn (`ended`): who has the turn takes it by `commits` only.
+    `commit_lock` is the lock of those who commit. Lock order: who holds the commit lock may wait for this one
+    (`ended`). So a maintenance task must take the commit lock through `commits`, which gives up when the file
+    is to be closed.
     """
 
     def __init__(self, commit_lock: threading.RLock) -> None:
@@ -36,7 +38,7 @@ class MaintenanceLock:
             yield
 
     def if_free(self, action: Callable[[], None]) -> None:
-        """For who holds the lock of commits: does it when nobody does anything beside."""
+        """Called with the commit lock held. Runs the action only if no maintenance is under way."""
         if self._turn.acquire(blocking=False):
             try:
                 action()
@@ -45,7 +47,7 @@ class MaintenanceLock:
 
     @contextmanager
     def running(self, connection: Interruptible) -> Iterator[None]:
-        """With the turn: `connection` is interrupted when the file is to be closed."""
+        """Called with this lock held. `connection` is interrupted when the file is to be closed."""
         before, self._running = self._running, connection
         try:
             yield
@@ -54,7 +56,10 @@ class MaintenanceLock:
 
     @contextmanager
     def commits(self) -> Iterator[None]:
-        """With the turn: nobody else commits. Raises StoreError when the file is to be closed."""
+        """Called with this lock held. Takes the commit lock.
+
+        Raises PreemptedError when the file is to be closed.
+        """
         while not self._commit_lock.acquire(timeout=_LOOK_S):
             self.give_way()
         try:
@@ -64,7 +69,7 @@ class MaintenanceLock:
 
     @contextmanager
     def ended(self, timeout: float) -> Iterator[None]:
-        """Nobody does anything beside commits, and what was being done is given up. Raises StoreError."""
+        """Preempts maintenance and keeps others from starting it. Raises StoreError when it does not end."""
         until = time.monotonic() + timeout
         self._ending.set()
         try:
@@ -83,6 +88,6 @@ class MaintenanceLock:
             self._turn.release()
 
     def give_way(self) -> None:
-        """For who has the turn and waits for something. Raises GivenUpError when the file is to be closed."""
+        """Called while a maintenance task waits. Raises PreemptedError when the file is to be closed."""
         if self._ending.is_set():
             raise PreemptedError("given up, since the file is closed or opened anew: it is tried again")

@@ -1,7 +1,7 @@
-"""Turns blocks that a checkpoint writes in place into copies beside the file, which undo one that was killed.
+"""Copies the blocks that a checkpoint overwrites, and puts them back after one that was killed.
 
-DuckDB writes data to free blocks, but puts what it knows of them into free parts of blocks that are in use. A
-process that is killed in such a write leaves half of it, and the file cannot be opened again.
+DuckDB writes data to free blocks. Its metadata goes into free parts of blocks that are in use. A process that
+is killed in such a write leaves half of it, and then the file cannot be opened.
 """
 
 import fcntl
@@ -28,7 +28,10 @@ _NUMBERS = "SELECT DISTINCT block_id FROM pragma_metadata_info() WHERE block_id 
 
 
 class UndoFile:
-    """Of one open file. Its descriptor stays open as long: closing it would give up DuckDB's lock."""
+    """The undo file of one open database.
+
+    Its descriptor stays open as long as the database, because closing it would release DuckDB's lock.
+    """
 
     def __init__(self, path: Path) -> None:
         self._copy = files.beside(path, SUFFIX)
@@ -36,25 +39,25 @@ class UndoFile:
 
     @contextmanager
     def kept(self, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-        """While a checkpoint is made, which nobody else makes. The copies stay when it fails."""
+        """Keeps copies while the block makes a checkpoint. They stay if it fails."""
         numbers = [int(row[0]) for row in connection.execute(_NUMBERS).fetchall()]
         _write(self._copy, _packed(self._descriptor, numbers))
         yield
         self._copy.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """After the file is closed."""
+        """Call it after the database is closed."""
         os.close(self._descriptor)
 
 
 def checkpoint(connection: duckdb.DuckDBPyConnection, spare: UndoFile | None) -> None:
-    """Makes one that can be undone, where `spare` is given. Raises duckdb.Error, OSError."""
+    """Makes a checkpoint that can be undone if `spare` is given. Raises duckdb.Error, OSError."""
     with nullcontext() if spare is None else spare.kept(connection):
         connection.execute("CHECKPOINT")
 
 
 def restore(path: Path) -> bool:
-    """Before the file is opened: undoes a checkpoint that did not come to its end. Whether there was one."""
+    """Undoes a checkpoint that was cut off, and returns whether there was one. Call it before opening."""
     copy = files.beside(path, SUFFIX)
     if not copy.exists() or not path.is_file():
         return False
@@ -77,7 +80,7 @@ def _packed(descriptor: int, numbers: Sequence[int]) -> bytes:
         _KEPT.pack(which, iteration, size, len(numbers)),
         *(number.to_bytes(8, "little") for number in numbers),
     ]
-    # A block that is not in the file yet is nothing to go back to.
+    # A block beyond the end of the file has no older content.
     parts += [
         os.pread(descriptor, size, _FIRST_BLOCK + number * size).ljust(size, b"\0") for number in numbers
     ]
@@ -103,7 +106,7 @@ def _put_back(descriptor: int, packed: bytes) -> bool:
 
 
 def _state(descriptor: int) -> tuple[int, int, int]:
-    """Which file it is, the last checkpoint that is whole, and the size of a block."""
+    """Identifies the file, its last complete checkpoint, and the size of a block."""
     headers = [_HEADER.unpack(os.pread(descriptor, _HEADER.size, place)) for place in _HEADERS]
     _, iteration, _, _, _, size = max(headers, key=lambda header: header[1])
     return os.fstat(descriptor).st_ino, iteration, size

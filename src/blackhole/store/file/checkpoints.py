@@ -1,4 +1,4 @@
-"""Turns a log that has grown into a checkpoint, and one that fails into a line of the log and another try."""
+"""Makes a checkpoint when the log has grown; one that fails is logged and tried again."""
 
 import logging
 import time
@@ -10,14 +10,14 @@ from blackhole.store.file import files
 
 # A checkpoint of 16 MiB takes about 50 ms on a slow core and happens once in 400,000 rows.
 DUE_BYTES = 16 * 2**20
-# One that failed, as on a full disk, would fail at each commit, and each would wait for it.
+# After a failure, as on a full disk, wait: else each commit would try again and wait for it.
 AGAIN_S = 30.0
 
 log = logging.getLogger(__name__)
 
 
 class Checkpoints:
-    """Of the database at `path`; `make`: makes one, or raises StoreError."""
+    """Checkpoints of the database at `path`. `make` makes one, or raises StoreError."""
 
     def __init__(
         self, path: Path, make: Callable[[], None], clock: Callable[[], float] = time.monotonic
@@ -28,7 +28,7 @@ class Checkpoints:
         self._failed_at: float | None = None
 
     def when_due(self) -> None:
-        """Never fails: the log has it all."""
+        """Makes a checkpoint if it is due. It never raises, because the log still has everything."""
         failed_at = self._failed_at
         if failed_at is not None and self._clock() < failed_at + AGAIN_S:
             return

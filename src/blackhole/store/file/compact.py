@@ -9,8 +9,8 @@ from blackhole.errors import StoreError
 from blackhole.store.file import rewrite
 from blackhole.store.file.rewrite import CATALOG, quoted
 
-# Commits only ever add to these; who deletes from them waits for the copy to end. Of all others, which are
-# small, the last state is copied.
+# Append-only tables are copied while commits go on. Whoever deletes from them waits for the copy to end. All
+# others are small; their last state is copied at the exchange.
 ADDED_TO = frozenset(
     (
         *("series", "streams", "thinned", "recent_points", "recent_histogram_points", "intervals"),
@@ -25,15 +25,15 @@ ADDED_TO = frozenset(
         ),
     )
 )
-# What is left to copy while commits wait: some 50 ms.
+# So few rows are copied while commits wait: some 50 ms.
 _FEW_ROWS = 20_000
 _ROUNDS = 8
 
 
 class OnlineCopy:
-    """`copy`, `catch_up`, and while nobody commits `finish`; then the fresh file is whole and closed.
+    """Copies in three steps: `copy`, `catch_up`, and `finish`, during which nobody may commit.
 
-    `connection` copies; `snapshot` sees what there was at the beginning. Row groups are not put together
+    `connection` copies; `snapshot` sees the state of the beginning. Row groups are never merged
     (`max_vacuum_tasks`), so rows keep their numbers.
     """
 
@@ -52,7 +52,10 @@ class OnlineCopy:
         self._snapshot.interrupt()
 
     def copy(self, block_size: int) -> None:
-        """All that there is at the beginning, and reads it again. Raises duckdb.Error, StoreError."""
+        """Copies the state of the beginning and compares the copy with it.
+
+        Raises duckdb.Error, StoreError.
+        """
         self._source = rewrite.begin(self._connection, self._fresh, block_size)
         self._snapshot.execute("BEGIN TRANSACTION READ ONLY")
         names = rewrite.tables(self._snapshot, self._source)
@@ -65,7 +68,7 @@ class OnlineCopy:
             self._compare(table)
 
     def catch_up(self) -> None:
-        """What was added meanwhile, until that is little, and on the disk."""
+        """Copies what commits have added meanwhile, until that is little, and puts it on the disk."""
         added = sum(self._next.values())
         for _ in range(_ROUNDS):
             if added <= _FEW_ROWS:
@@ -75,7 +78,7 @@ class OnlineCopy:
         rewrite.settle(self._fresh)
 
     def finish(self) -> None:
-        """While nobody commits. Raises StoreError where the two are not the same."""
+        """Copies the rest. Nobody may commit meanwhile. Raises StoreError if the two files differ."""
         self._add()
         for table in self._rest:
             rewrite.copy_rows(self._connection, self._source, table, self._numbers(table))

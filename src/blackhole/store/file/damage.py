@@ -9,7 +9,7 @@ from blackhole.errors import StoreError
 from blackhole.store.file import files
 from blackhole.store.read.reader import one_line
 
-# How every log of DuckDB begins; one that does not is left out without a word.
+# The first bytes of every DuckDB log. DuckDB silently ignores a log that begins otherwise.
 _WAL_START = b"\x64\x00\x62"
 _DAMAGE = (
     "corrupt",
@@ -19,7 +19,7 @@ _DAMAGE = (
     "serialization error",
     "failed to deserialize",
 )
-# What may pass, or is nobody's fault, is no damage, whatever else the text says.
+# Causes that are transient or external. They never count as damage, whatever else the message says.
 _NO_DAMAGE = (
     "newer version",
     "out of memory",
@@ -29,13 +29,13 @@ _NO_DAMAGE = (
     "failed to write",
     "conflicting lock",
 )
-# A log that goes on from another state of the file, as when a backup was put beside the log of later.
+# The log belongs to another state of the file, as when a backup was put beside a later log.
 _OTHER_LOG = "wal checkpoint iteration does not match"
 _FOREIGN = "not a valid duckdb database"
 
 
 class DamagedError(StoreError):
-    """The file is broken. `parts`: suffixes of what is to be set aside; the log alone, where it is that."""
+    """The file is broken. `parts`: suffixes of the files to set aside, which may be the log alone."""
 
     def __init__(self, path: Path, error: duckdb.Error) -> None:
         only_log = "replaying wal" in str(error).lower()
@@ -73,7 +73,7 @@ def refusal(path: Path, error: duckdb.Error) -> StoreError:
 def is_damage(database: Path, error: duckdb.Error) -> bool:
     """Whether DuckDB says that a file is broken: not missing, locked, unreadable, foreign or newer.
 
-    What is no database at all was one of ours if there is a key beside it.
+    A file that is no database at all was one of ours if there is a key beside it.
     """
     text = str(error).lower()
     if _FOREIGN in text:
@@ -82,7 +82,7 @@ def is_damage(database: Path, error: duckdb.Error) -> bool:
 
 
 def is_damaged_log(database: Path) -> bool:
-    """Whether the write-ahead log does not begin as one: DuckDB would pass over all that is in it."""
+    """Whether the write-ahead log begins wrongly, so that DuckDB would ignore all of it."""
     try:
         with files.beside(database, files.WAL).open("rb") as log:
             start = log.read(len(_WAL_START))
@@ -92,5 +92,5 @@ def is_damaged_log(database: Path) -> bool:
 
 
 def is_orphaned_log(database: Path) -> bool:
-    """Whether there is a write-ahead log without its database: DuckDB would begin a new one and delete it."""
+    """Whether there is a log without its database: DuckDB would begin a new file and delete the log."""
     return not database.exists() and files.size(files.beside(database, files.WAL)) > 0

@@ -1,4 +1,4 @@
-"""Names the files that stand beside the database, and puts them away or away for good."""
+"""Names the files beside the database, and renames or removes them."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ def beside(database: Path, suffix: str) -> Path:
 
 
 def copies(database: Path) -> list[Path]:
-    """What migrations and damage have left beside the database: it holds old data still."""
+    """Copies that migrations and damage have left: they still hold old data."""
     return sorted({path for path in (*migrated(database), *set_aside(database)) if path.is_file()})
 
 
@@ -42,7 +42,7 @@ def leftovers(database: Path) -> list[Path]:
 
 @contextmanager
 def fresh(database: Path) -> Iterator[Path]:
-    """Where a new file may be written; what is there afterwards is removed. Raises StoreError."""
+    """A path for a new file. Whatever is there afterwards is removed. Raises StoreError."""
     remove(leftovers(database))
     try:
         yield beside(database, FRESH)
@@ -59,7 +59,7 @@ def size(path: Path) -> int:
 
 
 def remove(paths: Iterable[Path]) -> None:
-    """Raises StoreError."""
+    """Removes files that exist. Raises StoreError."""
     for path in paths:
         try:
             if path.is_dir():

@@ -1,4 +1,4 @@
-"""Keeps the key of the raw-series hash in its own file: the database alone is no use for guessing."""
+"""Keeps the key of the raw-series hash in a file of its own, so that the database alone confirms no guess."""
 
 import os
 import secrets
@@ -31,14 +31,14 @@ def read_key(database: Path) -> bytes | None:
 
 
 def create_key(database: Path) -> bytes:
-    """Writes a new key so that it survives a crash right after."""
+    """Writes a new key. It survives a crash right afterwards."""
     key = secrets.token_bytes(KEY_BYTES)
     write_durably(key_path(database), key)
     return key
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Replaces a file of mode 0600 at once, and returns when it is on the disk. Raises StoreError."""
+    """Replaces a file atomically, with mode 0600, and returns when it is on the disk. Raises StoreError."""
     partial = path.with_name(path.name + ".new")
     try:
         with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:  # noqa: PTH123

@@ -12,7 +12,8 @@ from blackhole.store.file import damage as trouble
 from blackhole.store.file import files, rewrite
 from blackhole.store.file.damage import DamagedError
 
-# DuckDB's own comes at any COMMIT, beside transactions that others have open: only if ours are late.
+# DuckDB's automatic checkpoints come at any COMMIT. This is out of reach, so only ours are made, unless they
+# are late.
 _OWN_CHECKPOINT = "1GiB"
 BLOCK_BYTES = 65_536
 MAX_TEMPORARY = "256MiB"
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def make_directory(path: Path) -> None:
-    """Where the file is to be. Raises StoreError."""
+    """Makes the directory of the file. Raises StoreError."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -46,7 +47,7 @@ def connect(path: Path, *, memory_limit: int, read_only: bool) -> duckdb.DuckDBP
     except duckdb.Error as error:
         raise trouble.refusal(path, error) from None
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
-    # `Database.close` does it; when the file is opened anew it must not be.
+    # `Database.close` makes it. When the file is opened anew there must be none.
     connection.execute("PRAGMA disable_checkpoint_on_shutdown")
     connection.execute("SET allowed_configs = ['operator_memory_limit']")
     connection.execute("SET lock_configuration = true")
@@ -54,13 +55,13 @@ def connect(path: Path, *, memory_limit: int, read_only: bool) -> duckdb.DuckDBP
 
 
 def read_needed(connection: duckdb.DuckDBPyConnection) -> None:
-    """What a start needs: where that is damaged, nothing good can come. Raises duckdb.Error."""
+    """Reads the tables that a start needs, so that damage shows now. Raises duckdb.Error."""
     for (table,) in connection.execute(_NEEDED).fetchall():
         connection.execute(rewrite.READ_ALL.format(table=table)).fetchall()
 
 
 def forget_streams(connection: duckdb.DuckDBPyConnection, path: Path, now_ns: int) -> None:
-    """Without the key no stream is known again: what runs on must begin with a baseline, not in full."""
+    """Forgets all streams: without the key none is recognised, so what runs on must begin with a baseline."""
     if connection.execute("SELECT count(*) FROM streams").fetchall() == [(0,)]:
         return
     log.warning("%s: the key file is gone: every cumulative series begins anew", path)
@@ -73,15 +74,15 @@ def forget_streams(connection: duckdb.DuckDBPyConnection, path: Path, now_ns: in
 def _settings(path: Path, memory_limit: int) -> dict[str, Any]:
     return {
         "memory_limit": f"{memory_limit}B",
-        # Queries and commits run on their callers' threads: a pool beside them only costs memory and CPU.
+        # Queries and commits run on their callers' threads. DuckDB's own pool would only cost memory and CPU.
         "threads": 1,
-        # Of new files: what is left free at the end of each column is a part of a block.
+        # Small blocks waste less: the last block of every column is partly empty.
         "default_block_size": BLOCK_BYTES,
         "temp_directory": str(files.beside(path, files.TEMPORARY)),
         "max_temp_directory_size": MAX_TEMPORARY,
         "checkpoint_threshold": _OWN_CHECKPOINT,
-        # Commits wait for checkpoints. What deleting has left of row groups is not put together there, which
-        # takes seconds where rows are lists: `seal.Sealer` and compaction do it beside commits.
+        # Commits wait for checkpoints, so checkpoints do not merge row groups: where rows are lists that
+        # takes seconds. `seal.Sealer` and compaction do it beside commits.
         "max_vacuum_tasks": 0,
         "python_enable_replacements": False,
         "autoinstall_known_extensions": False,

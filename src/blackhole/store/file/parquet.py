@@ -19,7 +19,7 @@ _CONFIG: dict[str, Any] = {
 
 
 def write(lines: Path, parquet: Path, columns: Mapping[str, str]) -> None:
-    """`columns`: names and DuckDB's types. Raises StoreError."""
+    """Writes the file. `columns`: names and DuckDB's types. Raises StoreError."""
     names = ", ".join(f"{_text(name)}: {_text(kind)}" for name, kind in columns.items())
     chosen = ", ".join(map(quoted, columns))
     source = f"read_json({_text(str(lines))}, format = 'newline_delimited', columns = {{{names}}})"

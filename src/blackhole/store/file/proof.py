@@ -13,7 +13,7 @@ from blackhole.errors import StoreError
 from blackhole.model.erasure import Proof
 from blackhole.store.file.rewrite import CATALOG, READ_ALL, RowCondition, quoted, tables
 
-# Shorter ones, and numbers with few different bytes, are found anywhere by chance.
+# Shorter marks, and numbers of few different bytes, occur anywhere by chance.
 _LEAST_BYTES = 8
 _LEAST_DIFFERENT = 6
 _MOST_A_COLUMN = 32
@@ -30,12 +30,12 @@ UNION ALL SELECT sql FROM duckdb_indexes() WHERE database_name = $1
 
 
 class RemainsError(StoreError):
-    """Bytes of what was to be erased are in the new file, though no row is: writing it again may help."""
+    """Bytes of erased rows are in the new file, though no row is. Writing it again may help."""
 
 
 @dataclass(slots=True)
 class ForensicMarks:
-    """What only the erased rows have: texts, keys, and numbers that nobody else has by chance."""
+    """Marks that only the erased rows have: texts, keys, and numbers that others do not share by chance."""
 
     texts: set[str] = field(default_factory=set, repr=False)
     patterns: set[bytes] = field(default_factory=set, repr=False)
@@ -48,7 +48,7 @@ class ForensicMarks:
         *,
         kept: Collection[str],
     ) -> None:
-        """While both files are open. Raises StoreError where a table that nobody foresaw has a mark."""
+        """Collects the marks while both files are open. Raises StoreError if an unforeseen table has one."""
         source = str(connection.execute("SELECT current_database()").fetchall()[0][0])
         for table, condition in conditions.items():
             for name, kind in _columns(connection, source, table):
@@ -68,7 +68,7 @@ class ForensicMarks:
         self.patterns = set(ordered[:: max(len(ordered) // most, 1)][:most])
 
     def _leave_out_what_is_kept(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """A number may stand in another column, of others, and a text in the schema: `histogram` does."""
+        """Drops marks that others have too: a number in another column, or a text of the schema."""
         schema = " ".join(str(sql) for (sql,) in connection.execute(_SCHEMA, [CATALOG]).fetchall())
         self.texts = {text for text in self.texts if text not in schema}
         for table, name, kind in _number_columns(connection):
@@ -124,7 +124,7 @@ class ForensicMarks:
         self.patterns.update(_patterns((value for value in values if value not in here), kind))
 
     def _texts_in(self, connection: duckdb.DuckDBPyConnection, table: str) -> Iterator[str]:
-        """Those texts that rows of the new file have all the same: others said them, too."""
+        """The texts that rows of the new file have as well: others have said them, too."""
         for name, kind in _columns(connection, CATALOG, table):
             if kind in _TEXTS and self.texts:
                 rows = connection.execute(

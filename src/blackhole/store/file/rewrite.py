@@ -1,6 +1,6 @@
 """Copies a database into a fresh file, table by table, without the rows that are to be left out.
 
-A file that DuckDB has deleted from keeps the bytes; a new one has none but those that were copied.
+A file from which DuckDB has deleted rows keeps their bytes. A new file has only what was copied.
 """
 
 import stat
@@ -15,9 +15,9 @@ from blackhole.store.file import files
 from blackhole.store.read.reader import one_line
 
 CATALOG = "blackhole_fresh"
-# Every column of every row, and how many there are: a block that is not as it was written is an error.
+# Reads every column of every row and counts them. A block that is not as it was written is an error.
 READ_ALL = 'SELECT count(*), bit_xor(hash(t)) FROM main."{table}" AS t'
-# A row group of DuckDB's; rows with lists may each hold a thousand values, so bytes count as well.
+# The rows of a row group of DuckDB. Rows with lists may hold a thousand values, so bytes count as well.
 _MOST_ROWS = 122_880
 _SLICE_BYTES = 8 * 2**20
 _CHECKPOINT_BYTES = 32 * 2**20
@@ -39,11 +39,11 @@ LeaveOut = Mapping[str, RowCondition]
 
 @dataclass(frozen=True, slots=True)
 class RewritePlan:
-    """What is to be different in the new file.
+    """What the new file has that is different.
 
-    `leave_out`: by table. `amend` is run when all is copied, and sees the new file as the catalog `CATALOG`;
-    `check` is given the closed new file, and raises when that must not take the old one's place.
-    `block_size`: bytes, None: as it was.
+    `leave_out`: conditions by table. `amend` runs when all is copied, and sees the new file as the catalog
+    `CATALOG`. `check` gets the closed new file, and raises if it must not replace the old one. `block_size`:
+    bytes; None keeps it.
     """
 
     leave_out: LeaveOut = field(default_factory=dict)
@@ -54,7 +54,7 @@ class RewritePlan:
 
 @dataclass(frozen=True, slots=True)
 class RewriteResult:
-    """By table the rows that were left out, and the bytes of the file before and after."""
+    """How many rows each table lacks, and the bytes of the file before and after."""
 
     left_out: dict[str, int]
     bytes_before: int
@@ -62,9 +62,9 @@ class RewriteResult:
 
 
 def copy(connection: duckdb.DuckDBPyConnection, fresh: Path, rewriting: RewritePlan) -> dict[str, int]:
-    """Writes the new file and closes it; returns by table how many rows it lacks. Raises duckdb.Error.
+    """Writes and closes the new file; returns how many rows each table lacks. Raises duckdb.Error.
 
-    Nobody may write meanwhile. `connection` is not within a transaction.
+    Nobody may write meanwhile. `connection` must not be in a transaction.
     """
     source = begin(connection, fresh, rewriting.block_size)
     try:
@@ -81,7 +81,7 @@ def copy(connection: duckdb.DuckDBPyConnection, fresh: Path, rewriting: RewriteP
 
 
 def begin(connection: duckdb.DuckDBPyConnection, fresh: Path, block_size: int | None) -> str:
-    """Makes the new file, with empty tables, known as `CATALOG`; returns the catalog that is to be copied."""
+    """Makes the new file with empty tables, attached as `CATALOG`. Returns the catalog to copy from."""
     source = str(connection.execute("SELECT current_database()").fetchall()[0][0])
     size = block_size or _block_size(connection, source)
     connection.execute(
@@ -96,13 +96,13 @@ def begin(connection: duckdb.DuckDBPyConnection, fresh: Path, block_size: int | 
 
 
 def settle(fresh: Path) -> None:
-    """What was written to the new file is on the disk, for nobody else to read."""
+    """Puts the new file on the disk, readable for its owner only."""
     fresh.chmod(stat.S_IRUSR | stat.S_IWUSR)
     files.sync(fresh)
 
 
 def exchange(fresh: Path, path: Path) -> None:
-    """The closed file is whole, without a log, when the new one takes its place. Raises StoreError."""
+    """Renames the new file to the closed one's name. Raises StoreError, also if that still has a log."""
     if files.size(files.beside(path, files.WAL)):
         raise StoreError(f"{path}: not rewritten, nothing was changed: its log could not be emptied")
     try:
@@ -114,7 +114,10 @@ def exchange(fresh: Path, path: Path) -> None:
 
 
 def tables(connection: duckdb.DuckDBPyConnection, catalog: str) -> list[str]:
-    """The names of all tables, whoever made them. Raises StoreError for what cannot be copied."""
+    """The names of all tables, also of those that we did not make.
+
+    Raises StoreError for what cannot be copied.
+    """
     rows = connection.execute(
         "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = ? AND NOT temporary"
         " ORDER BY table_oid",
@@ -145,9 +148,9 @@ def copy_rows(
     among: tuple[int, int],
     condition: RowCondition | None = None,
 ) -> int:
-    """Those with numbers `among` (first, end), but for what `condition` leaves out; returns how many.
+    """Copies the rows with numbers `among` (first, end), but for those that `condition` leaves out.
 
-    Slice by slice, so that memory is bounded whatever the table holds.
+    Returns how many. It copies slice by slice, so that memory is bounded whatever the table holds.
     """
     old, new = f"{quoted(source)}.main.{quoted(table)}", f"{CATALOG}.main.{quoted(table)}"
     size = _row_bytes(connection, source, table) if among[0] < among[1] else 1
@@ -170,7 +173,7 @@ def copy_rows(
 def _copy_table(
     connection: duckdb.DuckDBPyConnection, source: str, table: str, condition: RowCondition | None
 ) -> int:
-    """Returns how many rows it left."""
+    """Copies one table and returns how many rows were left out."""
     copied = copy_rows(connection, source, table, numbers(connection, source, table), condition)
     return count(connection, source, table) - copied
 
@@ -181,14 +184,14 @@ def count(connection: duckdb.DuckDBPyConnection, catalog: str, table: str) -> in
 
 
 def numbers(connection: duckdb.DuckDBPyConnection, source: str, table: str) -> tuple[int, int]:
-    """Of the first row, and one more than that of the last."""
+    """The number of the first row, and that of the last plus one."""
     sql = f"SELECT min(rowid), max(rowid) + 1 FROM {quoted(source)}.main.{quoted(table)}"
     first, end = connection.execute(sql).fetchall()[0]
     return (0, 0) if first is None else (int(first), int(end))
 
 
 def _row_bytes(connection: duckdb.DuckDBPyConnection, source: str, table: str) -> int:
-    """About what a row takes in memory: eight bytes a value, lists and texts by the table's first rows."""
+    """About how many bytes a row takes: eight for a value, lists and texts as in the first rows."""
     columns = connection.execute(
         "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = ? AND table_name = ?",
         [source, table],

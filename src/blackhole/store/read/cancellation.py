@@ -1,4 +1,4 @@
-"""Tells a question, wherever it is, whether somebody still waits for its answer."""
+"""Tells a query, wherever it runs, whether somebody still waits for its answer."""
 
 import time
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from threading import Event, Semaphore
 
 from blackhole.errors import QueryError
 
-# So often a question that waits for a place looks whether somebody waits for it.
+# How often a query that waits for a place looks whether it was cancelled.
 _LOOK_EVERY_S = 0.05
 
 _GONE: ContextVar[Event | None] = ContextVar("gone", default=None)
@@ -16,7 +16,7 @@ _GONE: ContextVar[Event | None] = ContextVar("gone", default=None)
 
 @contextmanager
 def asked_by(gone: Event) -> Iterator[None]:
-    """Questions of the block, which is one thread's, end when `gone` is set."""
+    """Queries of the block are cancelled when `gone` is set. The block runs in one thread."""
     token = _GONE.set(gone)
     try:
         yield
@@ -25,19 +25,19 @@ def asked_by(gone: Event) -> Iterator[None]:
 
 
 def asker() -> Event | None:
-    """What is set when who asked has gone; None where that cannot be known."""
+    """The event that is set when the client has gone; None outside a request."""
     return _GONE.get()
 
 
 def check_asker() -> None:
-    """Raises QueryError when who asked has gone."""
+    """Raises QueryError when the client has gone."""
     gone = _GONE.get()
     if gone is not None and gone.is_set():
         raise nobody_waits()
 
 
 def take_place(places: Semaphore, seconds: float) -> bool:
-    """Waits for one of `places`, for as long as who asked waits too. Raises QueryError."""
+    """Waits for one of `places`; False after `seconds`. Raises QueryError when the client has gone."""
     until = time.monotonic() + seconds
     while not places.acquire(timeout=_LOOK_EVERY_S):
         check_asker()

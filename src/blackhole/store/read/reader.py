@@ -16,11 +16,11 @@ MAX_BYTES = 64 * 2**20
 _ENDLESS = 2**62
 _CHUNK_BYTES = 512 * 1024
 _MOST_ROWS = 1000
-# A list of DuckDB's becomes four times as large in Python.
+# A list takes four times as much memory in Python as in DuckDB.
 _MOST_NESTED_ROWS = 4
 _NESTED = ("[", "STRUCT", "MAP", "UNION")
 
-# Of an answer that is handed on, so many rows are in memory at a time: a vector of DuckDB's.
+# Rows that an Arrow stream holds at a time: one vector of DuckDB's.
 _HANDED_ROWS = 2048
 
 Row = tuple[Any, ...]
@@ -79,7 +79,7 @@ class Reader:
         )
 
     def each(self, sql: str, params: dict[str, Any], *, timeout: float) -> Iterator[Row]:
-        """The rows one by one, for those who bound what they keep. Raises QueryError as `rows` does."""
+        """Yields the rows one by one; the caller bounds what it keeps. Raises QueryError as `rows` does."""
         with closing(self.chunks(sql, params, max_rows=_ENDLESS, timeout=timeout)) as chunks:
             for chunk in chunks:
                 yield from chunk
@@ -92,9 +92,9 @@ class Reader:
         max_rows: int,
         timeout: float = 10.0,
     ) -> Generator[list[Row], None, None]:
-        """Runs one statement and gives a few rows at a time, so that no more of them are in memory.
+        """Runs one statement and yields a few rows at a time, so that memory is bounded.
 
-        Raises QueryError as `rows` does. To be closed by who does not read it to its end.
+        Raises QueryError as `rows` does. The caller closes it unless it reads to the end.
         """
         with self._watch.over(self._connection.interrupt, timeout, yields=self._yields) as question:
             try:
@@ -108,8 +108,9 @@ class Reader:
     def hand(self, sql: str, params: dict[str, Any], door: ArrowConsumer, *, timeout: float = 10.0) -> None:
         """Runs one statement and gives its rows to `door` as an Arrow stream, which is read as it is made.
 
-        `door` reads it to its end before it returns, and lets go of the interpreter meanwhile: else nothing
-        could end it. Of a stream that fails it raises ValueError with its text. Raises QueryError as `rows`.
+        `door` must read the stream to its end before it returns. It must release the interpreter meanwhile,
+        or nothing could end the query. When the stream fails it raises ValueError with the stream's text.
+        Raises QueryError as `rows`.
         """
         with self._watch.over(self._connection.interrupt, timeout, yields=self._yields) as question:
             try:
@@ -135,7 +136,7 @@ class Reader:
 
 
 class _Handed:
-    """One statement, which runs when somebody reads it."""
+    """A statement that runs when its stream is read."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, sql: str, params: dict[str, Any]) -> None:
         self._connection = connection
@@ -143,7 +144,7 @@ class _Handed:
         self._params = params
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        # A relation is parsed and bound three times, 1.4 ms each, and makes its rows 131,072 at a time.
+        # A relation would be parsed and bound three times, 1.4 ms each, and make 131,072 rows at a time.
         submit = getattr(self._connection, "_submit", None)
         if submit is None:
             relation = self._connection.sql(self._sql, params=self._params or None)
@@ -163,7 +164,7 @@ def _size(value: object) -> int:
     if isinstance(value, str | bytes):
         return 16 + len(value)
     if isinstance(value, list) and value and isinstance(value[0], int | float):
-        # DuckDB's lists are of one kind, and samples come as long lists of numbers.
+        # DuckDB's lists hold one type, and samples come as long lists of numbers.
         return 16 + 16 * len(value)
     if isinstance(value, list | tuple):
         return 16 + sum(_size(item) for item in value)
@@ -197,7 +198,7 @@ def _as_query_error(error: duckdb.Error) -> QueryError:
 
 
 def _told(error: ValueError) -> duckdb.Error:
-    """What DuckDB has said within a stream, where its errors are texts."""
+    """The error of DuckDB behind the text that a stream has failed with."""
     text = one_line(error)
     return duckdb.OutOfMemoryException(text) if "Out of Memory" in text else duckdb.Error(text)
 

@@ -16,7 +16,7 @@ _GROUP = re.compile(
 
 
 class Regexes:
-    """Matches with RE2, which takes no longer than the text is long; DuckDB has it."""
+    """Matches with DuckDB's RE2, whose time is linear in the length of the text."""
 
     def __init__(self, reader: Reader, left: Callable[[], float]) -> None:
         self._reader = reader
@@ -61,7 +61,7 @@ class Regexes:
 
 
 def _as_re2(pattern: str) -> str:
-    """Go also takes `(?<name>` for `(?P<name>`; the RE2 here is older."""
+    """Writes `(?P<name>` for `(?<name>`: Go takes both, the RE2 here only the first."""
     return _GROUP.sub(
         lambda match: match[0].replace("(?<", "(?P<") if match[0].startswith("(?<") else match[0], pattern
     )

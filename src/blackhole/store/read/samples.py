@@ -44,11 +44,11 @@ class Samples:
             yield Noisy(series, tuple(bounds or ()), times, noisy)
 
     def alive(self, ids: Sequence[int], after: int | None, until: int | None) -> set[int]:
-        """Those of `ids` that have samples in the range, or at all; a chunk counts as a whole."""
+        """The series of `ids` that have samples in the range, or at all. A chunk counts as a whole."""
         return {row[0] for row in self._rows("alive", ids, _or(after, _FIRST), _or(until, _LAST))}
 
     def bounds(self, ids: Sequence[int], after: int | None, until: int | None) -> dict[int, set[float]]:
-        """All bounds of buckets that each histogram had in the range, or ever."""
+        """All bucket bounds that each histogram had in the range, or ever."""
         found: dict[int, set[float]] = {}
         for series, bounds in self._rows("bounds", ids, _or(after, _FIRST), _or(until, _LAST)):
             found.setdefault(series, set()).update(bounds)
@@ -71,12 +71,12 @@ def template(name: str) -> str:
 
 
 def nanoseconds(time: int) -> int:
-    """Of a time in milliseconds. No sample lies beyond what DuckDB takes for a time."""
+    """Nanoseconds of a time in milliseconds, within what DuckDB takes for a time."""
     return max(_FIRST, min(time, _LAST)) * _MILLISECOND
 
 
 def positions(expression: str, most: int) -> str:
-    """`expression` of the first, the second, … bucket, as a list: faster by far than to unnest them."""
+    """SQL for the list of `expression` of each bucket: much faster than to unnest them."""
     return f"[{', '.join(expression.format(place) for place in range(1, most + 1))}]::DOUBLE[]"
 
 

@@ -18,7 +18,7 @@ from blackhole.store.read.templates import of_series
 
 _NUMBERS = {"chunks": "chunks", "points": "recent_points"}
 _HISTOGRAMS = {"chunks": "histogram_chunks", "points": "recent_histogram_points"}
-# What a chunk of a histogram has only for its buckets, which are most of it.
+# Columns that a histogram's chunk has for its buckets only. They are most of it.
 _BUCKETS = ("bounds", "width", "buckets", "cumulative_bounds", "cumulative_buckets")
 _WITHOUT_BUCKETS = (
     "NULL::DOUBLE[] AS bounds, NULL::UINTEGER AS width, NULL::UBIGINT[] AS buckets, "
@@ -45,7 +45,7 @@ class SliceStream:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What intervals of a histogram with the same bounds add up to."""
+    """The sum of the intervals of a histogram that have the same bounds."""
 
     bounds: Bounds
     count: float

@@ -15,10 +15,9 @@ def template(name: str) -> str:
 
 
 def of_series(sql: str, ids: Sequence[int]) -> tuple[str, dict[str, Any]]:
-    """SQL about the series $ids, of which none is there twice, and what is to be bound for them.
+    """Fits SQL about the series $ids to the ids given, each of which is there once, and says what to bind.
 
-    Where none between the first and the last is left out, it asks for a range: a list of 2,000 takes as long
-    to plan as some million samples take to read.
+    Consecutive ids become a range: a list of 2,000 takes as long to plan as reading some million samples.
     """
     if ids and max(ids) - min(ids) == len(ids) - 1:
         of_range = sql.replace(_OF_SERIES, "series BETWEEN $first_id AND $last_id")

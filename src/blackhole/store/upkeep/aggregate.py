@@ -1,4 +1,4 @@
-"""Turns what is about to be deleted into rows of `metric_aggregates`, one for each bucket and kind."""
+"""Sums up rows that are about to be deleted in `metric_aggregates`, one for each bucket and kind."""
 
 import logging
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ WHERE value IS NOT NULL
 
 
 class Strategy(StrEnum):
-    """What `retention_policies` may say becomes of old data."""
+    """What `retention_policies` can make of old data."""
 
     HOURLY = "hourly_aggregation"
     DAILY = "daily_aggregation"
@@ -52,7 +52,7 @@ def aggregate(
     width: int,
     now_us: int,
 ) -> None:
-    """Within the open transaction. `span`: from, until in nanoseconds; `width`: of a bucket."""
+    """Sums up within the open transaction. `span`: from and until, in nanoseconds; `width` of a bucket."""
     bound = {"ids": list(ids), "from": span[0], "until": span[1], "width": width}
     connection.execute(_sql(), bound)
     connection.execute(_REPLACE)

@@ -14,7 +14,7 @@ from blackhole.store.file import key as secret
 from blackhole.store.write import ledger
 
 _PATIENCE_S = 3600
-# Whoever closes a file lets go of all locks that its process has on it: the copy is made by a child.
+# Closing a file releases all locks that its process has on it. So a child process makes the copy.
 _COPY = """
 import os, shutil, sys
 source, copy = sys.argv[1:]
@@ -29,9 +29,9 @@ with open(source, "rb") as old, open(os.open(copy, os.O_WRONLY | os.O_CREAT | os
 
 
 def back_up(database: Database, directory: Path) -> BackupAnswer:
-    """A copy of one moment; commits wait while it is made. Raises StoreError, UsageError.
+    """Copies the state of one moment. Commits wait meanwhile. Raises StoreError, UsageError.
 
-    `directory` is empty and belongs to the user of this process, since the key goes there.
+    `directory` is empty and belongs to the user of this process, because the key is copied, too.
     """
     check(directory)
     made: list[Path] = []
@@ -90,7 +90,7 @@ def _copy(source: Path, copy: Path) -> None:
 
 
 def _prove(copy: Path) -> None:
-    """The copy opens, and its ledger is the one that its head file knows."""
+    """Checks that the copy opens and that its ledger agrees with its head file."""
     opened = Database.open(copy, read_only=True)
     try:
         tail, head = opened.ledger_tail(), opened.head()

@@ -1,4 +1,4 @@
-"""Keeps beside the database what is known of the wall clock, so that no restart clears a doubt."""
+"""Keeps what is known of the wall clock beside the database, so that a doubt survives a restart."""
 
 import logging
 from pathlib import Path
@@ -34,7 +34,7 @@ def memory_path(database: Path) -> Path:
 
 
 def read_memory(database: Path) -> Memory | None:
-    """None without a file. One that cannot be read is a doubt: it may have held one."""
+    """Reads the file; None if there is none. One that cannot be read counts as a doubt."""
     path = memory_path(database)
     try:
         return msgspec.json.decode(path.read_bytes(), type=Memory)
@@ -46,7 +46,7 @@ def read_memory(database: Path) -> Memory | None:
 
 
 def keep_memory(database: Path, memory: Memory) -> None:
-    """A failure is logged: this run goes by what it knows all the same."""
+    """Writes the file. A failure is logged, and this run goes on with what it knows."""
     try:
         write_durably(memory_path(database), msgspec.json.encode(memory))
     except StoreError as error:

@@ -1,4 +1,4 @@
-"""Turns what is to be forgotten into a file without it, and proves that by reading the new file."""
+"""Writes a file without what is to be forgotten, and proves it by reading the new file."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -15,10 +15,10 @@ from blackhole.store.file import allocator, files, proof
 from blackhole.store.file.rewrite import CATALOG, RewritePlan, RewriteResult, RowCondition, quoted
 from blackhole.store.read.reader import Reader
 
-# Settings, and what the privacy promise rests on: costs and receipts, never values.
+# Settings, and the base of the privacy promise: costs and receipts, never values.
 KEPT = frozenset(("schema_version", "retention_policies", "privacy_ledger", "releases", "boards"))
 _MOST_METRICS = 100
-# Blocks have gaps, in which DuckDB writes what their memory held before: that may be what is to be erased.
+# DuckDB fills gaps of blocks with what their memory held before, which may be what is to be erased.
 _TRIES = 3
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ WHERE c.database_name = current_database() AND NOT t.temporary GROUP BY 1
 """
 _SAID = "concat_ws(' ', insight_type, title, description, CAST(metrics AS VARCHAR))"
 
-# A name has no space.
+# A space cannot occur in a metric's name, so it separates name and attributes.
 _NAMED = "({metric} || ' ' || attributes::VARCHAR)"
 
 Columns = Mapping[str, Iterable[str]]
@@ -38,7 +38,7 @@ Columns = Mapping[str, Iterable[str]]
 
 @dataclass(frozen=True, slots=True)
 class AggregateScope:
-    """Metrics whose sums may hold what is to be erased, but for those of `others`: series that stay."""
+    """Metrics whose sums may hold erased values. `others`: series that stay, and so do their sums."""
 
     metrics: frozenset[str] = frozenset()
     others: frozenset[str] = field(default=frozenset(), repr=False)
@@ -55,7 +55,7 @@ class ErasurePlan:
 
 
 def check(forget: Forget) -> None:
-    """Raises UsageError unless it says what, and not everything by mistake."""
+    """Raises UsageError unless it says what to forget, so that nobody forgets everything by mistake."""
     if forget.all and (forget.metric or forget.where):
         raise UsageError("`all` erases everything: leave `metric` and `where` away, or leave `all` away")
     if not (forget.all or forget.metric or forget.where):
@@ -105,10 +105,10 @@ def count(database: Database, target: ErasurePlan) -> Forgotten:
 
 
 def erase(database: Database, target: ErasurePlan, *, created_ns: int) -> Forgotten:
-    """Rewrites the file without what `target` says, and proves it before the new one takes its place.
+    """Rewrites the file without what `target` names, and proves it before the exchange.
 
-    `created_ns`: when it counts as made, so that no cumulative stream that was forgotten counts in full
-    again. Raises StoreError; then nothing was erased.
+    `created_ns`: when the file counts as made. Forgotten cumulative streams began before that, so they go on
+    from a baseline. Raises StoreError; then nothing was erased.
     """
     marks, rewritten = _rewritten(database, target, created_ns)
     removed = files.copies(database.path) if target.forget.all else []
@@ -173,7 +173,7 @@ def _series(reader: Reader, forget: Forget) -> list[tuple[int, str]]:
 
 
 def _others(reader: Reader, series: frozenset[int], metrics: frozenset[str]) -> list[str]:
-    """Metric and attributes of the series that stay, of those metrics."""
+    """Metric and attributes of the series of those metrics that stay."""
     sql = (
         f"SELECT {_NAMED.format(metric='metric')} FROM series"
         " WHERE metric IN (SELECT unnest($1::VARCHAR[])) AND id NOT IN (SELECT unnest($2::UINTEGER[]))"
@@ -184,7 +184,7 @@ def _others(reader: Reader, series: frozenset[int], metrics: frozenset[str]) -> 
 def _conditions(
     forget: Forget, series: frozenset[int], mixed: AggregateScope, columns: Columns
 ) -> dict[str, RowCondition]:
-    """For each table that holds something of it, by the columns that it has, whoever made the table."""
+    """A condition for each table that has something to erase. It follows from the table's columns."""
     found = {}
     for table, names in columns.items():
         if table in KEPT:
@@ -222,7 +222,7 @@ def _of_metrics(
         return _by_name_and_attributes(forget, name, None, mixed)
     if has_attributes:
         return _by_name_and_attributes(forget, name, "attributes", mixed)
-    # When a metric was asked for says nothing of one attribute; sums over all attributes hold that one, too.
+    # `asked` says nothing of single attributes. Sums over all attributes hold the erased one, too.
     return None if table == "asked" else _among(name, mixed.metrics)
 
 
@@ -233,7 +233,7 @@ def _among(column: str, metrics: frozenset[str]) -> RowCondition:
 def _by_name_and_attributes(
     forget: Forget, name: str, attributes: str | None, mixed: AggregateScope
 ) -> RowCondition:
-    """Rows of the metrics that have the attributes, and of `mixed` those that may sum over a key."""
+    """Rows of the metrics with these attributes, and rows of `mixed` metrics that may sum over a key."""
     params: list[object] = []
 
     def bound(value: object) -> str:
@@ -263,7 +263,7 @@ def _by_name_and_attributes(
 
 
 def _mentioned(forget: Forget, metrics: frozenset[str]) -> RowCondition:
-    """Texts that name one of the metrics, or one of the attributes' values."""
+    """Texts that mention one of the metrics, or a value of one of the attributes."""
     if forget.where:
         return RowCondition(
             f"list_bool_or([contains({_SAID}, w) FOR w IN $1])", (list(forget.where.values()),)

@@ -1,4 +1,4 @@
-"""Turns findings into rows of the `insights` table: new ones are added, those found again hold on."""
+"""Writes findings into the table `insights`: new ones are added, known ones are prolonged."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -33,10 +33,10 @@ DELETE FROM insights WHERE expires_at < make_timestamp($1::BIGINT)
 
 
 class Findings:
-    """One writer at a time; a finding is known by its type and title while it holds."""
+    """One writer at a time. While it holds, a finding is known by its type and title."""
 
     def __init__(self, database: Database, doubted: Callable[[], bool] = lambda: False) -> None:
-        """While the clock is `doubted`, only what is too much goes."""
+        """While the clock is `doubted`, rows are deleted only for their number."""
         self._database = database
         self._doubted = doubted
 
@@ -48,9 +48,10 @@ class Findings:
         hold: float,
         outage: tuple[float, float] | None = None,
     ) -> list[StoredInsight]:
-        """Those that are new, as stored. Each holds for `hold` seconds from `now`. Raises StoreError.
+        """Stores findings and returns the new ones. Raises StoreError.
 
-        `outage`: when nobody looked; what ran out for want of a look goes on.
+        Each holds for `hold` seconds from `now`. `outage`: a time in which nobody looked; a finding that
+        ended in it for that reason goes on.
         """
         if not found:
             return []

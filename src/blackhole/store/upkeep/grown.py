@@ -1,4 +1,4 @@
-"""Turns the lists of a chunk into what else is known of it: since when, how often, what grew in each hour."""
+"""Computes for a chunk since when it grew, its period, and what grew in each hour."""
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
@@ -13,7 +13,7 @@ _USUAL_PERIODS = 5
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Where a stream was before: the first and the last time of a chunk, or those of a row."""
+    """An earlier end of a stream: the first and last time of a chunk, or the time of a row."""
 
     start: int
     last: int
@@ -22,7 +22,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An increment that says since when it grew, and the period as of then."""
+    """An increment with an entry in `intervals`: since when it grew, and the period as of then."""
 
     moment: int
     since: int
@@ -31,9 +31,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """`part`: of the stream's rows in the block; `firsts`: places that begin an hour.
+    """The lists of one chunk.
 
-    `firsts`, `amounts` and `totals` (by hour) are of increments only; `offsets` None where all are 0.
+    `part`: which part of the stream's rows in the block it is. `firsts`: places at which an hour begins.
+    `firsts`, `amounts` and `totals` (by hour) are of increments only. `offsets` is None if all are 0.
     """
 
     number: int
@@ -48,8 +49,8 @@ class Chunk:
     firsts: Sequence[int] | None
     amounts: Sequence[float] | None
     totals: Sequence[float]
-    # Of a histogram, whose chunks of other bounds are beside each other: the rows before its first point and
-    # its last nine.
+    # Chunks of a histogram with other bounds lie beside each other. So a chunk knows the row before its first
+    # point, and before each of its last nine.
     befores: Sequence[int | None] | None = None
 
     def moment(self, place: int) -> int:
@@ -57,14 +58,14 @@ class Chunk:
         return self.start + place * self.step + away
 
     def place(self, moment: int) -> int | None:
-        """The first point of that time."""
+        """The place of the first point with that time."""
         found = bisect_left(range(self.points), moment, key=self.moment)
         return found if found < self.points and self.moment(found) == moment else None
 
 
 @dataclass(frozen=True, slots=True)
 class Longer:
-    """What was counted over more than an hour, and says so nowhere."""
+    """An increment over more than an hour that has no entry in `intervals` yet."""
 
     moment: int
     since: int
@@ -84,7 +85,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class _ListPiece:
-    """An increment that begins an hour, or says since when it grew; `since` None: nobody knows."""
+    """An increment that begins an hour, or has an entry. `since` is None if nobody knows."""
 
     place: int
     moment: int
@@ -96,14 +97,17 @@ class _ListPiece:
 
 
 def beside(chunk: Chunk, times: Sequence[int]) -> Chunk:
-    """Knows the rows before its own. `times`: of all of the stream's rows in the block, sorted."""
+    """The chunk with the rows before its own. `times`: all of the stream's in the block, sorted."""
     places = [0, *range(max(chunk.points - _DISTANCES, 0), chunk.points)]
     found = [bisect_left(times, chunk.moment(place)) - 1 for place in places]
     return replace(chunk, befores=[times[place] if place >= 0 else None for place in found])
 
 
 def known(chunk: Chunk, previous: int | None, ends: Sequence[End], said: Iterable[Said]) -> Known:
-    """`previous`: the row before in its block. `ends`, `said`: of its stream; the furthest end first."""
+    """What is known of a chunk.
+
+    `previous`: the row before it in the block. `ends`, `said`: of its stream, the furthest end first.
+    """
     if chunk.befores is not None:
         previous = chunk.befores[0]
         ends = ends if previous is None else ()
@@ -123,13 +127,13 @@ def known(chunk: Chunk, previous: int | None, ends: Sequence[End], said: Iterabl
 
 
 def _row_before(chunk: Chunk, ends: Sequence[End]) -> int | None:
-    """Of a chunk that goes on beyond this one's start, its first row is all that is known to be before."""
+    """The time of the row before a chunk. An overlapping chunk tells only its first row."""
     found = (end.last if end.last < chunk.start else end.start for end in ends if end.start < chunk.start)
     return max(found, default=None)
 
 
 def _period(chunk: Chunk, ends: Sequence[End], told: Mapping[int, Said], before: int | None) -> int | None:
-    """The median of the last distances; those before the chunk are the period of the chunk before."""
+    """The median of the last distances. For those before the chunk the earlier chunk's period stands in."""
     last = told.get(chunk.points - 1)
     if last is not None and last.period is not None:
         return last.period
@@ -157,7 +161,7 @@ def _distances(chunk: Chunk, told: Mapping[int, Said], before: int | None) -> It
 
 
 def _pieces(chunk: Chunk, told: Mapping[int, Said], before: int | None) -> Iterator[_ListPiece]:
-    """Of all others the increment grew within its hour."""
+    """Increments that may cross an hour. All others grew within their hour."""
     for place in chunk.firsts or ():
         if place not in told:
             yield _ListPiece(place, chunk.moment(place), chunk.moment(place - 1) if place else before)
@@ -166,7 +170,7 @@ def _pieces(chunk: Chunk, told: Mapping[int, Said], before: int | None) -> Itera
 
 
 def _grown(chunk: Chunk, pieces: Sequence[_ListPiece], amounts: Sequence[float]) -> list[float]:
-    """Each increment spread evenly over the time that it was counted, but for those of over an hour."""
+    """What grew in each hour: increments are spread evenly, except those over more than an hour."""
     first = chunk.moment(0) // HOUR_NS
     apart = {piece.place for piece in pieces if not piece.within_an_hour}
     evenly = [0.0, *(_without(chunk, apart, amounts) if apart else chunk.totals)]
@@ -183,7 +187,7 @@ def _grown(chunk: Chunk, pieces: Sequence[_ListPiece], amounts: Sequence[float])
 
 
 def _without(chunk: Chunk, apart: set[int], amounts: Sequence[float]) -> list[float]:
-    """What the others of each hour come to."""
+    """The totals of each hour without these increments."""
     first, firsts = chunk.moment(0) // HOUR_NS, chunk.firsts or ()
     totals = list(chunk.totals)
     for hour in {bisect_right(firsts, place) - 1 for place in apart}:

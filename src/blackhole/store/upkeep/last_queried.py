@@ -1,4 +1,4 @@
-"""Keeps when each metric was last asked for, in memory and, from time to time, in the file."""
+"""Keeps when each metric was last queried: in memory and, from time to time, in the file."""
 
 import threading
 from collections import OrderedDict
@@ -17,7 +17,7 @@ _FORGET = "DELETE FROM asked WHERE metric NOT IN (SELECT metric FROM asked ORDER
 
 
 class LastQueried:
-    """Thread-safe; times are Unix seconds. It knows 2,000 metrics, those asked for last."""
+    """Thread-safe. Times are Unix seconds. It knows the 2,000 metrics that were queried last."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -40,14 +40,14 @@ class LastQueried:
             return dict(self._times)
 
     def forget(self, named: Callable[[str], bool]) -> None:
-        """In memory; the file's rows are erased with all else."""
+        """Forgets in memory. The rows of the file are erased with everything else."""
         with self._lock:
             for metric in [metric for metric in self._times if named(metric)]:
                 del self._times[metric]
                 self._changed.discard(metric)
 
     def keep(self) -> None:
-        """Writes what is new to the file. Raises StoreError; then it is new still."""
+        """Writes new times to the file. Raises StoreError; then they are written the next time."""
         with self._lock:
             changed = {metric: self._times[metric] for metric in self._changed}
             self._changed.clear()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from blackhole.config import Config
 from blackhole.store.database import Database
 
-# Beyond this the oldest go before their time: an owner looks at minutes, not at millions of rows.
+# Beyond this the oldest are deleted early: an owner looks at minutes, not at millions of rows.
 MOST_SPANS = 1_000_000
 MOST_LOGS = 200_000
 MOST_BODY_BYTES = 64 * 2**20
@@ -32,7 +32,7 @@ _DELETE = "DELETE FROM {table} WHERE created_at <= make_timestamp($until::BIGINT
 
 @dataclass(frozen=True, slots=True)
 class _KeptRecords:
-    """One table, the seconds that its rows stay, and the most that it holds."""
+    """One table, how many seconds its rows stay, and how much it may hold."""
 
     table: str
     seconds: float
@@ -52,7 +52,7 @@ class RawRecordRetention:
         most_logs: int = MOST_LOGS,
         doubted: Callable[[], bool] = lambda: False,
     ) -> None:
-        """While the clock is `doubted`, only what is too much or switched off goes."""
+        """While the clock is `doubted`, rows are deleted only for their number, or when keeping is off."""
         self._database = database
         self._doubted = doubted
         self._kept = (
@@ -61,7 +61,7 @@ class RawRecordRetention:
         )
 
     def apply(self) -> int:
-        """Deletes; returns how many rows. Raises StoreError, QueryError."""
+        """Deletes what is due and returns how many rows. Raises StoreError, QueryError."""
         deleted = sum(self._hold(kept) for kept in self._kept)
         if deleted:
             log.info("%d spans and log records were deleted: their time is over", deleted)

@@ -16,14 +16,14 @@ from blackhole.store.upkeep.seal import BLOCK_NS, DAY_NS, SECOND, block_of
 from blackhole.store.write import arrival
 
 DAY_S = 86400
-# One transaction deletes what this much time holds, so that commits of new data never wait long.
+# One transaction deletes so much time, so that commits never wait long.
 SLICE_NS = BLOCK_NS
-# The cap is on the file, which keeps freed blocks: begin before it is reached.
+# The limit counts free blocks as well, so deleting begins before it is reached.
 _FILL = 0.9
 _ROUNDS = 20
 _KEEP_STREAMS_S = 60 * DAY_S
 _SLACK_S = 3600
-# The column with the time, and whether rows are sealed: these go when all of their last point's day is old.
+# The column with the time, and whether it is a table of chunks. A chunk goes with the day of its last point.
 _TABLES = {
     "recent_points": ("time", False),
     "recent_histogram_points": ("time", False),
@@ -34,7 +34,7 @@ _TABLES = {
     "histogram_chunks": ("last", True),
     "intervals": ("time", False),
 }
-# What is beside rows of another table, so that it goes when these have gone.
+# Tables whose rows belong to rows of another table, and are deleted after these.
 _BESIDE = {
     "intervals": """
     AND NOT EXISTS (SELECT 1 FROM chunks AS c
@@ -50,7 +50,7 @@ _OLDEST = "SELECT epoch_ns(min({time})) FROM {table} WHERE {time} < make_timesta
 _DELETE = "DELETE FROM {table} WHERE {time} < make_timestamp_ns($until) {only}"
 _ONLY = "AND series IN (SELECT unnest($ids::UINTEGER[]))"
 _STAYING = "AND rowid NOT IN (SELECT unnest($staying::BIGINT[]))"
-# The quantile goes through doubles, so of few rows it may lie before all of them.
+# The quantile is computed in doubles, so for few rows it may lie before all of them.
 _EARLY = """
 SELECT greatest(approx_quantile(time, 0.1), min(time)) FROM (
     SELECT epoch_ns(time) AS time FROM recent_points
@@ -83,7 +83,7 @@ class RetainedCatalogue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RemovedEarly:
-    """Rows (a chunk is one) that only `max_database_size` has removed; all were from before `until_ns`."""
+    """Rows, or chunks, from before `until_ns` that were deleted for `max_database_size` alone."""
 
     rows: int = 0
     until_ns: int = 0
@@ -114,7 +114,7 @@ class Retention:
         self.removed_early = RemovedEarly()
 
     def recatalogue(self, catalogue: RetainedCatalogue) -> None:
-        """Goes by another catalogue from here on."""
+        """Uses another catalogue from here on."""
         self._catalogue = catalogue
 
     def apply(self) -> int:
@@ -151,7 +151,7 @@ class Retention:
         return deleted
 
     def _series_by_policy(self) -> dict[tuple[float, Strategy | None], list[int]]:
-        """The numbers of series by the seconds that their points are kept, and what becomes of them then."""
+        """Series numbers by how many seconds their points stay, and by what becomes of the points then."""
         with self._database.beside() as connection:
             policies: list[Policy] = connection.execute(_POLICIES).fetchall()
             series = connection.execute(_SERIES).fetchall()
@@ -182,13 +182,13 @@ class Retention:
         return Strategy(name)
 
     def _tell(self, text: str) -> None:
-        """Once a run."""
+        """Logs it once a run."""
         if text not in self._told:
             self._told.add(text)
             log.warning(text)
 
     def _sum_up_before(self, until_ns: int, ids: list[int], strategy: Strategy) -> int:
-        """Whole days only: what is of the same one stays until all of it is old."""
+        """Sums up whole days only. A day's points stay until all of them are old enough."""
         until_ns = until_ns // DAY_NS * DAY_NS
         deleted = 0
         while (oldest := self._oldest_of_all(until_ns, ids)) is not None:
@@ -234,11 +234,14 @@ class Retention:
         return int(rows[0][0])
 
     def _forget_silent_streams(self, now_ns: int) -> None:
-        """A stream that is forgotten too early would count in full again: wait far beyond its last point."""
+        """Deletes streams long after their last point.
+
+        One that was deleted early would count in full again.
+        """
         keep_s = max(2 * self._keep_s, _KEEP_STREAMS_S)
         with self._database.beside() as connection:
             connection.execute(_SILENT_STREAMS, _before(now_ns, keep_s))
-            # Rows are not older than their commits, but for clocks that run ahead a little.
+            # A row is not older than its commit, except where a clock runs a little ahead.
             connection.execute(_FORGET_THINNED, _before(now_ns, self._keep_s + _SLACK_S))
             connection.execute(_FORGET_AGGREGATES, _before(now_ns, self._keep_aggregates_s))
 
@@ -247,7 +250,7 @@ class Retention:
         for _ in range(_ROUNDS):
             if self._database.used_bytes() <= _FILL * self._max_bytes:
                 break
-            # The write-ahead log counts too: it may be all that is too much.
+            # The write-ahead log counts as well, and may be all that exceeds the limit.
             self._database.checkpoint()
             if self._database.used_bytes() <= _FILL * self._max_bytes:
                 break
@@ -258,7 +261,7 @@ class Retention:
         return deleted
 
     def _remove_oldest(self) -> int:
-        """All but the rows of which only their place says that they came last."""
+        """Deletes the oldest points, except rows whose place alone says that they came last."""
         ahead_ns = self._database.back()[1]
         with self._database.beside() as connection:
             staying = {table: arrival.last_rows(connection, table, ahead_ns) for table in arrival.TABLES}
@@ -272,7 +275,7 @@ class Retention:
         return deleted
 
     def _whole(self, until_ns: int) -> int:
-        """At least one day more where there is nothing else left to delete."""
+        """Adds at least a day if there is nothing else left to delete."""
         with self._database.beside() as connection:
             sealed = connection.execute("SELECT epoch_ns(min(last)) FROM chunks").fetchall()[0][0]
         return until_ns if sealed is None else max(until_ns, int(sealed) // DAY_NS * DAY_NS + DAY_NS)

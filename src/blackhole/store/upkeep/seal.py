@@ -20,28 +20,28 @@ from blackhole.store.write.arrival import last_rows
 SECOND = 10**9
 BLOCK_NS = 2 * 3600 * SECOND
 DAY_NS = 86400 * SECOND
-# What is found of about a day at once, after a restart or sent late, makes fewer and longer lists.
+# A backlog of about a day, found after a restart or sent late, becomes one chunk a series.
 ABOUT_A_DAY_NS = DAY_NS + 6 * 3600 * SECOND
-# Later than this after the end of its block a point gets a chunk of its own.
+# A point that comes later than this after the end of its block gets a chunk of its own.
 MARGIN_NS = 900 * SECOND
-# What this run has committed lately may come in company, or be asked for by a commit that is tried again.
+# Younger rows of this run stay: more of their stream may come, or a commit that is tried again asks for them.
 SETTLED_US = 600 * 10**6
-# Sorting a row takes some 150 bytes, of a fifth of `max_memory_usage` at most.
+# Rows of one slice. Sorting takes some 150 bytes a row, and may take a fifth of `max_memory_usage`.
 SLICE_ROWS = 30_000
-# Of histograms, buckets are counted: a row is as long as these.
+# Slices of histograms are measured in buckets, because a row is as long as these.
 SLICE_BUCKETS = 80_000
-# Of one series so many at once: what has more in a day goes block by block, or by parts of one.
+# If a series has more than this in a day, it is sealed by block, or by parts of one.
 SERIES_ROWS = 120_000
 SERIES_BUCKETS = 240_000
 _LEAST_NS = BLOCK_NS // 128
-# So far back a stream's row before is looked for; what was counted over a longer time is in `intervals`.
+# How far back a stream's previous row is searched. Longer increments are in `intervals`.
 BEFORE_NS = 8 * DAY_NS
-# Of a block that is still open, found after a restart: rows of fewer points take less than a chunk.
+# Do not seal fewer points than this of a block that is still open: rows would be smaller.
 FEW = 16
-# After each slice so many times its time: what it writes to the log makes commits wait for checkpoints.
+# Rest this multiple of a slice's duration. Its writes grow the log, and commits wait for checkpoints.
 PAUSE = 2.0
 
-# Row groups (of 122,880 rows) are freed when all of their rows are gone: so many may be there in vain.
+# A row group (122,880 rows) is freed when all of its rows are gone. So many may hold a few rows only.
 SPARSE_ROWS = 500_000
 _MOST_LEFT = 0.125
 
@@ -50,7 +50,7 @@ _HISTOGRAMS = "recent_histogram_points"
 _TABLES = {"recent_points": "chunks", _HISTOGRAMS: "histogram_chunks"}
 _SIZE = {"recent_points": "count(*)", _HISTOGRAMS: "sum(greatest(len(p.buckets), 1))"}
 OF_A_SERIES = {"recent_points": SERIES_ROWS, _HISTOGRAMS: SERIES_BUCKETS}
-# So many series are asked at once where they were before.
+# How many series are looked up at once for their previous rows.
 _ASKED_AT_ONCE = 5_000
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ FROM sealing
 _SEALING_HISTOGRAMS = """
 SELECT number, stream, part, start, last, step, points, offsets, as_sent, NULL, NULL, [] FROM sealing
 """
-# Metrics in the order of their first series: numbers that rise one by one take no room.
+# Metrics in the order of their first series: consecutive numbers take no room.
 _SIZES = """
 SELECT p.series, CAST({size} AS BIGINT) FROM {table} AS p JOIN series AS s ON s.id = p.series
 WHERE p.time >= make_timestamp_ns($from) AND p.time < make_timestamp_ns($until) AND p.stream > 0
@@ -75,7 +75,7 @@ WHERE p.time >= make_timestamp_ns($from) AND p.time < make_timestamp_ns($until) 
 GROUP BY s.metric, p.series HAVING count(*) >= $least
 ORDER BY min(p.series) OVER (PARTITION BY s.metric), p.series
 """
-# Before the first row that is to be sealed, others are all that is left.
+# Before the first row that can be sealed there are only rows that stay.
 _LEFT = """
 WITH edge AS (SELECT coalesce(min(rowid) FILTER (stream > 0), max(rowid) + 1) AS edge FROM {table})
 SELECT (SELECT min(rowid) FROM {table}), edge, (SELECT count(*) FROM {table} WHERE rowid < edge) FROM edge
@@ -90,7 +90,7 @@ WHERE time >= make_timestamp_ns($from) AND time < make_timestamp_ns($until) AND 
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """By stream: where it was before a block, and what its increments in the block say."""
+    """What is known of streams before a block: their ends, and what increments in the block say."""
 
     ends: Mapping[int, Sequence[End]]
     said: Mapping[int, Sequence[Said]]
@@ -99,11 +99,12 @@ class Before:
 class Sealer:
     """Seals what is old enough, slice by slice, each in a transaction of its own beside commits.
 
-    A chunk and the deletion of its rows see the same snapshot, so the rows that go are those that it holds.
-    Rows of windows (stream 0) stay rows: there are few, and their times lead to what they cost. So do rows of
-    which only their place says that they came last.
-    `doubtful`: whether a commit is to be tried again, which may already be in the file; then its rows stay.
-    `busy`: whether commits come at all, for which to pause.
+    A chunk and the deletion of its rows see the same snapshot, so exactly the sealed rows are deleted. Rows
+    of windows (stream 0) stay rows: there are few, and their times lead to their costs. Rows that came last
+    by their place alone stay, too.
+
+    `doubtful`: whether a commit is to be tried again. Its rows may be in the file already, and then they
+    stay. `busy`: whether commits come, for which to rest.
     """
 
     def __init__(
@@ -124,7 +125,7 @@ class Sealer:
         self._began: set[str] = set()
 
     def apply(self) -> int:
-        """Returns how many rows were sealed. Raises StoreError; then the rest waits."""
+        """Seals and returns how many rows. Raises StoreError; then the rest waits."""
         sealed = 0
         for table, most in zip(_TABLES, self._slices, strict=True):
             if table not in self._began:
@@ -138,7 +139,7 @@ class Sealer:
         return sealed
 
     def _found(self) -> dict[str, int]:
-        """What earlier runs have left, of the open block too: nothing is added to these rows."""
+        """Limits for rows of earlier runs, also of the open block: nothing is added to these rows."""
         return {"until": self._database.now_ns(), "settled": self._started_us, "least": FEW}
 
     def _closed(self) -> dict[str, int]:
@@ -156,7 +157,7 @@ class Sealer:
         return sealed
 
     def _gather(self, table: str) -> None:
-        """Of row groups of which few rows are left, because they stay rows, these are moved to the end."""
+        """Moves the few rows that stay out of nearly empty row groups to the end of the table."""
         with self._database.beside() as connection:
             first, edge, left = connection.execute(_LEFT.format(table=table)).fetchall()[0]
             if edge is None or edge - first - left < SPARSE_ROWS or _MOST_LEFT * (edge - first) < left:
@@ -168,7 +169,7 @@ class Sealer:
             connection.execute(f"DELETE FROM {table} WHERE rowid < $edge", {"edge": edge})
 
     def _work(self, table: str, limits: dict[str, int], most: int) -> Iterator[tuple[dict[str, Any], Before]]:
-        """Blocks, oldest first, with series that together have at most about `most` rows, or buckets."""
+        """Yields blocks, oldest first, with series that together have about `most` rows, or buckets."""
         settled, reached = {"settled": limits["settled"]}, 0
         while reached < limits["until"] and not self._doubtful():
             within: dict[str, Any] = {"from": reached, "until": limits["until"]} | settled
@@ -192,7 +193,7 @@ class Sealer:
                     yield {**bound, "ids": ids}, before
 
     def _sizes(self, table: str, bound: dict[str, Any], least: int) -> list[tuple[int, int]]:
-        """Series, and of each how many rows, or buckets."""
+        """Each series with how many rows, or buckets, it has."""
         with self._database.beside() as connection:
             sql = _SIZES.format(table=table, size=_SIZE[table])
             more = {"least": least} | self._staying(connection, table)
@@ -220,7 +221,7 @@ def block_of(time_ns: int) -> int:
 
 
 def _block(oldest: int, newest: int, until: int) -> dict[str, Any]:
-    """All that there is if that is about a day; else the day of the oldest, or what of it is over."""
+    """The whole backlog if it spans about a day, else the oldest day or what of it is over."""
     first, day = block_of(oldest), oldest // DAY_NS * DAY_NS
     if newest - first < ABOUT_A_DAY_NS:
         return {"from": first, "until": newest + 1}
@@ -232,13 +233,13 @@ def _too_much(table: str, sizes: list[tuple[int, int]]) -> bool:
 
 
 def _sooner(first: int, until: int) -> int:
-    """An earlier end: that of the first block, or the middle of what is within one."""
+    """An earlier end: that of the first block, or the middle of a part of one."""
     end = block_of(first) + BLOCK_NS
     return end if end < until else (first + until) // 2
 
 
 def _seal_points(connection: duckdb.DuckDBPyConnection, bound: dict[str, Any], before: Before) -> None:
-    """In two statements: one for all would want a third more memory."""
+    """Seals in two statements, because one would take a third more memory."""
     connection.execute(_statement("seal_points"), bound)
     found, longer = _known(connection, before)
     if longer:
@@ -261,7 +262,7 @@ def _seal_histograms(connection: duckdb.DuckDBPyConnection, bound: dict[str, Any
 
 
 def _known(connection: duckdb.DuckDBPyConnection, before: Before) -> tuple[list[Known], list[dict[str, Any]]]:
-    """What is known of each chunk, in their order; and what is to be said of some of their increments."""
+    """What is known of each chunk, in order, and the increments that need a row of `intervals`."""
     found: dict[int, Known] = {}
     longer: list[dict[str, Any]] = []
     last: dict[int, int] = {}
@@ -328,7 +329,7 @@ def _slices(sizes: list[tuple[int, int]], most: int) -> Iterator[list[int]]:
 
 
 def _together(slices: Iterator[list[int]]) -> Iterator[list[list[int]]]:
-    """Some slices, of at most about so many series: a statement takes as long for all of them as for one."""
+    """Groups slices: looking up many series takes as long as looking up one."""
     found: list[list[int]] = []
     for ids in slices:
         found.append(ids)

@@ -1,4 +1,4 @@
-"""Seals what is old and gives the room that it took back to the disk."""
+"""Seals old points and compacts the file afterwards."""
 
 import logging
 import time
@@ -8,20 +8,20 @@ from blackhole.store.database import Database
 from blackhole.store.file.opening import BLOCK_BYTES
 from blackhole.store.upkeep.seal import Sealer
 
-# Free blocks are used again, so a little of them costs nothing.
+# Free blocks are used again, so a few of them cost nothing.
 FREE_SHARE = 0.25
 FREE_BYTES = 2**20
-# Every table leaves a part of its last block empty, which is much of a small file. But small blocks are too
-# short to pack numbers of four bytes or eight, so there must be few of these.
+# Each table's last block is partly empty, which is much of a small file. But small blocks are too short to
+# pack numbers of four bytes or eight, so few of these may be in the file.
 SMALL_BLOCK_BYTES = 2**14
 SMALL_BLOCKS_BELOW = 2**23
 FEW_WIDE = 2**16
-# Copying is work, and for a while there are two files.
+# Copying takes work, and for a while the room of two files.
 SMALL_BYTES = 64 * 2**20
 AGAIN_SMALL_S = 3600.0
 AGAIN_LARGE_S = 86400.0
 
-# Blocks that are free, and the share of those in use that holds chunks which are gone from among others.
+# The free blocks, and the share of the used ones that deleted chunks still occupy between others.
 _FREE = """
 WITH chunk AS (SELECT count(*) AS count, max(rowid) - min(rowid) + 1 AS length FROM chunks),
 size AS (
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 class Compactor:
-    """Does both, one after the other: sealing leaves most of the file's blocks free.
+    """Seals, then compacts: sealing leaves most blocks of the file free.
 
     `room`: how many bytes may be written for a while.
     """
@@ -68,9 +68,9 @@ class Compactor:
         return sealed
 
     def compact(self) -> bool:
-        """Rewrites the file, if there is room, when over a quarter is free or it has outgrown its blocks.
+        """Compacts the file if over a quarter is free or it has outgrown its blocks, and if there is room.
 
-        A large one at most once a day. Raises StoreError; then the file is as it was.
+        It compacts a large file at most once a day. Raises StoreError; then the file is as it was.
         """
         if self._clock() < self._not_before:
             return False
@@ -95,7 +95,7 @@ class Compactor:
         return True
 
     def leave(self) -> bool:
-        """Rewrites a small file once more, in some tenths of a second: last commits leave it in pieces."""
+        """Compacts a small file at the stop, in some tenths of a second, after the last commits."""
         with self._database.reader() as reader:
             ((has_chunks,),) = reader.rows("SELECT count(*) > 0 FROM chunks").rows
         if not has_chunks or self._database.size() >= SMALL_BLOCKS_BELOW or self._room() < SMALL_BLOCKS_BELOW:
