@@ -34,7 +34,7 @@ class Reducer:
     def reduce(
         self, definition: Definition, metric: str, resource: Mapping[str, object], point: Mapping[str, object]
     ) -> KeptAttributes:
-        """Point attributes win over resource attributes; what is not a scalar is dropped."""
+        """The attributes that survive. A point's win over the resource's; what is no scalar is dropped."""
         kept: KeptAttributes = {}
         if definition.level is PrivacyLevel.HIGHLY_SENSITIVE and self._noise:
             return {
@@ -75,7 +75,8 @@ class Reducer:
     def _service(self, definition: Definition, name: str) -> Scalar:
         declared = definition.values.get(SERVICE)
         if declared is None:
-            # The names of guarded metrics fill caps of their own: a full one shows on open metrics.
+            # Names of guarded metrics fill caps of their own: a shared cap that is full would show on open
+            # metrics.
             cap = definition.name if definition.level.guarded else ""
             return self._capped(cap, SERVICE, clean_text(name))
         return self._declared(declared, name)
@@ -94,5 +95,8 @@ class Reducer:
         return value
 
     def _service_survives(self, definition: Definition) -> bool:
-        """Groups that are released with noise must be declared, so an undeclared name cannot be one."""
+        """Whether `service.name` may stay.
+
+        Groups released with noise are declared, so an undeclared name may not.
+        """
         return definition.privacy != "highly_sensitive" or SERVICE in definition.values

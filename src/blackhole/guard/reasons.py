@@ -33,7 +33,7 @@ class Reason(IntEnum):
         return _WORDS[self][1]
 
 
-# What an entry of exactly this name and type would mend.
+# Reasons that an entry with exactly this name and type would remove.
 ALLOWED_BY_NAME = frozenset({Reason.NOT_IN_CATALOGUE, Reason.TYPE_MISMATCH, Reason.TOO_MANY_NAMES})
 
 _WORDS = {

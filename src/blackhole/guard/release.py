@@ -26,7 +26,7 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 @dataclass(slots=True)
 class Contents:
-    """What one closed window brings to the store: (series, value) pairs, lists, and their receipts."""
+    """What a closed window brings to the store: (series, value) pairs, lists, and receipts."""
 
     values: list[tuple[int, float]] = field(default_factory=list)
     lists: list[NoisyList] = field(default_factory=list)
@@ -43,7 +43,7 @@ class _ReleasedMetric:
 class Releases:
     """The highly sensitive metrics of the running budget period.
 
-    `number` gives a metric its rule's number; `series` an output series for the attributes of a group.
+    `number` gives a metric the number of its rule; `series` gives a group's attributes an output series.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Releases:
         self._factorisations: dict[str, str] = {}
 
     def entry(self, name: str) -> Definition | None:
-        """The catalogue's entry as it was when the period began; None for what is not released in it."""
+        """The entry as it was when the period began; None if the metric is not released in it."""
         metric = self._metrics.get(name)
         return None if metric is None else metric.planned.definition
 
@@ -113,7 +113,7 @@ class Releases:
         return [m.rule for m in self._metrics.values() if self._ledger.is_open(m.planned.terms)]
 
     def charge(self, released: Sequence[_core.Released], window: TimeRange, created_us: int) -> Contents:
-        """Charges what the core has released, and names its rows. What cannot be charged is withheld."""
+        """Charges what the core has released and names its rows. What cannot be charged is withheld."""
         by_rule = {metric.rule: metric.planned for metric in self._metrics.values()}
         contents = Contents()
         for one in released:
@@ -189,7 +189,7 @@ class Releases:
 
 
 def created_us(window: TimeRange, *, early: bool, noisy: bool) -> int:
-    """When a window's rows count as made: the full second after its end, told apart by kind below that."""
+    """The `created_at` of a window's rows: the second after its end, plus microseconds that tell the kind."""
     seconds = -(-window.end_ns // SECOND_NS)
     return seconds * 10**6 + 2 * early + noisy
 

@@ -1,4 +1,4 @@
-"""Answers the core's questions, once for each metric and once for each series: what is to happen with it."""
+"""Answers the core, once for each metric and once for each series: what is to happen with it."""
 
 import secrets
 from collections import defaultdict
@@ -53,7 +53,8 @@ OTHER_GROUP = 0
 MOST_UNITS = 20
 MOST_WAITING = 10_000
 
-# Starts so far apart are one, where a sender works its start out anew each time; of a scraped page.
+# Starts that differ by less are the same: some senders compute their start anew each time. Scraped pages need
+# more.
 SAME_START_NS = 10**9
 SAME_START_SCRAPED_NS = 2 * 10**9
 
@@ -73,9 +74,10 @@ class Metric:
 
 @dataclass(slots=True)
 class Registry:
-    """The output series that exist, and the rows that the next batch has to bring to the store.
+    """The output series that exist, and the rows that the next batch must bring to the store.
 
-    `series` knows them by a keyed hash: there may be very many, and their words take four times as much.
+    `series` knows them by a keyed hash. There may be very many, and their texts would take four times as
+    much.
     """
 
     series: dict[int, int]
@@ -103,7 +105,7 @@ class Registry:
         return number
 
     def number_of(self, metric: Metric, attributes: str) -> int | None:
-        """The series, if there is one already."""
+        """The number of the series, if it exists."""
         level = metric.definition.level
         return self.series.get(_identity(metric.name, metric.type, metric.unit, attributes, level))
 
@@ -116,15 +118,16 @@ class Registry:
         return number
 
     def erase(self, gone: Collection[int]) -> None:
-        """Output series that exist no more; what comes of them again is a new one."""
+        """Removes output series. What comes of them again becomes a new series."""
         self.series = {identity: number for identity, number in self.series.items() if number not in gone}
         self.new_series = [row for row in self.new_series if row.id not in gone]
         self.new_streams = [row for row in self.new_streams if row.series not in gone]
 
     def take_new(self, rows: PointBatch) -> tuple[tuple[SeriesRow, ...], tuple[StreamRow, ...]]:
-        """What `rows` need to be known beside them.
+        """The series and streams that must be stored together with `rows`.
 
-        A stream waits for its first row: of one that the store knows, no later value is a first one.
+        A stream waits for its first row. Of a stream that the store knows, no later value counts as a first
+        one.
         """
         series = tuple(self.new_series)
         self.new_series.clear()
@@ -145,7 +148,7 @@ def _identity(metric: str, kind: MetricType, unit: str, attributes: str, level: 
 
 
 class Resolver:
-    """The core's `Resolver`. Keeps no raw attribute beyond the question it came with."""
+    """The core's `Resolver`. It keeps raw attributes no longer than the call in which they came."""
 
     def __init__(
         self,
@@ -175,12 +178,12 @@ class Resolver:
         self.unknown = UnknownMetrics()
 
     def recatalogue(self, catalogue: Catalogue) -> None:
-        """Answers by another catalogue from here on. Numbers stay: windows that are open go by them."""
+        """Answers by another catalogue from here on. Numbers stay, because open windows use them."""
         self._catalogue = catalogue
         self.unknown.clear()
 
     def erase(self, gone: Collection[int], named: Callable[[str], bool]) -> set[int]:
-        """Recalls nothing of these output series. Returns the rules of the metrics that are `named`."""
+        """Forgets these output series. Returns the rules of the metrics that are `named`."""
         self._erased = gone
         return {number for (name, _, _), number in self._numbers.items() if named(name)}
 
@@ -212,7 +215,7 @@ class Resolver:
         return [self._treat(one, states.get(one.key), kin.get(one.kin, ())) for one in new]
 
     def _kin(self, lost: Collection[int]) -> Mapping[int, Sequence[StreamState]]:
-        """What the store knows of kin that the core knows nothing of."""
+        """Looks up kin in the store if the core knows none."""
         found: defaultdict[int, list[StreamState]] = defaultdict(list)
         for state in self._recall((), tuple(lost)).values():
             if state.kin is not None and not state.delta:
@@ -254,9 +257,10 @@ class Resolver:
         return None
 
     def _name_kept(self, name: str, definition: Definition) -> str:
-        """Of a guarded pattern the names beyond the cap count as one metric, that of the pattern.
+        """The name under which it is stored.
 
-        A refusal would tell what others have sent.
+        Names of a guarded pattern beyond the cap count as one metric, that of the pattern. A refusal would
+        tell what others have sent.
         """
         is_private = definition.is_pattern and definition.level.guarded and not names_somebody(name)
         return definition.name if is_private and not self._takes(name, definition) else name
@@ -270,9 +274,10 @@ class Resolver:
         return True
 
     def _why_unit_refused(self, metric: Metric, unit: str) -> Reason | None:
-        """Each way to write the unit is stored, so there may not be many; of guarded metrics none is.
+        """Why a unit is refused, if it is.
 
-        What is said of those must not tell what others have sent.
+        Each spelling of a unit is stored, so there may not be many. Units of guarded metrics are not stored,
+        and are never refused for what others have sent.
         """
         if metric.definition.level.guarded or factor(unit, metric.definition.unit) is not None:
             return None
@@ -293,7 +298,7 @@ class Resolver:
         return self._registry.series_for(metric, attributes)
 
     def _number(self, metric: Metric) -> int:
-        """One rule, one window and one limit for all that is stored as the same metric."""
+        """The rule's number: one for everything that is stored as the same metric."""
         identity = (metric.name, metric.type, metric.unit)
         number = self._numbers.get(identity)
         if number is None:
@@ -358,7 +363,7 @@ class Resolver:
             return _core.Treatment.open(series, stream, elder=self._elder(new, kin), factor=scale)
         if state.series == series:
             return _core.Treatment.open(series, state.stream, _recalled(state, state.stream), factor=scale)
-        # The catalogue keeps other attributes now, or another unit: a new stream, a known state.
+        # The catalogue now keeps other attributes or another unit: the stream is new, its state is known.
         stream = self._registry.stream_for(new, series)
         as_sent = Metric(metric.name, metric.type, _scrubbed(new.unit, metric.definition), metric.definition)
         was_sent = self._registry.number_of(as_sent, attributes) == state.series
@@ -366,7 +371,7 @@ class Resolver:
         return _core.Treatment.open(series, stream, recall, factor=scale)
 
     def _elder(self, new: _core.NewSeries, kin: Sequence[StreamState]) -> _core.Recall | None:
-        """The stream that had come to its end when this one began."""
+        """The stream of the same kin that had ended when this one began."""
         ended = [state for state in kin if 0 < state.time_ns <= new.start_ns]
         elder = max(ended, key=lambda state: state.time_ns, default=None)
         return None if elder is None or elder.series in self._erased else _recalled(elder, 0)
@@ -384,9 +389,9 @@ class Resolver:
 
 
 def _type_kept(sent: MetricType, definition: Definition) -> MetricType:
-    """The type as it is stored. What is sent as levels stays levels, whatever the entry says.
+    """The type under which it is stored. Levels stay levels, whatever the entry says.
 
-    A guarded metric has one window, whichever of the types that it may have it is sent as.
+    A guarded metric has one window, whichever of its accepted types it is sent as.
     """
     if definition.level.guarded or definition.type is MetricType.UPDOWNCOUNTER:
         return definition.type
@@ -394,19 +399,19 @@ def _type_kept(sent: MetricType, definition: Definition) -> MetricType:
 
 
 def _unit_kept(sent: str, definition: Definition) -> str:
-    """The unit as it is stored: that of the entry, if values can be converted into it."""
+    """The unit under which it is stored: the entry's, if values can be converted into it."""
     if definition.level.guarded or factor(sent or definition.unit, definition.unit) is not None:
         return definition.unit
     return clean_text(sent)
 
 
 def _scrubbed(sent: str, definition: Definition) -> str:
-    """The unit as it came: senders may write anything there, so it is scrubbed like a value."""
+    """The unit as it was sent, scrubbed like a value, because senders may write anything there."""
     return clean_text(sent) if sent else definition.unit
 
 
 def _continued(new: _core.NewSeries, kin: Sequence[StreamState], scale: float) -> StreamState | None:
-    """The stream that this one is, whose start it gives a little differently; it has not fallen."""
+    """The known stream that this one continues: its start differs little, and its value has not fallen."""
     near = SAME_START_SCRAPED_NS if new.scraped else SAME_START_NS
     is_level = new.kind == _core.UPDOWNCOUNTER
     for state in kin:
@@ -420,7 +425,7 @@ def _continued(new: _core.NewSeries, kin: Sequence[StreamState], scale: float) -
 
 
 def _scaled(state: StreamState, scale: float, kind: int) -> StreamState:
-    """The state in another unit. Of an exponential histogram the buckets are as they were sent."""
+    """The state in the entry's unit. Buckets of an exponential histogram stay as they were sent."""
     bounds = state.bounds
     if bounds is not None and kind != _core.EXPONENTIAL_HISTOGRAM:
         bounds = [bound * scale for bound in bounds]
@@ -430,7 +435,7 @@ def _scaled(state: StreamState, scale: float, kind: int) -> StreamState:
 
 
 def _recalled(state: StreamState, stream: int) -> _core.Recall:
-    """`stream`: that which its rows are in, if it goes on there."""
+    """The core's form of a stored state. `stream`: its stream's number if it goes on there, else 0."""
     return _core.Recall(
         state.time_ns,
         stream=stream,
@@ -444,7 +449,7 @@ def _recalled(state: StreamState, stream: int) -> _core.Recall:
 
 
 def _unit_of(definition: Definition, new: _core.NewSeries) -> bytes | None:
-    """The raw id of the privacy unit, for the core to hash: the first listed key that is present."""
+    """The raw id of the privacy unit, for the core to hash: the first listed key that is there."""
     if not isinstance(definition.privacy_unit, PrivacyUnit):
         return None
     resource, attributes = new.resource, new.attributes

@@ -1,4 +1,4 @@
-"""Remembers how metrics came that no entry admits, so that their owner can allow them by name."""
+"""Remembers metrics that no entry admits, with type and unit, so that the owner can allow them by name."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,7 +11,7 @@ LONGEST = 255
 
 
 class UnknownMetrics(Mapping[str, ObservedMetric]):
-    """At most 500 names, and none that holds what looks like an identity; the first unit counts."""
+    """Knows at most 500 names, none of which looks like an identity. The first unit counts."""
 
     def __init__(self) -> None:
         self._sent: dict[str, ObservedMetric] = {}
@@ -19,12 +19,12 @@ class UnknownMetrics(Mapping[str, ObservedMetric]):
     def note(self, name: str, unit: str, kind: MetricType) -> None:
         if name in self._sent or len(self._sent) >= MOST or len(name) > LONGEST or names_somebody(name):
             return
-        # A summary is stored as what an entry calls a histogram.
+        # A summary is stored as the entry's histogram.
         kind = MetricType.HISTOGRAM if kind is MetricType.SUMMARY else kind
         self._sent[name] = ObservedMetric(kind, clean_text(unit))
 
     def clear(self) -> None:
-        """The catalogue has changed: what is still unknown will come again."""
+        """Forgets all, since the catalogue has changed. What is still unknown will come again."""
         self._sent.clear()
 
     def __getitem__(self, name: str) -> ObservedMetric:

@@ -16,31 +16,31 @@ from blackhole.model.times import AHEAD_NS, TimeRange
 from blackhole.privacy.ledger import Ledger
 
 SECOND_NS = 10**9
-# Windows are published this long after their end, however long it took to close them.
+# Windows are published this long after their end, however long closing takes.
 GRACE_NS = SECOND_NS // 4
-# So many windows of one span of time, each with an id of its own: a clock may go back again and again.
+# At most so many windows have the same time: a clock may go back again and again.
 _MOST_IDS = 16
 _APART_NS = SECOND_NS // 1000
 
 
 @dataclass(frozen=True, slots=True)
 class _Id:
-    """A window's `start_ns` by the schedule, and its `number` among those that began by it before."""
+    """A window's identity: `start_ns` by the schedule, and its `number` among those of that start."""
 
     start_ns: int
     number: int = 0
 
     @property
     def time_ns(self) -> int:
-        """What its values carry."""
+        """The time that its values carry."""
         return self.start_ns + self.number * _APART_NS
 
 
 class Windows:
-    """The open window of sensitive metrics and that of highly sensitive ones. Not thread-safe.
+    """The open windows of sensitive and of highly sensitive metrics. Not thread-safe.
 
-    Windows follow arrival: `turn` comes before anything that arrived is taken in. Those of sensitive metrics
-    follow the clock back as well; those of highly sensitive ones wait until the ledger's time comes again.
+    Windows follow arrival: `turn` is called before arrived points are taken in. If the clock goes back,
+    sensitive windows follow it. Highly sensitive ones wait until the ledger's time comes again.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Windows:
         find: Finder,
         ahead_ns: Callable[[], int],
     ) -> None:
-        """`ahead_ns`: up to when there may be windows of before the clock went back; 0: it never did."""
+        """`ahead_ns`: until when windows may exist from before the clock went back; 0 if it never did."""
         self._table = table
         self._resolver = resolver
         self._registry = registry
@@ -66,7 +66,7 @@ class Windows:
         self._find = find
         self._ahead_ns = ahead_ns
         self._latest_ns = clock_ns()
-        # Before this, ids may exist already.
+        # Windows that begin before this may have an id already.
         self._taken_until_ns = ahead_ns() + self._window_ns if ahead_ns() else 0
         self._named: set[int] = set()
         self._astray = False
@@ -88,12 +88,12 @@ class Windows:
 
     @property
     def due_ns(self) -> int:
-        """When something has to be done next."""
+        """When the next window must be closed or published."""
         ends = (self.end_ns, self.release_end_ns)
         return min(*ends, self._ready[0][0]) if self._ready else min(ends)
 
     def turn(self, now: int) -> None:
-        """Closes the windows that are over, or of a time that has not come yet again."""
+        """Closes windows that are over, or that lie ahead of a clock that went back."""
         if self._astray or now < self._latest_ns - self._window_ns:
             self._go_back(now)
         self._latest_ns = max(self._latest_ns, now)
@@ -104,33 +104,36 @@ class Windows:
             self._queue(end, self._close_release(early=False))
 
     def take(self, now: int) -> list[GuardedBatch]:
-        """What is to be committed by now, in order."""
+        """The closed windows that may be committed by now, in order."""
         taken = []
         while self._ready and self._ready[0][0] <= now:
             taken.append(self._ready.popleft()[1])
         return taken
 
     def take_all(self) -> list[GuardedBatch]:
-        """All that is closed, before its time."""
+        """All closed windows, also before their time."""
         taken = [batch for _, batch in self._ready]
         self._ready.clear()
         return taken
 
     def stop(self) -> list[GuardedBatch]:
-        """Closes both windows early, each under its own name. Returns all that is still to be committed."""
+        """Closes both windows early, each under its own name.
+
+        Returns everything that is still to be committed.
+        """
         sensitive = self.close_sensitive(early=True)
         batches = self.take_all() + ([] if sensitive is None else [sensitive])
         released = self._close_release(early=True)
         return [*batches, *([] if released is None else [released])]
 
     def close_sensitive(self, *, early: bool = False) -> GuardedBatch | None:
-        """Closes the window of sensitive metrics; its values carry its id. None when there are none."""
+        """Closes the window of sensitive metrics. Its values carry its id. None if there are none."""
         open_ = self._open
         self._open = self._next(max(self._aligned(self._clock_ns()), self.end_ns))
         return self._close_as(open_, early=early)
 
     def _close_as(self, window: _Id, *, early: bool) -> GuardedBatch | None:
-        # In the order of their names: that in which they came to be would tell who was first.
+        # Sort by name: the order in which groups appeared would tell who was first.
         closed = sorted(self._table.close_window(), key=self._resolver.window_name)
         values = [
             (self._resolver.window_series(value.rule, value.group), window.time_ns, value) for value in closed
@@ -138,15 +141,15 @@ class Windows:
         if not values:
             return None
         columns = self._table.window_columns(values)
-        # Another id is made in another second.
+        # Windows with another id get another second.
         end = window.start_ns + self._window_ns - window.number * SECOND_NS
         made = created_us(TimeRange(window.start_ns, end), early=early, noisy=False)
         return GuardedBatch(columns, *self._registry.take_new(columns), created_us=made)
 
     def _go_back(self, now: int) -> None:
-        """The clock has gone back: what the open window holds is of now, and so is what comes from here on.
+        """Follows a clock that went back: the open window gets a time of now, and so does the next.
 
-        What has ended, by whatever time, is published at once.
+        Closed windows are published at once, since their time may lie ahead.
         """
         self._taken_until_ns = max(
             self._taken_until_ns,
@@ -164,13 +167,13 @@ class Windows:
         self._open = self._next(start)
 
     def _next(self, start_ns: int) -> _Id:
-        """The window that begins then; where no id is known to be free, one later than all others."""
+        """The window that begins then. If no id is known to be free, it begins later than all others."""
         window = self._free(start_ns)
         self._astray = window is None
         return window or _Id(-(-self._taken_until_ns // self._window_ns) * self._window_ns)
 
     def _free(self, start_ns: int) -> _Id | None:
-        """The first id that was never used; None where there is none, or the store cannot say."""
+        """The first free id of that start; None if there is none, or the store cannot say."""
         if start_ns >= self._taken_until_ns:
             self._named.clear()
             return _Id(start_ns)
@@ -185,7 +188,10 @@ class Windows:
         return free
 
     def _close_release(self, *, early: bool) -> GuardedBatch | None:
-        """Releases the open window, if there is one, and goes on to the next, or ends the run."""
+        """Releases the open window, if there is one.
+
+        Then it begins the next one, or ends the run if `early`.
+        """
         window = self._ledger.window
         rules = [] if window is None else self._resolver.releases.open_rules()
         released = self._table.close_release(rules)
@@ -200,7 +206,7 @@ class Windows:
         return self._batch(contents, made, 0 if window is None else window.start_ns)
 
     def _begin_period(self) -> None:
-        """Changes in the catalogue come into force."""
+        """Brings changes of the catalogue into force at the start of a period."""
         releases = self._resolver.releases
         before = releases.definitions
         rules = releases.rules()
@@ -223,7 +229,7 @@ class Windows:
         )
 
     def _begin(self) -> None:
-        """The first rows of this run, and those that an earlier one wrote into the head only."""
+        """Commits this run's first ledger rows, and those that an earlier run wrote into the head only."""
         now = self._ledger.now_ns()
         made = created_us(TimeRange(now, now), early=False, noisy=True)
         lost = [
@@ -241,7 +247,10 @@ class Windows:
         return time_ns - time_ns % self._window_ns
 
     def _first_window(self, created_ns: int, now: int) -> int:
-        """The next window, since an earlier run may have released this one, or that, when it was stopped."""
+        """The first window of this run.
+
+        An earlier run may have released the current one, or the next one at its stop.
+        """
         current = self._aligned(now)
         first = current if created_ns >= current else current + self._window_ns
         until = self._aligned(self._ledger.sensitive_until_ns + self._window_ns - 1)
