@@ -17,7 +17,7 @@ from blackhole.store.upkeep import erase
 
 @dataclass(slots=True)
 class Forgetting:
-    """On the event loop, one at a time. What a thread does inside `free()` is not charged to collecting."""
+    """Forgets on the event loop, one request at a time. What threads do inside `free()` is not charged."""
 
     database: Database
     pipeline: Pipeline
@@ -29,7 +29,7 @@ class Forgetting:
     async def forget(self, what: Forget) -> Forgotten:
         """Erases and proves it. Raises UsageError, StoreError, OverloadedError.
 
-        What arrives from the moment on in which the series are known belongs to new series, and stays.
+        What arrives after the series were found belongs to new series, and stays.
         """
         erase.check(what)
         if what.dry_run:

@@ -1,4 +1,4 @@
-"""Turns the state of the service into an OTLP request of its own, which passes its guard like any other."""
+"""Turns the state of the service into an OTLP request, which passes the guard like any other."""
 
 import asyncio
 import logging
@@ -58,14 +58,14 @@ class Reporter:
         self._started_ns = clock_ns()
 
     def report(self) -> None:
-        """Hands both to the pipeline, without waiting for the commit. Raises IntakeError."""
+        """Hands both to the pipeline and does not wait for the commit. Raises IntakeError."""
         self._pipeline.record_edges()
         now_ns = self._clock_ns()
         body = encode(self._statistics(), self._condition(), started_ns=self._started_ns, now_ns=now_ns)
         self._pipeline.record(Payload(Signal.METRICS, Encoding.JSON, body))
 
     async def run(self) -> None:
-        """Reports until cancelled, in the event loop: what is judged keeps its order."""
+        """Reports until cancelled. It runs in the event loop, so that what is judged keeps its order."""
         while True:
             await asyncio.sleep(self._seconds)
             try:
@@ -91,7 +91,7 @@ def encode(statistics: Mapping[str, Any], condition: ProcessStatus, *, started_n
 def _counts(statistics: Mapping[str, Any]) -> Iterator[tuple[str, str, Sequence[OwnPoint]]]:
     yield "blackhole.accepted", "{item}", _by("signal", statistics["accepted"])
     yield "blackhole.requests.total", "{request}", _by("signal", statistics["requests"])
-    # Before the first error a zero says that there was none: without it nobody would know.
+    # A zero before the first error says that there was none; else nobody would know.
     failed = _by("error_type", statistics["failed_requests"]) or [({}, 0)]
     yield "blackhole.errors.total", "{error}", failed
     yield "blackhole.refused", "{item}", _by("reason", refused_by_reason(statistics))
@@ -101,13 +101,13 @@ def _levels(condition: ProcessStatus) -> Iterator[tuple[str, str, float]]:
     yield "blackhole.queue.rows", "{row}", condition.pending_rows
     yield "blackhole.sampling.rate", "1", condition.sampling_rate
     yield "blackhole.database.size", "By", condition.database_bytes
-    # Names of its own: an average over process.cpu.usage is one over the services that people ask about.
+    # The service uses names of its own, since an average over process.cpu.usage is over other services.
     yield "blackhole.cpu.usage", "percent", condition.cpu_percent
     yield "blackhole.memory.usage", "By", condition.memory_bytes
 
 
 def refused_by_reason(statistics: Mapping[str, Any]) -> Counter[str]:
-    """Refused points, spans and log records; guarded metrics, whose count is null, are left out."""
+    """Refused points, spans and log records, without guarded metrics, whose count is null."""
     refused: Counter[str] = Counter()
     for entry in statistics["refused"]:
         if entry["count"]:

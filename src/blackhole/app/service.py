@@ -74,7 +74,7 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What flags say beside the configuration. Port 0 picks a free one."""
+    """What flags set besides the configuration. Port 0 picks a free one."""
 
     data_dir: Path
     otlp_grpc: Address = ("127.0.0.1", 4317)
@@ -107,7 +107,7 @@ def serve(config: Config, options: Options) -> int:
         except BlackholeError:
             raise
         except Exception as error:
-            # Its text may quote data; --debug shows it all the same.
+            # The error's text may quote data, so it is not shown; `--debug` shows it all the same.
             raise BlackholeError(f"unexpected {logs.place(error)}: report it") from error
 
 
@@ -230,7 +230,7 @@ def _repeated(
 
 
 def _refuse_unusable_files(config: Config) -> None:
-    """Before anything is made: a broken configuration leaves no database behind."""
+    """Refuses unusable files before anything is made, so that a broken configuration leaves no database."""
     Access(config.otlp)
     if config.api.token_file:
         configuration.read_token(config.api.token_file, key="api")
@@ -265,7 +265,7 @@ async def _receive(
     options: Options,
     addresses: dict[str, str],
 ) -> None:
-    """Both receivers share one gate, so that the limits hold for both together."""
+    """Starts both receivers with one gate, so that the limits hold for both together."""
     config, throttle, away = limits
     gate = Gate.of(config.otlp, throttle)
     for name, receiver, address in (
@@ -317,7 +317,7 @@ def _watch(
 def _allower(
     place: tuple[Config, Path], guard: Guard, pipeline: Pipeline, others: tuple[QueryService, Retention]
 ) -> Callable[[Permission], Allowed]:
-    """Adds to the owner's catalogue file, and makes every part go by it at once."""
+    """A function that adds to the owner's catalogue file and makes every part use it at once."""
     config, data_dir = place
 
     def allow(permission: Permission) -> Allowed:
@@ -341,7 +341,7 @@ def _allower(
 
 
 def _clock(database: Database) -> Clock:
-    """Before anything is written by it: the newest row is that of an earlier run."""
+    """The clock, judged before anything is written: the newest row is of an earlier run."""
     path = database.path
     clock = Clock(
         doubt.read_memory(path),
@@ -378,7 +378,7 @@ def _guard(catalogue: Catalogue, config: Config, kept: tuple[Database, Writer], 
 
 
 def _database_memory(config: Config) -> int:
-    """A quarter of the process's: DuckDB's limit does not cover all that it takes."""
+    """DuckDB's limit: a quarter of the process's, because it does not cover all that DuckDB takes."""
     return config.max_memory_usage // 4
 
 
@@ -388,7 +388,10 @@ def _status_reporter(
     sampler: Sampler,
     addresses: dict[str, str],
 ) -> Callable[[], Status]:
-    """One for each who asks regularly: `cpu_percent` is what was used since it was asked last."""
+    """Makes a function that says how the process is.
+
+    Each regular caller needs its own, because `cpu_percent` is since its last call.
+    """
     database, retention, clock, guard = told
     me = psutil.Process()
     me.cpu_percent()
@@ -415,7 +418,7 @@ def _status_reporter(
 
 
 async def _every(seconds: float, chore: Callable[[], object], *, at_once: bool = False) -> None:
-    """Runs a chore in a thread again and again; a failure is logged and the next turn comes all the same."""
+    """Runs a task in a thread again and again. A failure is logged, and the task runs again all the same."""
     if not at_once:
         await asyncio.sleep(seconds)
     while True:
@@ -429,7 +432,8 @@ def _try(chore: Callable[[], object]) -> None:
     except PreemptedError:
         _log.info("%s was given up", chore.__qualname__)
     except Exception as error:  # noqa: BLE001  (a chore must not end the service)
-        # What is known is told in words for people; of anything else, only what it is.
+        # Known errors are told in their own words. Of any other only the type is, since its text may quote
+        # data.
         words = error if isinstance(error, BlackholeError) else type(error).__name__
         _log.warning("%s failed and will be tried again: %s", chore.__qualname__, words)
 

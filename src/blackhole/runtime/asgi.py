@@ -19,14 +19,17 @@ from blackhole.runtime.upgrades import OfferedUpgrades, noting
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """What one server holds at most: connections, and bytes of one WebSocket message that it reads."""
+    """The limits of one server: connections, and bytes of one WebSocket message."""
 
     connections: int = 256
     websocket_message: int = 16 * 1024
 
 
 class AsgiServer:
-    """One application on one address. `flags` names the flag or key that moves it, for error messages."""
+    """Serves one application on one address.
+
+    `flags` names the flag or key that moves it, for error messages.
+    """
 
     def __init__(
         self,
@@ -67,7 +70,7 @@ class AsgiServer:
         return "https" if self._config.is_ssl else "http"
 
     async def start(self, host: str, port: int) -> int:
-        """Binds and accepts; answers the bound port (port 0 picks a free one). Raises UsageError."""
+        """Binds and accepts; returns the bound port (port 0 picks a free one). Raises UsageError."""
         sockets = listen.open_sockets(host, port, self._flag)
         bound = int(sockets[0].getsockname()[1])
         self._task = asyncio.create_task(self._server.serve(sockets=sockets), name=f"{self._name} server")
@@ -83,7 +86,7 @@ class AsgiServer:
         """Stops accepting, lets running requests finish for `grace` seconds, then cancels them."""
         if self._task is None:
             return
-        # Rounded up: uvicorn takes whole seconds, and 0 would cancel at once.
+        # Round up, because uvicorn takes whole seconds and 0 would cancel at once.
         self._config.timeout_graceful_shutdown = max(1, round(grace))
         self._server.should_exit = True
         await self._task
@@ -91,7 +94,7 @@ class AsgiServer:
 
 
 class _QuietServer(uvicorn.Server):
-    """Leaves signals to the program that it is a part of."""
+    """A server that leaves signals to its program."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

@@ -1,11 +1,11 @@
-"""Turns the YAML of a file that a person wrote into plain data, and refuses what would be lost in silence."""
+"""Turns YAML that a person wrote into plain data, and refuses what would be lost silently."""
 
 from pathlib import Path
 from typing import Any
 
 
 class DocumentError(Exception):
-    """Not YAML, or YAML that says two things. `line`: from 1, None where unknown."""
+    """Not YAML, or a key that stands twice. `line`: from 1, None if unknown."""
 
     def __init__(self, problem: str, line: int | None) -> None:
         super().__init__(problem)
@@ -19,11 +19,14 @@ class DocumentError(Exception):
 
 
 def parse_yaml(text: str) -> Any:
-    """Of a key that stands twice YAML takes the last; a person may mean the first. Raises DocumentError."""
+    """Parses YAML.
+
+    YAML takes the last of two equal keys, though a person may mean the first. So it raises DocumentError.
+    """
     import yaml  # noqa: PLC0415  (costs start-up time, and most runs have no file)
 
     try:
-        # A text that holds what YAML may not hold is refused when the loader is made.
+        # Forbidden characters raise when the loader is made.
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
         node = loader.get_single_node()
         if node is None:
@@ -35,7 +38,7 @@ def parse_yaml(text: str) -> Any:
         problem = getattr(error, "problem", None) or "not YAML"
         raise DocumentError(problem, None if mark is None else mark.line + 1) from None
     except (ValueError, RecursionError):
-        # As of a date that is none, a number of thousands of digits, or lists within lists.
+        # Impossible dates, numbers of thousands of digits and very deep lists raise other errors.
         raise DocumentError("a value cannot be read", None) from None
 
 

@@ -1,4 +1,4 @@
-"""Lets senders finish their body before an answer closes the connection: else they meet a reset."""
+"""Lets senders finish their body before an answer closes the connection. Otherwise they see a reset."""
 
 import asyncio
 import contextlib
@@ -10,10 +10,10 @@ SECONDS = 5.0
 
 
 class Lingering:
-    """Reads on, at most 64 MiB and for 5 s, when `app` answers before it has read all of a request.
+    """Reads on for at most 64 MiB and 5 s if `app` answers before it has read the whole request.
 
-    Only where the connection closes after the answer. One that stays open is read on by its server; a sender
-    that waits for `100 Continue` may never send its body.
+    It does so only if the connection closes after the answer. A connection that stays open is read on by its
+    server. A sender that waits for `100 Continue` may never send its body.
     """
 
     def __init__(self, app: ASGIApp) -> None:

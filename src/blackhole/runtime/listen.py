@@ -15,7 +15,7 @@ _REASONS = {
 
 
 def plain_host(host: str) -> str:
-    """`[::1]` and `::1` are the same place."""
+    """The host without brackets: `[::1]` and `::1` are the same."""
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 

@@ -1,4 +1,4 @@
-"""Turns log records, and errors that nobody caught, into lines that name nobody."""
+"""Turns log records and uncaught errors into lines that name nobody."""
 
 import asyncio
 import json
@@ -29,14 +29,14 @@ def to_stderr(style: str, names_somebody: Callable[[str], bool], own: Sequence[s
 
 
 def uncaught_to_log() -> None:
-    """Errors that nobody caught become lines of the log: Python would print texts that may quote data."""
+    """Sends uncaught errors to the log. Python would print their texts, which may quote data."""
     sys.excepthook = _on_uncaught
     sys.unraisablehook = lambda unraisable: _report(unraisable.exc_value or unraisable.exc_type())
     threading.excepthook = lambda hooked: _report(hooked.exc_value or hooked.exc_type())
 
 
 def on_loop_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """An event loop's exception handler; its own one prints the context, task and all."""
+    """An exception handler for the event loop. The default one prints the context, task and all."""
     error = context.get("exception")
     if error is None:
         _log.error("the event loop reports an error without an exception")
@@ -45,14 +45,14 @@ def on_loop_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
 
 
 def place(error: BaseException) -> str:
-    """The kind of an error and where it was raised; never its text, which may quote what it was given."""
+    """The type of an error and where it was raised, but never its text, which may quote data."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{where}"
 
 
 class Lines(logging.Formatter):
-    """One line a record: words that may name somebody are redacted, exceptions are kind and place."""
+    """Formats one line a record. Words that may name somebody are redacted; exceptions are type and place."""
 
     def __init__(self, style: str, names_somebody: Callable[[str], bool], own: Sequence[str] = ()) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the service does to its own process: event loop, memory that nobody else reads, the run file."""
+"""Sets up the service's own process: event loop, private memory, the run file."""
 
 import asyncio
 import contextlib
@@ -22,29 +22,29 @@ _MADV_DONTNEED = 4
 _LARGE_LIBRARIES = ("_duckdb.",)
 _ARENAS = 2
 _TRIM_BYTES = 32 * 2**20
-# Requests below this are cut from memory that is there: mapping it anew for each costs page faults.
+# Smaller blocks are cut from memory that is already mapped: mapping each anew costs page faults.
 _MAPPED_BYTES = 8 * 2**20
 
 
 def uptime() -> float:
-    """Seconds that the machine has run, its sleep among them; nobody sets this clock."""
+    """Seconds since the machine started, sleep included. Nobody sets this clock."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def keep_memory_private() -> None:
-    """The open window is exact in memory: no core dumps, and no other process of this user may read it."""
+    """Prevents core dumps and reading by other processes of this user: the open window is exact in memory."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def keep_files_private() -> None:
-    """What is written from here on, DuckDB's log and temporary files included, only this user may read."""
+    """Lets only this user read new files, DuckDB's log and temporary files included."""
     os.umask(0o077)
 
 
 def keep_memory_small() -> None:
-    """Few malloc arenas, and freed memory goes back to the system: requests come in megabytes."""
+    """Uses few malloc arenas and returns freed memory to the system: requests come in megabytes."""
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_ARENA_MAX, _ARENAS)
@@ -53,9 +53,9 @@ def keep_memory_small() -> None:
 
 
 def give_memory_back() -> None:
-    """Gives back to the system what was freed, and code of large libraries that ran once, at the start.
+    """Returns freed memory to the system, and pages of code that large libraries ran once, at the start.
 
-    What of the code is still needed comes back page by page from the file system's cache, in microseconds.
+    Code that is still needed comes back page by page from the file system's cache, in microseconds.
     """
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
@@ -66,7 +66,7 @@ def give_memory_back() -> None:
 
 @functools.cache
 def _code(libraries: tuple[str, ...]) -> list[tuple[int, int]]:
-    """Address and bytes of what is mapped to run and never written to; Python unloads none of these."""
+    """Address and size of read-only code of these libraries, which Python never unloads."""
     found = []
     for line in Path("/proc/self/maps").read_text().splitlines():
         span, mode, *_, path = line.split(maxsplit=5)
@@ -77,9 +77,9 @@ def _code(libraries: tuple[str, ...]) -> list[tuple[int, int]]:
 
 
 def leave(code: int) -> NoReturn:
-    """Ends the process after an orderly stop, without taking the interpreter apart.
+    """Ends the process after an orderly stop, without tearing the interpreter down.
 
-    DuckDB's bindings report every object that is left over then, and nothing is left to be saved.
+    DuckDB's bindings would report every object that is left then, and nothing is left to be saved.
     """
     logging.shutdown()
     sys.stdout.flush()
@@ -88,7 +88,7 @@ def leave(code: int) -> NoReturn:
 
 
 def event_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """A factory of uvloop where that is there: it saves a fifth of the CPU of small requests."""
+    """A factory of uvloop if it is installed: it saves a fifth of the CPU of small requests."""
     try:
         import uvloop  # noqa: PLC0415
     except ImportError:
@@ -98,13 +98,13 @@ def event_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def run_file(data_dir: Path) -> Path:
-    """Where a running service says how it is reached."""
+    """The file in which a running service says how it is reached."""
     return data_dir / "blackhole.run"
 
 
 @contextlib.contextmanager
 def announced(path: Path, addresses: Mapping[str, object]) -> Iterator[None]:
-    """Writes the run file (mode 0600) and prints the ready line; the file goes when the service does."""
+    """Writes the run file (mode 0600) and prints the ready line. The file is removed at the end."""
     line = json.dumps(addresses, separators=(",", ":"))
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_suffix(".run.new")

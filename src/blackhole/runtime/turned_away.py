@@ -1,6 +1,6 @@
-"""Turns requests that were turned away into a few words on who cannot reach us, and what would mend it.
+"""Says who cannot reach us and how to mend it, in a few words.
 
-A path, an origin or a media type may name somebody: only words that everybody uses are repeated.
+A path, an origin or a media type may name somebody, so only words that everybody uses are repeated.
 """
 
 import logging
@@ -48,7 +48,7 @@ _MEDIA_TYPES = frozenset(
         "text/xml",
     )
 )
-# Letters alone: names of users and machines mostly have something else in them.
+# Only letters: names of users and machines mostly have something else in them.
 _LABEL = re.compile(r"[a-z]{1,20}")
 _REMEDIES: Mapping[Obstacle, str] = {
     "tls": "set OTEL_EXPORTER_OTLP_INSECURE=true or write http:// into its endpoint; or set tls_cert here",
@@ -92,7 +92,10 @@ class _Seen:
 
 
 class TurnedAway:
-    """Counts them, and writes one line for each kind, door, place and detail; at most 20 lines a minute."""
+    """Counts senders that were turned away, with one line for each kind, door, place and detail.
+
+    It writes at most 20 lines a minute.
+    """
 
     def __init__(
         self,
@@ -107,7 +110,7 @@ class TurnedAway:
     def note(
         self, kind: Obstacle, door: Listener, client: object, port: int, detail: str = "", *, count: int = 1
     ) -> None:
-        """`client`: its address, of which no more is kept than whether it is this machine."""
+        """Counts one. Of the address `client` only whether it is this machine is kept."""
         place = "this machine" if _is_here(client) else "another machine"
         key = (kind, door, place, detail)
         if key not in self._seen and len(self._seen) >= MOST_ENTRIES:
@@ -120,7 +123,7 @@ class TurnedAway:
         seen.last = self._clock()
 
     def snapshot(self) -> list[Sender]:
-        """The latest first."""
+        """Everybody who was turned away, the latest first."""
         now = self._clock()
         found = [
             Sender(*key, seen.count, max(now - seen.last, 0.0), seen.words, _remedy(key[0], key[1]))
@@ -175,7 +178,7 @@ class Noted:
             return
 
     def _found(self, scope: Scope, headers: Headers, answer: Message) -> Iterator[tuple[Obstacle, str]]:
-        """The first is what is in the way."""
+        """What is in the way. The first cause counts."""
         status, origin = answer["status"], headers.get("origin")
         if origin is not None and not _is_own(origin, headers) and not _lets_read(answer):
             yield "cors", self._away.origin(origin)
@@ -194,7 +197,7 @@ def _may_matter(scope: Scope, answer: Message) -> bool:
 
 
 def strange(data: bytes) -> Obstacle | None:
-    """What a connection begins with that is not HTTP/1."""
+    """What a connection speaks, by its first bytes, if that is not HTTP/1."""
     if data[:1] == b"\x16":
         return "tls"
     return "http2" if data.startswith(b"PRI * HTTP/2") else None
@@ -217,7 +220,7 @@ def _lets_read(answer: Mapping[str, Any]) -> bool:
 
 
 def _path(path: str) -> tuple[str, bool]:
-    """The words of a path that OTLP knows, and whether one is a signal's; others are `…`."""
+    """The words of a path that OTLP knows, others as `…`, and whether one names a signal."""
     parts = [part.lower() for part in path.split("/")[1:6]]
     shown = "/" + "/".join(part if part in _PATH_WORDS else "…" if part else "" for part in parts)
     return shown, any(part in _SIGNALS for part in parts)

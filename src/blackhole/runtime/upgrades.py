@@ -1,4 +1,4 @@
-"""Turns an offer to leave HTTP/1.1 that is not taken up into the plain request that it is (RFC 9110, 7.8)."""
+"""Turns an offer to leave HTTP/1.1 into the plain request that it is, if nobody takes it (RFC 9110, 7.8)."""
 
 from typing import Any, ClassVar, TypeVar
 
@@ -12,15 +12,15 @@ _INVALID = "Invalid HTTP request received."
 
 
 class OfferedUpgrades(HttpToolsProtocol):
-    """uvicorn's protocol, which reads bodies also where a client offers h2c, as curl and the JDK do.
+    """uvicorn's protocol that reads bodies also from clients that offer h2c, as curl and the JDK do.
 
-    The parser stops at the head of such a request, since another protocol may follow; where none does,
-    another parser is given the head without the offer, and what comes after it.
+    The parser stops after the head of such a request, because another protocol may follow. If none does, a
+    second parser gets the head without the offer, and what comes after it.
     """
 
     _passed_over = False
     _begun = False
-    # Whoever speaks something else is noted here; `noting` makes the class that does.
+    # Connections that speak something else are noted here; `noting` makes the class that does it.
     away: ClassVar[tuple[TurnedAway, Listener] | None] = None
 
     def data_received(self, data: bytes) -> None:
@@ -73,14 +73,14 @@ class OfferedUpgrades(HttpToolsProtocol):
         return b"\r\n".join([*lines, b"", b""])
 
     def _unsupported_upgrade_warning(self, *_: Any) -> None:
-        """An offer is nothing to warn of."""
+        """Says nothing: an offer is no fault."""
 
 
 UpgradeKind = TypeVar("UpgradeKind", bound=OfferedUpgrades)
 
 
 def noting(protocol: type[UpgradeKind], away: TurnedAway, door: Listener) -> type[UpgradeKind]:
-    """`protocol` whose connections tell `away` when they begin with TLS or HTTP/2."""
+    """A subclass of `protocol` whose connections tell `away` if they begin with TLS or HTTP/2."""
     return type(protocol.__name__, (protocol,), {"away": (away, door)})
 
 
