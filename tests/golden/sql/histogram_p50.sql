@@ -1,6 +1,6 @@
--- Observations by bucket of the histogram, an edge being NULL where the bucket is open; those in an open last bucket of
--- which the greatest is known apart from those of which it is not. A slice of a list that comes
--- with each point would copy the whole list for each; list_select does not.
+-- Observations by bucket of the histogram. The edge of an open bucket is NULL. Observations in an open last bucket are
+-- counted apart, by whether the greatest is known. list_select is used, because a slice would copy the whole list for
+-- each point.
 WITH chosen AS (SELECT unnest($ids::UINTEGER[]) AS id, unnest($groups::UINTEGER[]) AS grp),
 every AS (
     SELECT c.grp, epoch_ns(h.time) AS time, h.count, h.min, h.max, h.bounds, h.buckets

@@ -1,5 +1,5 @@
--- Single spans and log records, for as long as the owner keeps them; `series` is the count that they belong to,
--- and has all that is known of them. Ids are hashes under a key that the service forgets when it stops.
+-- Single spans and log records, which stay for as long as the owner keeps them. `series` is the count that they belong
+-- to; it has all that is known of them. Ids are hashes under a key that the service forgets when it stops.
 CREATE TABLE kept_spans (
     series UINTEGER NOT NULL,
     time TIMESTAMP_NS NOT NULL,

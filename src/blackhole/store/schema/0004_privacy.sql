@@ -1,5 +1,5 @@
--- What was spent of the privacy budget, and why: each row's hash covers the row and the hash before it.
--- epsilon is charged where delta is 0, else rho. details: plan of a period, receipt of a release, else a reason.
+-- What was spent of the privacy budget, and why. Each row's hash covers the row and the hash before it. epsilon is
+-- charged if delta is 0, else rho. details: the plan of a period, the receipt of a release, or a reason.
 CREATE TABLE privacy_ledger (
     sequence BIGINT NOT NULL,
     time TIMESTAMP_NS NOT NULL,
@@ -16,8 +16,8 @@ CREATE TABLE privacy_ledger (
     hash VARCHAR NOT NULL
 );
 
--- One row per release of a metric: what noise its values of that window have. The values are in `metrics`.
--- lost: charged, but not in the file, since the service was killed between the two.
+-- One row per release of a metric: the noise of its values in that window. The values are in `metrics`. lost: the
+-- release was charged, and its values are not in the file because the service was killed in between.
 CREATE TABLE releases (
     ledger BIGINT NOT NULL,
     metric VARCHAR NOT NULL,

@@ -1,5 +1,5 @@
--- The commits whose rows were thinned, and the share of rows that was kept, a power of two; all others kept all.
--- A row would say it at the cost of a column: a sixth of what storing it takes.
+-- The commits whose rows were thinned, and the share of rows that was kept, a power of two. All others kept all rows. A
+-- column in each row would cost a sixth of what storing a row takes.
 CREATE TABLE thinned (
     created_at TIMESTAMP NOT NULL,
     sampling_rate FLOAT NOT NULL

@@ -1,4 +1,4 @@
--- What was sent lately stays as rows, in these two tables; `points` and `histogram_points` show everything.
+-- Recent points stay rows, in these two tables. `points` and `histogram_points` show everything.
 ALTER TABLE points RENAME TO recent_points;
 ALTER TABLE histogram_points RENAME TO recent_histogram_points;
 
@@ -36,8 +36,8 @@ CREATE TABLE chunks (
     created_at TIMESTAMP NOT NULL
 );
 
--- Sealed histogram points with the same bounds. Of point i, buckets holds `width` counts from i * width on.
--- The cumulative state is the one of the last point: what came before it is known by the increments.
+-- Sealed histogram points with the same bounds. Point i has the `width` counts of buckets from i * width on. The
+-- cumulative state is that of the last point; increments tell the state before it.
 CREATE TABLE histogram_chunks (
     series UINTEGER NOT NULL,
     stream UINTEGER NOT NULL,

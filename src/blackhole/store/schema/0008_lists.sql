@@ -1,6 +1,5 @@
--- A few steps that are far from the others would make all of a chunk as wide as they are. Such a chunk has these
--- in `far`, in rising order: a step above `reach` says which of them it stands for, one below minus `reach` counts
--- from the end.
+-- A few steps that are far from the others would make all steps of a chunk wide. Such steps are stored in `far`, in
+-- rising order. A step s > reach means far[s - reach]; s < -reach means far counted from the end.
 ALTER TABLE chunks ADD COLUMN reach SMALLINT;
 ALTER TABLE chunks ADD COLUMN far SMALLINT[];
 
@@ -15,7 +14,7 @@ DROP VIEW every_point;
 DROP VIEW histogram_points;
 DROP VIEW every_histogram_point;
 
--- What is asked of `first`, `last` and `series` is known of a chunk before it is unpacked: where its points are.
+-- `first`, `last` and `series` are known of a chunk before it is unpacked, so conditions on them skip chunks.
 CREATE VIEW every_point AS
 SELECT 5 * rowid AS id, series, stream, time, value, cumulative, created_at, time AS first, time AS last
 FROM recent_points
@@ -51,7 +50,7 @@ FROM (
 CREATE VIEW points AS
 SELECT series, stream, time, value, cumulative, created_at FROM every_point;
 
--- A slice of a list that comes with each point would copy all of the list for each; list_select does not.
+-- list_select is used, because a slice would copy the whole list for each point.
 CREATE VIEW every_histogram_point AS
 SELECT 5 * rowid + 1 AS id, series, stream, time, count, sum, min, max, bounds, buckets,
     cumulative_count, cumulative_sum, cumulative_bounds, cumulative_buckets, created_at, time AS first, time AS last

@@ -1,14 +1,15 @@
--- What rates need to know of a stream. Of rows from before: nothing.
--- raw: keyed hash of the raw series without its start. kin: without what tells one process from the next as well, NULL
--- for guarded metrics. start: NULL where it is unknown, or of increments as sent (delta).
+-- What rates need to know of a stream. Older rows have nothing here. raw: keyed hash of the raw series without its
+-- start. kin: the same, also without what tells one process from the next; NULL for guarded metrics. start: NULL if it
+-- is unknown, or if increments were sent (delta).
 ALTER TABLE streams ADD COLUMN raw UBIGINT;
 ALTER TABLE streams ADD COLUMN kin UBIGINT;
 ALTER TABLE streams ADD COLUMN start TIMESTAMP_NS;
 ALTER TABLE streams ADD COLUMN delta BOOLEAN;
 
--- Over what time something was counted, where that is not since the stream's row before, or was estimated, or is longer
--- than ten minutes. An increment without a row here grew since the stream's row before; the first of all is a baseline.
--- value: what was added (of histograms the count, and as total the sum). period: of the stream as of then, nanoseconds.
+-- The time over which an increment was counted. There is a row if that is not since the stream's row before, if it was
+-- estimated, or if it is longer than ten minutes. An increment without a row grew since the stream's row before; a
+-- stream's first row is a baseline. value: what was added (of histograms the count; total is the sum). period: the
+-- stream's period at that time, in nanoseconds.
 CREATE TABLE intervals (
     series UINTEGER NOT NULL,
     stream UINTEGER NOT NULL,
@@ -21,11 +22,11 @@ CREATE TABLE intervals (
     created_at TIMESTAMP NOT NULL
 );
 
--- since: the time of the stream's row before the first point; NULL where there is none, or that point has an interval.
--- period: median of the last nine distances between points as of the last one, nanoseconds.
--- grown: of counters, what grew in each hour, each increment spread evenly over the time that it was counted, but for
--- those of over an hour, which are in `intervals`. The last hour is that of `last`; where the first point grew in the
--- hour before its own as well, it is one hour more than `totals` has. NULL: not known.
+-- since: the time of the stream's row before the first point; NULL if there is none, or if that point has a row in
+-- `intervals`. period: the median of the last nine distances between points at the last one, in nanoseconds. grown:
+-- what a counter grew in each hour. Increments are spread evenly over their time, except those over more than an hour,
+-- which are in `intervals`. The last hour is that of `last`. If the first point also grew in the hour before its own,
+-- `grown` is one hour longer than `totals`. NULL: not known.
 ALTER TABLE chunks ADD COLUMN since TIMESTAMP_NS;
 ALTER TABLE chunks ADD COLUMN period BIGINT;
 ALTER TABLE chunks ADD COLUMN grown DOUBLE[];

@@ -6,7 +6,7 @@ known AS (
 ),
 wide AS (
 {widths}),
--- Of the hours and days that lie within the range and each in one bucket.
+-- Only hours and days that lie within the range, and each in one bucket.
 kept AS (
     SELECT k.grp, k.attributes, epoch_us(a.time_bucket) * 1000 AS time, w.width, max(a.sample_count) AS samples,
         max(a.aggregated_value) FILTER (a.aggregation_type = 'sum'){times} AS total,

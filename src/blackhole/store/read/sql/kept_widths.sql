@@ -1,4 +1,4 @@
--- The rows do not say how much time they are of: a day of which all are of midnight is one.
+-- The rows do not say how long they are. A day whose rows are all of midnight has one daily sum.
 SELECT date_trunc('day', time_bucket) AS day,
     CASE WHEN bool_or(time_bucket <> date_trunc('day', time_bucket)) THEN 3600000000000 ELSE 86400000000000 END AS width
 FROM metric_aggregates

@@ -1,4 +1,4 @@
--- When each of these series was last above zero, of its points since a moment ago.
+-- When each of these series was last above zero, among its points since $since.
 SELECT series, epoch_ns(max(time)) FROM (
     SELECT series, time FROM every_point
     WHERE series IN ({ids}) AND value > 0 AND last >= make_timestamp_ns($since)

@@ -1,4 +1,4 @@
--- Of guarded levels, whose windows hold one value each: what the series' means add up to.
+-- The sum of the series' means, for guarded levels, whose windows hold one value each.
 WITH chosen AS (SELECT unnest($ids::UINTEGER[]) AS id, unnest($groups::UINTEGER[]) AS grp{factors}),
 found AS (
     SELECT c.grp, p.series, epoch_ns(p.time) AS time, p.value{times} AS value

@@ -1,5 +1,5 @@
--- As numbers.sql: whole hours, from $whole_from until $whole_until, by the sums beside the chunks; what is not sealed and
--- the parts of hours around them by their points, of which samples says where in a chunk they are.
+-- Like numbers.sql, by hours. Whole hours from $whole_from until $whole_until come from the sums beside the chunks.
+-- What is not sealed, and parts of hours around them, come from points; samples says where in a chunk these are.
 WITH chosen AS (SELECT unnest($ids::UINTEGER[]) AS id, unnest($groups::UINTEGER[]) AS grp{factors}),
 broken AS (
     SELECT *, 2 * rowid AS chunk, $from // 3600000000000 AS hour FROM chunks

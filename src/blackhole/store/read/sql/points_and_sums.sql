@@ -1,4 +1,4 @@
--- Buckets of points, with what retention has summed up of the same buckets: each may be missing.
+-- Joins buckets of points with the sums that retention has kept for the same buckets. Either may be missing.
 WITH points AS ({points}),
 sums AS ({sums})
 SELECT coalesce(p.grp, s.grp) AS grp, coalesce(p.bucket, s.bucket) AS bucket, {value} AS value,

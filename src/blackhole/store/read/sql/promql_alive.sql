@@ -1,4 +1,4 @@
--- A chunk counts from its first to its last point, as a block of Prometheus' does.
+-- A chunk counts as present from its first to its last point, as a block of Prometheus does.
 SELECT DISTINCT series FROM chunks
 WHERE series IN (SELECT unnest($ids::UINTEGER[]))
     AND last >= make_timestamp_ns($from)

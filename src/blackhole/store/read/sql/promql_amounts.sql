@@ -1,4 +1,4 @@
--- How many points, and how many rows among them, end in each block of $block nanoseconds; a chunk counts where it ends.
+-- How many points, and how many rows among them, end in each block of $block nanoseconds. A chunk counts where it ends.
 SELECT block, sum(points)::BIGINT, sum(points) FILTER (loose)::BIGINT
 FROM (
     SELECT epoch_ns(last) // $block AS block, sum(count) AS points, false AS loose

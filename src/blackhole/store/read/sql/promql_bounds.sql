@@ -1,4 +1,4 @@
--- Of chunks those that may be in the range: their views would unpack each point.
+-- Reads chunks that may be in the range, and not the views, which would unpack each point.
 SELECT DISTINCT series, bounds FROM recent_histogram_points
 WHERE series IN (SELECT unnest($ids::UINTEGER[]))
     AND time >= make_timestamp_ns($from)

@@ -1,4 +1,4 @@
--- What each stream had counted before the first row that is stored of it. A chunk has the running state of its last point.
+-- What each stream had counted before its first stored row. A chunk has the running state of its last point.
 WITH oldest_chunk AS (
     SELECT series, stream, min(start) AS start FROM histogram_chunks
     WHERE series IN (SELECT unnest($ids::UINTEGER[])) GROUP BY series, stream

@@ -1,4 +1,4 @@
--- What whole chunks, and rows, before $from add up to; of a chunk that ends after it the points tell.
+-- The sum of whole chunks and rows before $from. For a chunk that ends after it the points tell.
 SELECT series, bounds, sum(list_sum(counts))::DOUBLE, sum(list_sum(sums)), {chunked}
 FROM histogram_chunks
 WHERE series IN (SELECT unnest($ids::UINTEGER[])) AND last < make_timestamp_ns($from)

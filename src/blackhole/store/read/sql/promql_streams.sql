@@ -1,5 +1,5 @@
--- The streams of counters: from when until when, what they came to before $from, where they began, and whether they
--- say what they sent. Of a chunk that begins before $from and ends after it the points tell.
+-- The streams of counters: from when until when, their sum before $from, where they began, and whether they have values
+-- as sent. For a chunk that spans $from the points tell.
 SELECT series, stream, epoch_ns(min(first)), epoch_ns(max(last)),
     coalesce(sum(total) FILTER (last < make_timestamp_ns($from)), 0),
     coalesce(arg_min_null(opening, first), 0)::DOUBLE,

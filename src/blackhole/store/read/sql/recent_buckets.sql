@@ -1,4 +1,4 @@
--- The buckets of each histogram series since a moment ago, an edge being NULL where the bucket is open.
+-- The buckets of each histogram series since a moment. The edge of an open bucket is NULL.
 WITH cells AS (
     SELECT series, unnest(list_prepend(NULL, bounds)) AS lower, unnest(list_append(bounds, NULL)) AS upper,
         unnest(buckets) AS observed, min, max

@@ -1,4 +1,4 @@
--- As recent_buckets.sql, since a moment ago, and of it what is newer than another.
+-- Like recent_buckets.sql, and beside it the part that is newer than another moment.
 WITH cells AS (
     SELECT series, unnest(list_prepend(NULL, bounds)) AS lower, unnest(list_append(bounds, NULL)) AS upper,
         unnest(buckets) AS observed, min, max, time >= make_timestamp_ns($newly) AS fresh

@@ -1,5 +1,5 @@
--- Of each stream the latest times and the newest value since a moment ago (of a histogram what was observed last, and its
--- mean), and in a row of its own, since another moment, the newest increment that says since when it grew.
+-- The latest times and the newest value of each stream since a moment (of a histogram the newest count and its mean).
+-- In a row of its own: the newest increment that has an interval, since another moment.
 SELECT series, stream, began IS NOT NULL AS told, max(epoch_ns(time), 10) AS times, arg_max(value, time),
     arg_max(shown, time), arg_max(epoch_us(created_at), time) * 1000, arg_max(epoch_ns(began), time), arg_max(period, time)
 FROM (

@@ -1,4 +1,5 @@
--- Sums of releases with the windows of their time, whose noise they have: the first stands for the values of all.
+-- Sums of releases, with the windows of their time, whose noise they have. The first window stands for the values of
+-- all.
 spread AS (
     SELECT grp, attributes, coalesce(window_start, make_timestamp_ns(time)) AS time,
         CASE WHEN place = 1 THEN total ELSE 0 END AS value, CASE WHEN place = 1 THEN samples ELSE 0 END AS stored,

@@ -1,5 +1,5 @@
--- Sums of released values and of their squared scales; running totals only say how many of theirs there are.
--- A value without a release was stored while differential privacy was off: it has no noise.
+-- Sums of released values and of their squared scales. For running totals only the number of values is given. A value
+-- without a release was stored while differential privacy was off, so it has no noise.
 WITH {kept},
 noise AS (
     SELECT window_start, any_value(mechanism) AS mechanism, max(scale) AS scale, any_value(factorisation) AS factorisation

@@ -1,4 +1,4 @@
--- Which increments of which running total are in a bucket; how many series have just these.
+-- Which increments of a running total are in a bucket, and how many series have exactly these.
 WITH {kept},
 noise AS (
     SELECT window_start, any_value(mechanism) AS mechanism, max(scale) AS scale,

@@ -1,4 +1,4 @@
--- The newest value of each stream of public levels, and how many points since when tell its period.
+-- The newest value of each stream of public levels, and the number of points, since when, that tell its period.
 SELECT p.series, s.type = 'updowncounter', count(DISTINCT p.time), epoch_ns(min(p.time)), epoch_ns(max(p.time)),
     arg_max(p.value, p.time)
 FROM recent_points AS p JOIN series AS s ON s.id = p.series

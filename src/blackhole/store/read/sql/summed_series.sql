@@ -1,4 +1,4 @@
--- What retention has summed up of some series, by bucket; of levels what the series' means add up to.
+-- The sums that retention has kept of some series, by bucket. For levels: the sum of the series' means.
 WITH {kept},
 each AS (
     SELECT grp, attributes, {bucket:time} AS bucket, sum(samples) AS samples, sum(total) AS total,

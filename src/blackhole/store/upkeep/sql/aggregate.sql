@@ -1,4 +1,4 @@
--- What a slice of time comes to, by series and bucket, with what earlier slices of the same buckets came to.
+-- Sums up a slice of time by series and bucket, together with what earlier slices of the same buckets came to.
 CREATE TEMP TABLE fresh AS
 WITH chosen AS (SELECT id, metric, attributes::VARCHAR AS attributes, privacy_level >= 2 AS guarded FROM series WHERE id IN (SELECT unnest($ids::UINTEGER[]))),
 distributions AS (
@@ -57,7 +57,7 @@ earlier AS (
         max(a.aggregated_value) FILTER (a.aggregation_type = 'min') AS least,
         max(a.aggregated_value) FILTER (a.aggregation_type = 'max') AS most
     FROM metric_aggregates AS a
-    -- A chunk of which the last point is in the slice may begin a day earlier, and a little.
+    -- A chunk whose last point is in the slice may begin a day earlier, and a little.
     WHERE a.time_bucket >= make_timestamp($from // $width * $width // 1000) - INTERVAL 2 DAYS AND a.time_bucket < make_timestamp($until // 1000)
     GROUP BY ALL
 )

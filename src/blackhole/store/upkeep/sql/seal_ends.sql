@@ -1,4 +1,4 @@
--- Where streams were before a block: their last time, and the chunks that reach into it, the last first.
+-- Where streams were before a block: their last time, and the chunks that reach into it, the last one first.
 SELECT stream, epoch_ns(max(last) FILTER (last < make_timestamp_ns($from))),
     arg_max(period, last) FILTER (last < make_timestamp_ns($from)),
     list([epoch_ns(start), epoch_ns(last), period] ORDER BY last DESC) FILTER (last >= make_timestamp_ns($from))

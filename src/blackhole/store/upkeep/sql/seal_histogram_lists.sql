@@ -1,4 +1,4 @@
--- Chunks, with what else is known of them in their order.
+-- Inserts the chunks, with what else is known of them, in their order.
 INSERT INTO histogram_chunks
 SELECT series, stream, make_timestamp_ns(start), make_timestamp_ns(last), step, points,
     CASE WHEN list_bool_or(list_transform(offsets, lambda away: away <> 0)) THEN offsets END,

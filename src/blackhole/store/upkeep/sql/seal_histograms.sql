@@ -1,6 +1,6 @@
--- Recent rows of some histogram series in one block into chunks per stream and bounds, of some 2,048 counts: to read one,
--- DuckDB loads the lists of as many chunks. Rows of $sparse metrics have only the bounds around what they met: those of a
--- stream get the bounds that any of them has, since nothing lies between their own.
+-- Turns recent rows of some histogram series in one block into chunks by stream and bounds. A chunk has some 2,048
+-- counts, because to read one, DuckDB loads the lists of as many chunks. Rows of $sparse metrics have only the bounds
+-- around what they met. Rows of a stream get the bounds of all of them, since nothing lies between their own.
 CREATE TEMP TABLE sealing AS
 WITH chosen AS (
     SELECT p.*, s.metric, s.metric IN (SELECT unnest($sparse::VARCHAR[])) AND p.cumulative_count IS NULL AND len(p.bounds) > 0 AS sparse, t.sampling_rate, epoch_ns(p.time) AS moment, p.rowid AS number
@@ -17,7 +17,7 @@ lined AS (
     SELECT c.*, s.every, list_transform(c.bounds, lambda bound: list_position(s.every, bound)) AS places
     FROM chosen AS c LEFT JOIN shared AS s ON c.sparse AND s.series = c.series AND s.stream = c.stream
 ),
--- Of what was counted otherwise before, a bucket may hold several of the others.
+-- Where it was counted with other bounds before, a bucket may hold several of the others.
 fitting AS (
     SELECT *, every IS NOT NULL AND list_bool_and(list_transform(
         list_zip(buckets, list_prepend(0, places), list_append(places, len(every) + 1)),

@@ -1,13 +1,14 @@
--- Chunks, with what else is known of them in their order, and with their steps in the shortest lists, and the few that are far from the others apart.
+-- Inserts the chunks, with what else is known of them, in their order. Steps are in the shortest lists, with the few
+-- that are far from the others apart.
 INSERT INTO chunks
 WITH sized AS (
     SELECT *, greatest(list_max(steps), -list_min(steps)) AS furthest, list_min(steps) < 0 AS signed,
-        -- Steps that would make a list wider than 16 bits are as they are.
+        -- Steps that need more than 16 bits are left as they are.
         CASE WHEN list_max(steps) < 32768 AND list_min(steps) > -32768 THEN steps::SMALLINT[] END AS near
     FROM sealing
 ),
--- How many bits all steps take when so many of the furthest are in `far`, at some 16 bits each and some for the lists; or
--- when none is. A list of one is a name within an expression.
+-- How many bits all steps take if so many of the furthest are in `far`, at some 16 bits each and some for the list; or
+-- if none is. A list of one serves as a name within an expression.
 weighed AS (
     SELECT *, list_transform([list_sort(list_transform(near, lambda step: abs(step)))], lambda sizes: list_min(list_append(
         list_transform(
@@ -22,7 +23,7 @@ weighed AS (
     )))[1] AS best
     FROM sized
 ),
--- What stands for a step in `far` is next to the others' numbers, on both sides where there are negative ones.
+-- The numbers that stand for steps in `far` are next to those of the others, on both sides if there are negative ones.
 coded AS (
     SELECT * EXCLUDE (near), CASE
             WHEN best.reach IS NULL THEN {'near': near, 'far': NULL}

@@ -1,4 +1,4 @@
--- What rows of an older file were counted over, where that is over an hour: hours cannot hold it.
+-- Intervals of rows of an older file that grew over more than an hour: `grown` cannot hold them.
 INSERT INTO intervals
 SELECT series, stream, make_timestamp_ns(one.moment), make_timestamp_ns(one.since), one.value, NULL, one.estimated,
     one.period, created_at

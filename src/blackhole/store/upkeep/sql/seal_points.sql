@@ -1,5 +1,5 @@
--- Recent rows of some series in one block into one chunk per stream, of which grown.py says what else is known of them, and
--- seal_lists.sql makes the shortest lists. A longer statement takes longer to plan than to run.
+-- Turns recent rows of some series in one block into one chunk a stream. grown.py computes what else is known of them,
+-- and seal_lists.sql makes the shortest lists. One longer statement would take longer to plan than to run.
 CREATE TEMP TABLE sealing AS
 WITH chosen AS (
     SELECT id, type = 'counter' AS increments, min(id) OVER (PARTITION BY metric) AS leader

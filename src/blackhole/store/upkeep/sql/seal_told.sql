@@ -1,4 +1,4 @@
--- Which increments of a block say since when they grew.
+-- The increments of a block that have an interval of their own.
 SELECT stream, epoch_ns(time), epoch_ns(min(since)), max(period)
 FROM intervals
 WHERE time >= make_timestamp_ns($from) AND time < make_timestamp_ns($until)
