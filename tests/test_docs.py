@@ -217,6 +217,38 @@ def test_a_table_is_for_looking_up(name: str) -> None:
     assert [cell for row in rows for cell in row.split(" | ") if len(cell.split()) > MOST_WORDS_A_CELL] == []
 
 
+def test_the_examples_for_node_owners_have_the_level_that_is_told() -> None:
+    rows = re.findall(
+        r"^\| (open|sensitive|highly sensitive) \| ([^|]+) \|", text("docs/peers.md"), re.MULTILINE
+    )
+    levels = {entry.name: entry.level for entry in load()}
+    told = {name: level for level, names in rows for name in re.findall(r"`([^`]+)`", names)}
+    assert len(told) > len(rows)
+    for name, level in told.items():
+        word = levels[name].word.replace("_", " ")
+        assert word == level or (level == "open" and not levels[name].guarded), name
+
+
+def test_the_numbers_for_node_owners_are_the_defaults() -> None:
+    peers, default = text("docs/peers.md"), config.Config()
+    words = {5: "five"}
+    assert f"only of groups of at least {words[default.k_anonymity]} peers" in peers
+    assert f"above {default.min_region_population:,} people" in peers
+    limits = f"{default.max_cpu_usage:g} % of one core and {default.max_memory_usage >> 20} MiB"
+    assert limits in peers
+    assert (float(default.sensitive_window), float(default.release_window)) == (60.0, 3600.0)
+    assert "one sum a minute" in peers
+    assert "one sum an hour" in peers
+
+
+def test_what_is_said_of_upgrades_is_what_the_code_says() -> None:
+    upgrading, code = text("docs/upgrading.md"), text("src/blackhole/store/file/migrate.py")
+    quoted = ("no copy before migrating", "written by a newer Blackhole")
+    assert [words for words in quoted if f"`{words}`" not in upgrading or words not in code] == []
+    assert ".schema-{version}.bak" in code
+    assert "`analytics.duckdb.schema-N.bak`" in upgrading
+
+
 def test_the_readme_begins_with_a_picture_then_two_commands_then_your_own_service() -> None:
     readme = text("README.md")
     picture, demo, tests, own = (
