@@ -210,10 +210,11 @@ def test_links_between_documents_lead_somewhere() -> None:
     assert dead + mentioned == []
 
 
-@pytest.mark.parametrize("name", ["api", "operations", "catalogue", "configuration", "upgrading", "peers"])
+@pytest.mark.parametrize(
+    "name", sorted({path.stem for path in DOCS.glob("*.md")} - {"cli", "conformance-matrix"})
+)
 def test_a_table_is_for_looking_up(name: str) -> None:
     rows = [line.strip("| ") for line in text(f"docs/{name}.md").splitlines() if line.startswith("|")]
-    assert rows
     assert [cell for row in rows for cell in row.split(" | ") if len(cell.split()) > MOST_WORDS_A_CELL] == []
 
 
