@@ -1,5 +1,6 @@
 """Ends questions that take too long, that nobody waits for, or whose memory writing needs, from beside."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -49,6 +50,8 @@ class QuerySupervisor:
         self._thread: threading.Thread | None = None
         self._closed = False
         self._commit_first_until = 0.0
+        # Statements of one question follow each other, and waking the thread costs more than some of them.
+        self._looks_at = -math.inf
 
     @contextmanager
     def over(self, interrupt: Callable[[], None], timeout: float, *, yields: bool) -> Iterator[Question]:
@@ -56,7 +59,8 @@ class QuerySupervisor:
         question = Question(interrupt, self._clock() + timeout, yields, asker())
         with self._changed:
             self._running.append(question)
-            self._changed.notify_all()
+            if self._due(question) < self._looks_at:
+                self._changed.notify_all()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
                 self._thread.start()
@@ -65,7 +69,8 @@ class QuerySupervisor:
         finally:
             with self._changed:
                 self._running.remove(question)
-                self._changed.notify_all()
+                if question.end is not None:  # who has ended it may wait for that
+                    self._changed.notify_all()
 
     def end_questions(self, wait: float = 0.0) -> int:
         """Ends all that yield, and waits so many seconds for them to be gone; returns how many there were."""
@@ -106,7 +111,9 @@ class QuerySupervisor:
         with self._changed:
             while not self._closed:
                 self._look()
-                self._changed.wait(self._pause())
+                self._looks_at = min(map(self._due, self._running), default=math.inf)
+                asleep = self._looks_at == math.inf
+                self._changed.wait(None if asleep else max(self._looks_at - self._clock(), 0))
 
     def _look(self) -> None:
         now = self._clock()
@@ -126,9 +133,8 @@ class QuerySupervisor:
         if yielding and not any(question.end for question in yielding) and self.short():
             yielding[-1].end = QueryEnd.MEMORY
 
-    def _pause(self) -> float | None:
-        if not self._running:
-            return None
-        if any(question.yields or question.end or question.gone for question in self._running):
-            return LOOK_EVERY_S
-        return max(min(question.until for question in self._running) - self._clock(), 0)
+    def _due(self, question: Question) -> float:
+        """When to look at it next."""
+        if question.yields or question.end or question.gone:
+            return self._clock() + LOOK_EVERY_S
+        return question.until
