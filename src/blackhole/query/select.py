@@ -30,6 +30,7 @@ from blackhole.store.read.reader import Reader, Row
 from blackhole.store.read.templates import of_series, template
 
 TIMEOUT_S = 10.0
+_ANY_SAMPLED = "SELECT 1 FROM thinned LIMIT 1"
 HOUR_NS = 3600 * SECOND
 _LONG_NS = 6 * HOUR_NS
 
@@ -169,13 +170,14 @@ def _shown(value: float) -> float | None:
 def sampling_rate(reader: Reader, request: Request, chosen: Chosen) -> float:
     """The lowest rate at which anything in this answer was stored. Raises QueryError."""
     kind = "histogram_" if request.subject.type in HISTOGRAMS else ""
-    sql, ids = of_series(
-        template("sampling").format(table=f"{kind}points", chunks=f"{kind}chunks"), chosen.ids
-    )
-    bound = parameters(request, chosen)
-    wanted = ids | {key: bound[key] for key in ("from", "until")}
-    rate = reader.rows(sql, wanted, timeout=TIMEOUT_S).rows[0][0]
-    return 1.0 if rate is None else float(rate)
+    pieces = {"recent": f"recent_{kind}points", "chunks": f"{kind}chunks"}
+    range_of = {"from": request.start, "until": request.end}
+    asked = ["sampled_chunks", "sampled_rows"] if reader.rows(_ANY_SAMPLED).rows else ["sampled_chunks"]
+    rates = [1.0]
+    for name in asked:
+        sql, ids = of_series(template(name).format(**pieces), chosen.ids)
+        rates += [float(rate) for (rate,) in reader.rows(sql, ids | range_of, timeout=TIMEOUT_S).rows]
+    return min(rates)
 
 
 def _rows(reader: Reader, request: Request, chosen: Chosen, *, with_sums: bool) -> Iterator[Row]:

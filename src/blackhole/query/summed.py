@@ -11,6 +11,8 @@ from blackhole.query.zones import DAY
 from blackhole.store.read.reader import Reader
 from blackhole.store.read.templates import template
 
+# Most files have none, and to ask what there is of one metric costs six times as much.
+_ANY = "SELECT 1 FROM metric_aggregates LIMIT 1"
 _SPAN = "SELECT max(width), epoch_us(min(day)) * 1000, epoch_us(max(day)) * 1000 FROM ({widths})"
 
 _ADDED = "coalesce(p.value, 0) + coalesce(s.total, 0)"
@@ -62,6 +64,8 @@ class Sums:
 
 def look(reader: Reader, request: Request) -> RollupCoverage | None:
     """What there is of the metric. Raises QueryError."""
+    if not reader.rows(_ANY).rows:
+        return None
     bound = {"metric": request.subject.metric, "from": request.start, "until": request.end}
     width, first, last = reader.rows(_SPAN.format(widths=template("kept_widths")), bound).rows[0]
     return None if width is None else RollupCoverage(int(width), int(first), int(last) + DAY)
