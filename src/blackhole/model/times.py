@@ -18,6 +18,6 @@ class TimeRange:
 def format_time(nanoseconds: int) -> str:
     """RFC 3339 in UTC, with as many digits as the moment needs."""
     seconds, rest = divmod(nanoseconds, 10**9)
-    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    fraction = f"{rest:09}".rstrip("0")
-    return f"{text}.{fraction}Z" if fraction else f"{text}Z"
+    text = datetime.fromtimestamp(seconds, UTC).isoformat().removesuffix("+00:00")
+    fraction = f".{rest:09}".rstrip("0") if rest else ""
+    return f"{text}{fraction}Z"

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import mul
 
 import msgspec
 
@@ -43,8 +44,7 @@ class Whole:
             return None
         if self.aggregation in _MEANS:
             total = sum(self._weights)
-            pairs = zip(values, self._weights, strict=True)
-            return sum(value * weight for value, weight in pairs) / total if total > 0 else None
+            return sum(map(mul, values, self._weights)) / total if total > 0 else None
         if self.aggregation in _ADDED:
             return sum(values)
         known = {"min": min(values), "max": max(values), "last": values[-1]}
