@@ -482,13 +482,21 @@ class Fold:
         """`edges`: the borders of the buckets, rising; the first may lie before the start, the last after the
         end. `judged_ns`: no stream counts as dead before this moment and one period (a stop of ours)."""
 
+    def series(self, ids: Sequence[int], groups: Sequence[int], factors: Sequence[float]) -> None:
+        """Of each series that `streams` are of: its group, and the factor that brings its values into the
+        unit of the answer."""
+
     def streams(self, rows: ArrowRows) -> None:
-        """stream UINTEGER, grp? UINTEGER, kind UTINYINT, raw? UBIGINT, kin? UBIGINT, start? BIGINT: as
-        `stream`; factor? DOUBLE: by what its values are multiplied into the unit of the answer."""
+        """stream UINTEGER, series UINTEGER, kind UTINYINT, raw? UBIGINT, kin? UBIGINT, start? BIGINT: as
+        `stream`."""
 
     def ends(self, rows: ArrowRows) -> None:
         """stream UINTEGER, last BIGINT, period? BIGINT, arrived BIGINT: the last point of a stream that is
         known without unpacking it, when it arrived, and the stream's period as of it."""
+
+    def needs_what_ended(self, after_ns: int, until_ns: int) -> bool:
+        """Whether chunks that ended in this time, its end included, have to be fed although the range begins
+        there. Of a stream that goes on, the next chunk knows since when it grew."""
 
     def intervals(self, rows: ArrowRows) -> None:
         """stream UINTEGER, time BIGINT, since BIGINT, value DOUBLE, estimated BOOLEAN, period? BIGINT:

@@ -117,3 +117,28 @@ def test_random_streams_are_answered_as_the_plain_model_does(sealed: bool) -> No
         with tempfile.TemporaryDirectory() as directory:
             found = ask(case, Path(directory), sealed=sealed)
         assert differ(found, expected) == "", f"seed {seed}"
+
+
+@pytest.mark.parametrize("begins", [-10, -1, 0, 1, 10])
+@pytest.mark.parametrize("ends", [120, 4 * 7200])
+def test_a_range_that_begins_where_a_chunk_ends_is_answered_from_chunks_as_from_rows(
+    begins: int, ends: int, tmp_path: Path
+) -> None:
+    """Of a process that was heard last just before the range the rate is held, as long as it may be alive."""
+    edge = 7200 * 80_000
+    last = min(edge + 36_000, edge + ends)
+    long = _counting("long", range(edge - 36_000, last, 10), 3.0)
+    streams = [long, _counting("short", range(edge - 3602, edge, 60), 11.0)]
+    case: model.Case = {"start": edge + begins, "end": edge + ends, "interval": 20 if ends < 600 else 600}
+    case |= {"aggregation": "rate", "streams": streams, "now": edge + ends + 1}
+    answers = []
+    for sealed in (False, True):
+        (tmp_path / str(sealed)).mkdir()
+        answers.append(ask(case, tmp_path / str(sealed), sealed=sealed))
+    assert answers[0]
+    assert differ(answers[1], answers[0]) == ""
+
+
+def _counting(name: str, times: range, step: float) -> model.Stream:
+    points = [[at, step * (place + 1) ** 2] for place, at in enumerate(times)]
+    return {"series": name, "kind": "cumulative", "start": times[0] - times.step, "points": points}

@@ -15,20 +15,20 @@ fn optional(time: Option<i64>, name: &str) -> Fed<Option<i64>> {
 
 pub fn streams(engine: &mut Engine, batch: &RecordBatch) -> Fed<()> {
     let number = numbers::<UInt32Type>(batch, "stream")?;
-    let group = nullable::<UInt32Type>(batch, "grp")?;
+    let series = numbers::<UInt32Type>(batch, "series")?;
     let kind = numbers::<UInt8Type>(batch, "kind")?;
     let raw = nullable::<UInt64Type>(batch, "raw")?;
     let kin = nullable::<UInt64Type>(batch, "kin")?;
     let start = nullable::<Int64Type>(batch, "start")?;
-    let factor = nullable::<Float64Type>(batch, "factor")?;
     for row in 0..batch.num_rows() {
+        let (group, factor) = engine.streams.of_series(series[row])?;
         let identity = Identity {
-            group: group.at(row),
+            group: Some(group),
             kind: Kind::of(kind[row]).ok_or("kind must be 0, 1 or 2")?,
             raw: raw.at(row),
             kin: kin.at(row),
             start: optional(start.at(row), "start")?,
-            factor: factor.at(row).unwrap_or(1.0),
+            factor,
         };
         engine.stream(number[row], identity)?;
     }

@@ -120,6 +120,7 @@ impl Engine {
     pub fn sealed(&mut self, number: u32, sealed: Sealed) {
         let Some(place) = self.place(number) else { return };
         let stream = &mut self.streams.all[place];
+        stream.ends.push(sealed.last);
         if stream.sealed.is_none_or(|before| before.last < sealed.last) {
             stream.sealed = Some(sealed);
         }

@@ -93,6 +93,16 @@ impl Fold {
         Self::open(function, clock, edges, groups).map(|engine| Self { engine }).map_err(wrong)
     }
 
+    fn series(&mut self, ids: Vec<u32>, groups: Vec<u32>, factors: Vec<f64>) -> PyResult<()> {
+        if ids.len() != groups.len() || ids.len() != factors.len() {
+            return Err(wrong("ids, groups and factors must be equally many".into()));
+        }
+        for ((id, group), factor) in ids.into_iter().zip(groups).zip(factors) {
+            self.engine.streams.name_series(id, group, factor);
+        }
+        Ok(())
+    }
+
     #[pyo3(signature = (stream, group, kind, *, raw=None, kin=None, start_ns=None))]
     fn stream(
         &mut self,
@@ -146,6 +156,10 @@ impl Fold {
 
     fn ends(&mut self, rows: &Bound<'_, PyAny>) -> PyResult<()> {
         self.feed(rows, doors::ends)
+    }
+
+    fn needs_what_ended(&self, after_ns: i64, until_ns: i64) -> bool {
+        self.engine.streams.need_what_ended(after_ns, until_ns)
     }
 
     fn intervals(&mut self, rows: &Bound<'_, PyAny>) -> PyResult<()> {

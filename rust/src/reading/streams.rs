@@ -54,6 +54,8 @@ pub struct Identity {
 pub struct Stream {
     pub identity: Identity,
     pub sealed: Option<Sealed>,
+    /// The last times of what of it is sealed, or of rows that are not all read.
+    pub ends: Vec<i64>,
     pub lanes: Lanes,
     /// What the last hour of sums came to.
     pub hourly: Option<LastRate>,
@@ -91,14 +93,25 @@ impl Stream {
 pub struct Streams {
     pub all: Vec<Stream>,
     places: HashMap<u32, usize>,
+    /// Of each series its group, and by what its values are multiplied.
+    series: HashMap<u32, (u32, f64)>,
 }
 
 impl Streams {
+    pub fn name_series(&mut self, series: u32, group: u32, factor: f64) {
+        self.series.insert(series, (group, factor));
+    }
+
+    pub fn of_series(&self, series: u32) -> Result<(u32, f64), String> {
+        self.series.get(&series).copied().ok_or_else(|| format!("series {series} is not known"))
+    }
+
     /// False where the number is taken.
     pub fn add(&mut self, number: u32, identity: Identity) -> bool {
         let stream = Stream {
             identity,
             sealed: None,
+            ends: Vec::new(),
             lanes: Lanes::default(),
             hourly: None,
             expected: None,
@@ -107,6 +120,13 @@ impl Streams {
         let new = self.places.insert(number, self.all.len()).is_none();
         self.all.push(stream);
         new
+    }
+
+    /// Whether what ended within this time, its end included, tells more than what comes after it does: how a stream
+    /// goes on that ended there, and which of the senders of increments is which.
+    pub fn need_what_ended(&self, after: i64, until: i64) -> bool {
+        let ended = |stream: &Stream| stream.ends.iter().any(|end| (after + 1..=until).contains(end));
+        self.all.iter().any(|stream| stream.identity.kind == Kind::Delta || ended(stream))
     }
 
     #[inline]

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import repeat
+from itertools import compress, repeat
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -181,21 +181,27 @@ def _grid(request: Request) -> tuple[list[int], list[int]]:
     return [*(borders[place] for place in kept), borders[-1]], [numbers[place] for place in kept]
 
 
-def _points(filled: Filled, extremes: Sequence[Extremes], words: Iterable[str]) -> Iterator[Point]:
+def _points(filled: Filled, extremes: Sequence[Extremes], words: Iterable[str]) -> list[Point]:
     """`extremes`: of each bucket, or none at all."""
-    rows = zip(words, filled.values, filled.samples, filled.flags, extremes or repeat(None), strict=False)
-    for word, value, samples, flags, pair in rows:
-        if flags or pair:
-            yield _point(word, value, samples, flags, pair)
-        else:
-            yield Point(word, value if isfinite(value) else None, samples)
+    texts = list(words)
+    if extremes:
+        return list(map(_point, texts, filled.values, filled.samples, filled.flags, extremes))
+    values = filled.values if isfinite(sum(filled.values)) else map(_shown, filled.values)
+    points = list(map(Point, texts, values, filled.samples))
+    for place in compress(range(len(points)), filled.flags):
+        points[place] = _point(texts[place], filled.values[place], filled.samples[place], filled.flags[place])
+    return points
+
+
+def _shown(value: float) -> float | None:
+    return value if isfinite(value) else None
 
 
 def _point(timestamp: str, value: float, samples: int, flags: int, extremes: Extremes = None) -> Point:
     least, most = (UNSET, UNSET) if extremes is None else extremes
     return Point(
         timestamp,
-        value if isfinite(value) else None,
+        _shown(value),
         samples,
         min=least,
         max=most,
@@ -251,6 +257,9 @@ class _FoldSource:
     def __init__(self, reader: Reader, request: Request, chosen: Chosen, moment: Moment) -> None:
         self._reader = reader
         self._request = request
+        self._chosen = chosen
+        # Observations are counted, in whatever unit they are.
+        self._factors = [1.0] * len(chosen.ids) if _counts_observations(request) else chosen.factors
         self._by_time = request.subject.type in _LEVELS
         long_ago = request.end + _LONG_AGO_NS < moment.now_ns
         pieces = _pieces(request)
@@ -259,11 +268,9 @@ class _FoldSource:
         read = request.end + _HOUR_NS if long_ago else shown_until(moment.now_ns)
         self._bound: dict[str, Any] = {
             "ids": chosen.ids,
-            "groups": chosen.groups,
-            # Observations are counted, in whatever unit they are.
-            "factors": [1.0] * len(chosen.ids) if _counts_observations(request) else chosen.factors,
             "from": request.start,
             "until": request.end,
+            "chunks_after": request.start - LOOK_BACK_NS,
             "look": request.start - (_LONG_AGO_NS if self._by_time else LOOK_BACK_NS),
             "read": read,
             "shown": shown_until(moment.now_ns),
@@ -277,6 +284,8 @@ class _FoldSource:
         if by_hours:
             self._hand("fold_hours", folding.hours)
         self._bound["with_grown"] = not by_hours
+        if self._is_told_since(folding):
+            self._bound["chunks_after"] = self._bound["from"]
         for bound in self._slices():
             self._hand(self._pieces["chunked"], folding.chunks, **bound)
         self._hand("fold_points", folding.points)
@@ -287,10 +296,20 @@ class _FoldSource:
         self._hand("fold_points", folding.points)
 
     def _known(self, folding: _core.Fold) -> None:
+        folding.series(self._chosen.ids, self._chosen.groups, self._factors)
         self._hand("fold_streams", folding.streams)
         self._hand("fold_ends", folding.ends)
         if not self._by_time:
             self._hand("fold_intervals", folding.intervals)
+
+    def _is_told_since(self, folding: _core.Fold) -> bool:
+        """Whether the first chunk in the range tells since when it grew, so that none before it is needed.
+
+        Chunks of a histogram whose bounds change lie within each other: the row before may be in any of them.
+        """
+        if self._request.subject.type is not MetricType.COUNTER:
+            return False
+        return not folding.needs_what_ended(self._bound["chunks_after"], self._bound["from"])
 
     def _is_by_hours(self) -> bool:
         """Whether sums of hours are enough: of no hour that is sealed only a part is in the range."""
@@ -301,7 +320,7 @@ class _FoldSource:
             return False
         if request.end % _HOUR_NS == 0:
             return True
-        sql, wanted = self._asked("fold_sizes", look=request.end // _HOUR_NS * _HOUR_NS)
+        sql, wanted = self._asked("fold_sizes", chunks_after=request.end // _HOUR_NS * _HOUR_NS)
         return not self._reader.rows(sql, wanted, timeout=TIMEOUT_S).rows
 
     def _slices(self) -> Iterator[dict[str, Any]]:
@@ -345,7 +364,8 @@ def _pieces(request: Request) -> Mapping[str, str]:
     # A level holds for at most 2.5 periods after its last point.
     held = {"levels": "true", "by": "epoch_ns(start)", "holds": _HOLDS, "hourly": ""}
     # The last rate of who is alive is held, also where its last point lies before the range.
-    grown = {"levels": "false", "by": "series", "holds": "last > make_timestamp_ns($look)", "hourly": ""}
+    ends_later = "last > make_timestamp_ns($chunks_after)"
+    grown = {"levels": "false", "by": "series", "holds": ends_later, "hourly": ""}
     if request.subject.type in _LEVELS:
         return {**_NUMBERS, **held}
     if request.subject.type not in HISTOGRAMS:

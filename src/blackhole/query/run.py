@@ -50,7 +50,7 @@ from blackhole.store.read.reader import Reader
 from blackhole.store.read.regexes import Regexes
 from blackhole.store.upkeep.last_queried import LastQueried
 
-_SERIES = "SELECT id, type, unit, attributes, privacy_level FROM series WHERE metric = ? ORDER BY id"
+_SERIES = "SELECT id, type, unit, attributes, privacy_level FROM series WHERE metric = ?"
 _NAMES = "SELECT DISTINCT metric FROM series"
 
 _NO_IDS = {
@@ -130,9 +130,8 @@ class QueryService:
         check_keys(query)
         definition = self._catalogue.match(query.metric)
         with self._database.reader(yields=True) as reader:
-            stored: list[StoredSeries] = [
-                (row[0], row[1], row[2], row[3], row[4]) for row in reader.rows(_SERIES, [query.metric]).rows
-            ]
+            found = sorted(reader.rows(_SERIES, [query.metric]).rows)
+            stored: list[StoredSeries] = [(row[0], row[1], row[2], row[3], row[4]) for row in found]
             if not stored and definition is None:
                 raise self._unknown(reader, query.metric)
             self._asked.note(query.metric, self._now())

@@ -12,7 +12,7 @@ from tests.query.rates.feeding import Row, Stored, ns, number
 
 from blackhole._core import Fold
 
-STREAMS: Final = "stream UINTEGER, grp UINTEGER, kind UTINYINT, raw UBIGINT, kin UBIGINT, start BIGINT"
+STREAMS: Final = "stream UINTEGER, series UINTEGER, kind UTINYINT, raw UBIGINT, kin UBIGINT, start BIGINT"
 ENDS: Final = "stream UINTEGER, last BIGINT, period BIGINT, arrived BIGINT"
 INTERVALS: Final = (
     "stream UINTEGER, time BIGINT, since BIGINT, value DOUBLE, estimated BOOLEAN, period BIGINT"
@@ -70,7 +70,7 @@ class Packed:
         start = None if one.start is None else ns(one.start)
         raw, kin = number(one.raw), number(one.kin)
         self.streams.append(
-            {"stream": place, "grp": 0, "kind": one.kind, "raw": raw, "kin": kin, "start": start}
+            {"stream": place, "series": 5, "kind": one.kind, "raw": raw, "kin": kin, "start": start}
         )
         self.intervals += [
             {"stream": place, "time": ns(row.time), "since": ns(row.since), "value": row.value}
@@ -95,6 +95,7 @@ class Packed:
             self.ends.append(end)
 
     def feed(self, connection: duckdb.DuckDBPyConnection, fold: Fold, slices: int = 1) -> None:
+        fold.series([5], [0], [1.0])
         fold.streams(Rows(connection, STREAMS, self.streams))
         fold.ends(Rows(connection, ENDS, self.ends))
         fold.intervals(Rows(connection, INTERVALS, self.intervals))

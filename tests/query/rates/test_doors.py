@@ -59,10 +59,11 @@ def test_what_is_outside_of_the_range_need_not_be_unpacked(
             continue
         packed = Packed(random.Random(one), case)
         start, end = feeding.ns(case["start"]), feeding.ns(case["end"])
+        ends = [row["last"] for row in packed.ends]
+        needed = any(start - LOOK_BACK_NS < last <= start for last in ends)
+        after = start - LOOK_BACK_NS if needed else start
         packed.chunks = [
-            row
-            for row in packed.chunks
-            if row["last"] > start - LOOK_BACK_NS and (row["since"] or row["start"]) < end
+            row for row in packed.chunks if row["last"] > after and (row["since"] or row["start"]) < end
         ]
         fold = feeding.fold_of(case)
         packed.feed(database, fold)
@@ -155,14 +156,15 @@ def test_chunks_that_lie_within_each_other_are_read_by_time(
 def test_what_was_stored_in_another_unit_is_converted_at_every_door(
     database: duckdb.DuckDBPyConnection,
 ) -> None:
-    stream = {"stream": 7, "grp": 0, "kind": 0, "factor": 0.01}
+    stream = {"stream": 7, "series": 5, "kind": 0}
     entry = {"stream": 7, "time": T0 + HOUR, "since": T0, "value": 360_000.0, "estimated": False}
     hour = {"stream": 7, "hour": T0 // HOUR + 1, "grown": [360_000.0], "samples": [1]}
     chunk = {**CHUNK, "start": T0 + 2 * HOUR + 10 * SECOND, "last": T0 + 2 * HOUR + 12 * SECOND}
     row = {"stream": 7, "time": T0 + 2 * HOUR + 20 * SECOND, "value": 800.0, "arrived": T0}
     edges = [T0, T0 + HOUR, T0 + 2 * HOUR, T0 + 2 * HOUR + 12 * SECOND, T0 + 2 * HOUR + 20 * SECOND]
     fold = Fold("rate", now_ns=edges[-1], start_ns=T0, end_ns=edges[-1], edges=edges, groups=1)
-    fold.streams(Rows(database, f"{STREAMS}, factor DOUBLE", [stream]))
+    fold.series([5], [0], [0.01])
+    fold.streams(Rows(database, STREAMS, [stream]))
     fold.intervals(Rows(database, INTERVALS, [entry]))
     fold.hours(Rows(database, HOURS, [{**hour, "sample_hour": T0 // HOUR + 1}]))
     since = {"since": T0 + 2 * HOUR, "kind": 0, "tiny_steps": None}
@@ -255,17 +257,21 @@ def test_broken_chunks_never_stop_the_core(database: duckdb.DuckDBPyConnection) 
         ("points", "SELECT 7::UINTEGER AS stream"),
         ("points", "SELECT 7 AS stream, 1::BIGINT AS time, 1.0::DOUBLE AS value, 1::BIGINT AS arrived"),
         ("ends", "SELECT 7::UINTEGER AS stream, 1::BIGINT AS last, NULL::BIGINT AS arrived"),
-        ("streams", "SELECT 9::UINTEGER AS stream, 3::UTINYINT AS kind"),
-        ("streams", "SELECT 9::UINTEGER AS stream, 5::UINTEGER AS grp, 0::UTINYINT AS kind"),
-        ("streams", "SELECT 7::UINTEGER AS stream, 0::UTINYINT AS kind"),
-        ("streams", "SELECT 9::UINTEGER AS stream, 2::UTINYINT AS kind"),
+        ("streams", "SELECT 9::UINTEGER AS stream, 5::UINTEGER AS series, 3::UTINYINT AS kind"),
+        ("streams", "SELECT 9::UINTEGER AS stream, 6::UINTEGER AS series, 0::UTINYINT AS kind"),
+        ("streams", "SELECT 9::UINTEGER AS stream, 4::UINTEGER AS series, 0::UTINYINT AS kind"),
+        ("streams", "SELECT 9::UINTEGER AS stream, 0::UTINYINT AS kind"),
+        ("streams", "SELECT 7::UINTEGER AS stream, 5::UINTEGER AS series, 0::UTINYINT AS kind"),
+        ("streams", "SELECT 9::UINTEGER AS stream, 5::UINTEGER AS series, 2::UTINYINT AS kind"),
     ],
 )
 def test_a_table_of_another_shape_is_refused(
     database: duckdb.DuckDBPyConnection, door: str, sql: str
 ) -> None:
+    fold = _hours()
+    fold.series([5, 6], [0, 5], [1.0, 1.0])
     with pytest.raises(ValueError, match=r"column|is not|is Int32|nulls|kind|groups|twice"):
-        getattr(_hours(), door)(database.sql(sql))
+        getattr(fold, door)(database.sql(sql))
     with pytest.raises(AttributeError):
         getattr(_hours(), door)("no table")
 

@@ -6,5 +6,5 @@ SELECT stream, epoch_ns(start) AS start, epoch_ns(since) AS since, epoch_ns(last
     {values}::DOUBLE[] AS reals, period, epoch_us(created_at) * 1000 AS arrived
 FROM histogram_chunks
 WHERE series IN (SELECT unnest($ids::UINTEGER[]))
-    AND coalesce(since, start) < make_timestamp_ns($until) AND epoch_ns(last) > $look
+    AND coalesce(since, start) < make_timestamp_ns($until) AND epoch_ns(last) > $chunks_after
     AND start BETWEEN make_timestamp_ns($first) AND make_timestamp_ns($last)
