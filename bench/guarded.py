@@ -61,19 +61,15 @@ def _fill(metric: str) -> int:
     from blackhole import _core  # noqa: PLC0415  (the parent measures without it)
     from blackhole.catalogue.load import load  # noqa: PLC0415
     from blackhole.config import Config  # noqa: PLC0415
-    from blackhole.guard.engine import Guard  # noqa: PLC0415
+    from blackhole.guard.engine import Guard, StoredState  # noqa: PLC0415
+    from blackhole.privacy.ledger import Clocks  # noqa: PLC0415
 
     now = time.time_ns()
     guard = Guard(
         load(),
         Config(),
-        series=(),
-        next_stream=1,
-        created_ns=now,
-        recall=lambda *_: {},
-        find=lambda _: set(),
-        clock_ns=lambda: now,
-        boot_ns=lambda: now,
+        StoredState(now),
+        Clocks(lambda: now, lambda: now),
     )
     decoder = _core.Decoder(bytes(16))
     guard.judge(decoder.metrics(_request(metric, now, range(1)), "protobuf"))

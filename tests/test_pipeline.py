@@ -14,10 +14,11 @@ from blackhole.catalogue.load import load
 from blackhole.config import Config, Duration
 from blackhole.decode import Decoder
 from blackhole.errors import OverloadedError, UndecodableError
-from blackhole.guard.engine import Guard
+from blackhole.guard.engine import Guard, StoredState
 from blackhole.model.batch import GuardedBatch
 from blackhole.model.signals import Encoding, Payload, Signal
 from blackhole.pipeline import Pipeline, Statistics
+from blackhole.privacy.ledger import Clocks
 
 START = 1_800_000_000 * 10**9
 
@@ -54,12 +55,8 @@ class Bench:
         guard = Guard(
             load(),
             Config(sensitive_window=Duration(10), **settings),
-            series=(),
-            next_stream=1,
-            created_ns=START - 1,
-            recall=lambda *_: {},
-            find=lambda _: set(),
-            clock_ns=self.clock,
+            StoredState(START - 1),
+            Clocks(self.clock),
         )
         self.pipeline = Pipeline(Decoder(bytes(16), clock_ns=self.clock), guard, self.sink, self.statistics)
 

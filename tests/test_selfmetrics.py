@@ -16,9 +16,10 @@ from blackhole.app.selfmetrics import Reporter
 from blackhole.catalogue.load import load
 from blackhole.config import Config
 from blackhole.decode import Decoder
-from blackhole.guard.engine import Guard
+from blackhole.guard.engine import Guard, StoredState
 from blackhole.model.signals import OWN_SERVICE, Encoding, Payload, Signal
 from blackhole.pipeline import Pipeline, Statistics
+from blackhole.privacy.ledger import Clocks
 from blackhole.query.sandbox import run
 from blackhole.store.database import Database
 from blackhole.store.writer import Writer
@@ -45,12 +46,8 @@ class Bench:
         guard = Guard(
             load(),
             Config(),
-            series=(),
-            next_stream=1,
-            created_ns=START,
-            recall=self.database.recall,
-            find=lambda _: set(),
-            clock_ns=self.clock,
+            StoredState(START, recall=self.database.recall),
+            Clocks(self.clock),
         )
         decoder = Decoder(bytes(16), clock_ns=self.clock)
         self.pipeline = Pipeline(decoder, guard, self.writer, self.statistics)

@@ -13,9 +13,9 @@ from tests.clock.clock_fakes import SECOND, Machine
 from blackhole.catalogue.load import load
 from blackhole.config import Config, Size
 from blackhole.decode import Decoder
-from blackhole.guard.engine import Guard
+from blackhole.guard.engine import Guard, StoredState
 from blackhole.model.signals import Encoding, Payload, Signal
-from blackhole.privacy.ledger import StoredLedger
+from blackhole.privacy.ledger import Clocks
 from blackhole.query.sandbox import run
 from blackhole.store.database import Database
 from blackhole.store.upkeep import doubt, retention, seal
@@ -49,15 +49,9 @@ class Node:
         self.guard = Guard(
             self.catalogue,
             config,
-            series=self.database.series(),
-            next_stream=self.database.next_stream,
-            created_ns=self.database.created_ns,
-            recall=self.database.recall,
-            find=self.writer.find,
-            clock_ns=wall,
-            boot_ns=lambda: self.machine.boot,
-            stored=StoredLedger(self.database.ledger_tail(), self.database.head()),
-            doubts=self.clock,
+            StoredState.of(self.database, self.writer.find),
+            Clocks(wall, lambda: self.machine.boot),
+            self.clock,
         )
         self.decoder = Decoder(self.database.key, clock_ns=wall)
         self.retention = Retention(self.database, self.catalogue, config, doubted=self.clock.doubted)

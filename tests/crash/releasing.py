@@ -15,8 +15,8 @@ from blackhole.catalogue.load import Catalogue
 from blackhole.catalogue.parse import parse
 from blackhole.config import Config
 from blackhole.guard import release, windows
-from blackhole.guard.engine import Guard
-from blackhole.privacy.ledger import StoredLedger
+from blackhole.guard.engine import Guard, StoredState
+from blackhole.privacy.ledger import Clocks
 from blackhole.runtime.process import leave
 from blackhole.store import writer as append
 from blackhole.store.database import Database
@@ -101,14 +101,8 @@ def main(directory: Path, hour: int, point: str) -> None:
     guard = Guard(
         Catalogue((definition, "") for definition in parse(CATALOGUE, where="test")),
         Config(),
-        series=database.series(),
-        next_stream=database.next_stream,
-        created_ns=database.created_ns,
-        recall=database.recall,
-        find=writer.find,
-        clock_ns=lambda: now,
-        boot_ns=lambda: now,
-        stored=StoredLedger(database.ledger_tail(), database.head()),
+        StoredState.of(database, writer.find),
+        Clocks(lambda: now, lambda: now),
     )
 
     def publish() -> None:

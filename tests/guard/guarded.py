@@ -13,9 +13,10 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from blackhole import _core
 from blackhole.catalogue.load import Catalogue, load
 from blackhole.config import Config, Duration
-from blackhole.guard.engine import Guard, Judgement
+from blackhole.guard.engine import Guard, Judgement, StoredState
 from blackhole.model.batch import GuardedBatch
 from blackhole.model.series import SeriesRow
+from blackhole.privacy.ledger import Clocks
 
 SECOND = 10**9
 START = 1_800_000_000 * SECOND
@@ -70,13 +71,8 @@ class Private:
         self.guard = Guard(
             self.catalogue,
             Config(**(given | settings)),
-            series=(),
-            next_stream=1,
-            created_ns=START,
-            recall=lambda *_: {},
-            find=lambda _: set(),
-            clock_ns=lambda: self.now,
-            boot_ns=lambda: self.now,
+            StoredState(START),
+            Clocks(lambda: self.now, lambda: self.now),
         )
         self.series: dict[int, SeriesRow] = {}
         self.take()

@@ -13,10 +13,11 @@ from blackhole import _core
 from blackhole.catalogue.definition import Definition
 from blackhole.catalogue.load import Catalogue, load
 from blackhole.config import Config, Duration
-from blackhole.guard.engine import Guard, Judgement
+from blackhole.guard.engine import Guard, Judgement, StoredState
 from blackhole.guard.resolver import MOST_UNITS
 from blackhole.model.batch import GuardedBatch
 from blackhole.model.series import MetricType, SeriesRow, StreamState
+from blackhole.privacy.ledger import Clocks
 
 SECOND = 10**9
 START = 1_800_000_000 * SECOND
@@ -34,13 +35,8 @@ class Service:
         self.guard = Guard(
             self.catalogue,
             Config(sensitive_window=Duration(10), **settings),
-            series=(),
-            next_stream=1,
-            created_ns=START - SECOND,
-            recall=self._recall,
-            find=lambda _: set(),
-            clock_ns=lambda: self.now,
-            boot_ns=lambda: self.now,
+            StoredState(START - SECOND, recall=self._recall),
+            Clocks(lambda: self.now, lambda: self.now),
         )
         self.rows: dict[int, SeriesRow] = {}
 
@@ -261,12 +257,8 @@ def test_a_window_is_named_once_even_over_a_restart() -> None:
         service.guard = Guard(
             service.catalogue,
             Config(sensitive_window=Duration(10)),
-            series=(),
-            next_stream=1,
-            created_ns=START if restart == 0 else START - 1,
-            recall=lambda *_: {},
-            find=lambda _: set(),
-            clock_ns=clock(service),
+            StoredState(START if restart == 0 else START - 1),
+            Clocks(clock(service)),
         )
         starts.append(service.guard.window_end_ns)
         service.guard.close_window()
@@ -299,12 +291,8 @@ def test_a_new_guard_numbers_series_after_those_of_the_store() -> None:
     again = Guard(
         service.catalogue,
         Config(),
-        series=known,
-        next_stream=7,
-        created_ns=START,
-        recall=lambda *_: {},
-        find=lambda _: set(),
-        clock_ns=lambda: START,
+        StoredState(START, series=known, next_stream=7),
+        Clocks(lambda: START),
     )
     batch = _core.Decoder(bytes(16)).metrics(
         request("p2p.connections.total", [({}, 1.0), ({"peer_type": "local"}, 1.0)]).SerializeToString(),

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from blackhole.catalogue.load import Catalogue
 from blackhole.config import Config
 from blackhole.decode import Decoder
-from blackhole.guard.engine import Guard, Refusal
+from blackhole.guard.engine import Guard, Refusal, StoredState
 from blackhole.model.signals import Encoding, Payload, Signal
+from blackhole.privacy.ledger import Clocks
 from blackhole.store.database import Database
 from blackhole.store.writer import Writer
 
@@ -29,12 +30,8 @@ class Road:
         self._guard = Guard(
             catalogue,
             config,
-            series=database.series(),
-            next_stream=database.next_stream,
-            created_ns=database.created_ns,
-            recall=database.recall,
-            find=database.find,
-            clock_ns=clock,
+            StoredState.of(database, database.find),
+            Clocks(clock),
         )
         self._decoder = Decoder(database.key, clock_ns=clock)
         self._writer = Writer(database, commit_wait=0, batch_size=1, max_pending_rows=10**7)

@@ -11,9 +11,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from blackhole.catalogue.load import load
 from blackhole.config import Config, Duration
 from blackhole.decode import Decoder
-from blackhole.guard.engine import Guard
+from blackhole.guard.engine import Guard, StoredState
 from blackhole.model.batch import GuardedBatch
 from blackhole.model.signals import Encoding, Payload, Signal
+from blackhole.privacy.ledger import Clocks
 from blackhole.query.sandbox import run
 from blackhole.store.database import Database
 from blackhole.store.upkeep.raw_records import MOST_LOGS, MOST_SPANS, RawRecordRetention
@@ -33,12 +34,8 @@ class Bench:
         self.guard = Guard(
             load(),
             Config(),
-            series=(),
-            next_stream=1,
-            created_ns=START,
-            recall=self.database.recall,
-            find=lambda _: set(),
-            clock_ns=lambda: self.now,
+            StoredState(START, recall=self.database.recall),
+            Clocks(lambda: self.now),
         )
         self.writer = Writer(self.database, commit_wait=0, batch_size=1, max_pending_rows=100_000)
         self.writer.start()
@@ -214,12 +211,8 @@ def test_spans_of_a_metric_that_is_not_kept_open_are_not_kept(tmp_path: Path) ->
     guard = Guard(
         load([entry]),
         Config(),
-        series=(),
-        next_stream=1,
-        created_ns=START,
-        recall=lambda *_: {},
-        find=lambda _: set(),
-        clock_ns=lambda: START,
+        StoredState(START),
+        Clocks(lambda: START),
     )
     batch = Decoder(bytes(16), clock_ns=lambda: START, keep_spans=True).decode(spans(1))
     assert guard.judge(batch).batch.records is None
@@ -230,12 +223,8 @@ def test_nothing_is_kept_unless_the_owner_says_so() -> None:
     guard = Guard(
         load(),
         Config(),
-        series=(),
-        next_stream=1,
-        created_ns=START,
-        recall=lambda *_: {},
-        find=lambda _: set(),
-        clock_ns=lambda: START,
+        StoredState(START),
+        Clocks(lambda: START),
     )
     for payload in (spans(1), logs("hello")):
         batch = decoder.decode(payload)

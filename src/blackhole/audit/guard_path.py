@@ -17,12 +17,13 @@ from blackhole.config import Config
 from blackhole.decode import Decoder
 from blackhole.errors import PrivacyError, UsageError
 from blackhole.guard.attributes import canonical
-from blackhole.guard.engine import Guard
+from blackhole.guard.engine import Guard, StoredState
 from blackhole.guard.windows import GRACE_NS
 from blackhole.model.batch import GuardedBatch
 from blackhole.model.ledger import Receipt
 from blackhole.model.series import MetricType
 from blackhole.model.signals import Payload
+from blackhole.privacy.ledger import Clocks
 from blackhole.privacy.terms import declared_groups
 from blackhole.store.write.points import points
 
@@ -128,13 +129,8 @@ class Bench:
         return Guard(
             self._catalogue,
             self._config,
-            series=(),
-            next_stream=1,
-            created_ns=self._clock(),
-            recall=lambda *_: {},
-            find=lambda _: set(),
-            clock_ns=self._clock,
-            boot_ns=self._clock,
+            StoredState(self._clock()),
+            Clocks(self._clock, self._clock),
         )
 
 

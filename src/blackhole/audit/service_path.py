@@ -20,12 +20,12 @@ from blackhole.audit.subjects import AuditSubject
 from blackhole.catalogue.load import Catalogue
 from blackhole.decode import Decoder
 from blackhole.errors import UsageError
-from blackhole.guard.engine import Guard
+from blackhole.guard.engine import Guard, StoredState
 from blackhole.guard.windows import GRACE_NS
 from blackhole.model.series import MetricType
 from blackhole.model.signals import Payload
 from blackhole.pipeline import Pipeline, Statistics
-from blackhole.privacy.ledger import StoredLedger
+from blackhole.privacy.ledger import Clocks
 from blackhole.privacy.terms import declared_groups
 from blackhole.query.language import MAX_POINTS, MAX_POINTS_A_SERIES, Query
 from blackhole.query.run import QueryService
@@ -164,14 +164,8 @@ class _AuditedService:
         guard = Guard(
             self._catalogue,
             self._subject.config,
-            series=database.series(),
-            next_stream=database.next_stream,
-            created_ns=database.created_ns,
-            recall=database.recall,
-            find=self._writer.find,
-            clock_ns=self._clock,
-            boot_ns=self._clock,
-            stored=StoredLedger(database.ledger_tail(), database.head()),
+            StoredState.of(database, self._writer.find),
+            Clocks(self._clock, self._clock),
         )
         self._pipeline = Pipeline(self._decoder, guard, self._writer, Statistics())
 

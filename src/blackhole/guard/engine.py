@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, Self
 
 from blackhole import _core
 from blackhole.catalogue.allow import ObservedMetric
@@ -12,17 +12,59 @@ from blackhole.guard.reasons import Reason
 from blackhole.guard.resolver import Registry, Resolver
 from blackhole.guard.windows import Windows
 from blackhole.model.batch import GuardedBatch
-from blackhole.model.series import Finder, PrivacyLevel, Recaller, SeriesRow
+from blackhole.model.ledger import LedgerEnd, LedgerRow
+from blackhole.model.series import Finder, PointKey, PrivacyLevel, Recaller, SeriesRow, StreamState
 from blackhole.model.signals import Verdict
 from blackhole.model.times import AHEAD_NS
 from blackhole.privacy.ledger import Clocks, Ledger, StoredLedger
 from blackhole.privacy.scrub import clean_body, clean_name
-from blackhole.runtime.clock import boot_ns
 
 IDLE_NS = 3600 * 10**9
 MOST_METRICS_NAMED = 5
 SECOND_NS = 10**9
 NOTHING_STORED = StoredLedger()
+
+
+class Store(Protocol):
+    """What is asked of `blackhole.store.database.Database` at the start."""
+
+    @property
+    def created_ns(self) -> int: ...
+    @property
+    def next_stream(self) -> int: ...
+    @property
+    def recall(self) -> Recaller: ...
+    def series(self) -> Sequence[SeriesRow]: ...
+    def ledger_tail(self) -> Sequence[LedgerRow]: ...
+    def head(self) -> LedgerEnd | None: ...
+
+
+def recall_nothing(_: Sequence[bytes], __: Sequence[int] = ()) -> Mapping[bytes, StreamState]:
+    """A `Recaller` of a store that is empty."""
+    return {}
+
+
+def find_nothing(_: Sequence[PointKey]) -> set[PointKey]:
+    """A `Finder` of a store that is empty."""
+    return set()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredState:
+    """What earlier runs have stored; by default nothing. `created_ns`: when the database was made."""
+
+    created_ns: int
+    series: Sequence[SeriesRow] = ()
+    next_stream: int = 1
+    ledger: StoredLedger = NOTHING_STORED
+    recall: Recaller = recall_nothing
+    find: Finder = find_nothing
+
+    @classmethod
+    def of(cls, store: Store, find: Finder) -> Self:
+        """`find` also knows what is still to be committed. Raises QueryError, StoreError."""
+        ledger = StoredLedger(store.ledger_tail(), store.head())
+        return cls(store.created_ns, store.series(), store.next_stream, ledger, store.recall, find)
 
 
 class Doubts(Protocol):
@@ -96,33 +138,23 @@ class Guard:
         self,
         catalogue: Catalogue,
         config: Config,
-        *,
-        series: Sequence[SeriesRow],
-        next_stream: int,
-        created_ns: int,
-        recall: Recaller,
-        find: Finder,
-        clock_ns: Callable[[], int],
-        boot_ns: Callable[[], int] = boot_ns,
-        stored: StoredLedger = NOTHING_STORED,
+        stored: StoredState,
+        clocks: Clocks,
         doubts: Doubts | None = None,
     ) -> None:
-        """`boot_ns`: a clock that nobody sets; `stored`: what earlier runs left of the privacy ledger.
-
-        `doubts`: of `clock_ns`; while there are some, no point is too old.
-        """
+        """`doubts`: of the wall clock; while there are some, no point is too old."""
         self._catalogue = catalogue
-        self._clock_ns = clock_ns
+        self._clock_ns = clock_ns = clocks.wall
         self._retention_ns = int(config.retention_period * SECOND_NS)
-        self._registry = Registry.of(series, next_stream)
-        self.ledger = Ledger(stored, config, lambda: self._catalogue, Clocks(clock_ns, boot_ns))
+        self._registry = Registry.of(stored.series, stored.next_stream)
+        self.ledger = Ledger(stored.ledger, config, lambda: self._catalogue, clocks)
         self._resolver = Resolver(
-            catalogue, config, self._registry, ledger=self.ledger, recall=recall, find=find
+            catalogue, config, self._registry, ledger=self.ledger, recall=stored.recall, find=stored.find
         )
         self._doubts = doubts or NoDoubts()
-        self._made_ns = created_ns
+        self._made_ns = stored.created_ns
         self._back_ns = self._doubts.back()[0]
-        created_ns = self._created_ns = self._doubts.created_ns(created_ns)
+        created_ns = self._created_ns = self._doubts.created_ns(stored.created_ns)
         now = clock_ns()
         self._table = _core.SeriesTable(max_series=config.max_series, created_ns=created_ns, started_ns=now)
         self._windows = Windows(
@@ -133,8 +165,8 @@ class Guard:
             config,
             clock_ns=clock_ns,
             # Where an earlier run was, the window of now may be out, whenever the database was made anew.
-            created_ns=0 if stored.rows or stored.head else created_ns,
-            find=find,
+            created_ns=0 if stored.ledger.rows or stored.ledger.head else created_ns,
+            find=stored.find,
             ahead_ns=lambda: self._doubts.back()[1],
         )
 

@@ -20,6 +20,7 @@ from blackhole.model.times import TimeRange
 from blackhole.privacy.chain import check, make_row
 from blackhole.privacy.plan import Plan, period_at, plan
 from blackhole.privacy.terms import GAUSSIAN, Terms
+from blackhole.runtime.clock import boot_ns
 
 _TOLERANCE = 1e-9
 # Clocks are set by a little all the time.
@@ -40,7 +41,7 @@ class Clocks:
     """Nanoseconds: of the wall, and of a clock that nobody sets (CLOCK_BOOTTIME)."""
 
     wall: Callable[[], int]
-    boot: Callable[[], int]
+    boot: Callable[[], int] = boot_ns
 
 
 class Ledger:
