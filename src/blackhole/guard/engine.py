@@ -68,7 +68,7 @@ class StoredState:
 
 
 class Doubts(Protocol):
-    """What is asked of `blackhole.runtime.clock.Clock`."""
+    """What the guard needs of `blackhole.runtime.clock.Clock`."""
 
     def doubted(self) -> bool: ...
     def created_ns(self, database_ns: int, /) -> int: ...
@@ -76,7 +76,7 @@ class Doubts(Protocol):
 
 
 class NoDoubts:
-    """Of a clock that is right."""
+    """The doubts about a clock that is right: none."""
 
     @staticmethod
     def doubted() -> bool:
@@ -102,15 +102,16 @@ class Refusal:
 
     @property
     def secret(self) -> bool:
-        """Whether the number of points is only for their sender."""
+        """Whether only the sender may know the number of points."""
         return self.level.guarded
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`accepted`: points of the open path. `guarded`: whether there were others, which are in no total.
+    """What became of one request.
 
-    `refusals` leaves out highly sensitive metrics: that there was one already tells of somebody.
+    `accepted`: points of the open path. `guarded`: whether there were guarded points, which are in no total.
+    `refusals` leaves out highly sensitive metrics, since even one refusal would tell of somebody.
     """
 
     batch: GuardedBatch
@@ -121,13 +122,13 @@ class Judgement:
 
     @property
     def is_visible(self) -> bool:
-        """Whether it may be counted that the request came: not if there was nothing but guarded points."""
+        """Whether the request may be counted. One that held only guarded points may not."""
         shown = self.accepted or any(not refusal.secret for refusal in self.refusals)
         return bool(shown) or not (self.guarded or self.refusals)
 
     @property
     def is_empty(self) -> bool:
-        """Nothing for the store to wait for."""
+        """Whether the store has nothing to commit for this request."""
         return self.accepted == 0 and not self.batch.series and not self.batch.streams
 
 
@@ -164,7 +165,8 @@ class Guard:
             self.ledger,
             config,
             clock_ns=clock_ns,
-            # Where an earlier run was, the window of now may be out, whenever the database was made anew.
+            # If there was an earlier run, it may have released the current window, even if the database is
+            # new.
             created_ns=0 if stored.ledger.rows or stored.ledger.head else created_ns,
             find=stored.find,
             ahead_ns=lambda: self._doubts.back()[1],
@@ -172,7 +174,7 @@ class Guard:
 
     @staticmethod
     def scrub(bodies: Sequence[str]) -> list[str]:
-        """The bodies of a batch's log records as they may be kept; slow, and safe in any thread."""
+        """The bodies of log records as they may be kept. It is slow, and safe in any thread."""
         return [clean_body(body) for body in bodies]
 
     def judge(self, batch: _core.Batch, bodies: Sequence[str] = (), *, repeatable: bool = True) -> Judgement:
@@ -210,7 +212,7 @@ class Guard:
 
     @property
     def withheld_until_ns(self) -> int:
-        """Until when nothing highly sensitive is released, since the clock went back; 0: it is not behind."""
+        """Until when nothing highly sensitive is released because the clock went back; 0 if it did not."""
         return self.ledger.withheld_until_ns
 
     @property
@@ -225,30 +227,30 @@ class Guard:
         return self._windows.take(now)
 
     def close_window(self) -> GuardedBatch | None:
-        """Closes the open window of sensitive metrics before it is over; None when nothing is released."""
+        """Closes the open window of sensitive metrics early; None if it releases nothing."""
         return self._windows.close_sensitive(early=True)
 
     def stop(self) -> list[GuardedBatch]:
-        """Closes all windows early, each under its own name; returns all that is still to be committed."""
+        """Closes all windows early, each under its own name. Returns what is still to be committed."""
         return self._windows.stop()
 
     def recatalogue(self, catalogue: Catalogue) -> None:
-        """Judges by another catalogue from here on. The open window must be closed before."""
+        """Judges by another catalogue from here on. The caller closes the open window first."""
         self._catalogue = catalogue
         self._resolver.recatalogue(catalogue)
         self._table.forget_rules()
 
     def nothing(self) -> GuardedBatch:
-        """A batch without rows: it is committed when all before it is."""
+        """A batch without rows. When it is committed, so is everything before it."""
         return GuardedBatch(_core.Columns.of_window(0, []))
 
     def erase(
         self, gone: Collection[int], named: Callable[[str], bool], *, created_ns: int
     ) -> list[GuardedBatch]:
-        """Knows these output series no more, nor what open windows hold of metrics that are `named`.
+        """Forgets these output series, and what open windows hold of metrics that are `named`.
 
-        Returns what was judged before and is to be committed before they are erased. What their cumulative
-        streams send next is a baseline, since they began before `created_ns`.
+        Returns batches that were judged before, to be committed before the erasure. Cumulative streams of
+        erased series began before `created_ns`, so their next value is a baseline.
         """
         batches = self._windows.take_all()
         self._registry.erase(gone)
@@ -263,23 +265,27 @@ class Guard:
 
     @property
     def unknown(self) -> Mapping[str, ObservedMetric]:
-        """How metrics came that an entry of their own would admit, since the catalogue last changed."""
+        """Refused metrics that an entry of their own would admit, since the catalogue last changed."""
         return self._resolver.unknown
 
     def take_edges(self) -> bytes | None:
-        """The calls between services since the last time, as a metrics request that is yet to be judged."""
+        """Calls between services since the last time, as a metrics request that is still to be judged."""
         return self._table.take_edges(self._clock_ns())
 
     def forget_idle(self) -> int:
-        """Lets go of series that were not heard of for an hour; returns how many."""
+        """Forgets series that sent nothing for an hour, and returns how many."""
         return self._table.evict(self._clock_ns() - IDLE_NS)
 
     def hold(self, held: bool) -> None:
-        """While held, series that are not known yet are refused; any thread may call it."""
+        """While held, series that are not known yet are refused. Any thread may call it."""
         self._table.hold(held)
 
     def _follow_clock(self, now: int) -> None:
-        """After it went back no stream is ahead; where nobody had confirmed it, what began is a baseline."""
+        """Follows the clock when it was set.
+
+        After it went back, no stream is ahead of it. If nobody had confirmed it, streams that began before go
+        on from a baseline.
+        """
         back_ns, created_ns = self._doubts.back()[0], self._doubts.created_ns(self._made_ns)
         if back_ns != self._back_ns:
             self._back_ns = back_ns
@@ -289,7 +295,7 @@ class Guard:
             self._table.erase(set(), set(), created_ns)
 
     def __len__(self) -> int:
-        """Raw series that are known."""
+        """How many raw series are known."""
         return len(self._table)
 
     def _refusal(self, metric: str, reason: int, points: int) -> Refusal:

@@ -1,4 +1,4 @@
-"""Ends questions that take too long, that nobody waits for, or whose memory writing needs, from beside."""
+"""Ends queries from outside: those that take too long, have no client, or use memory that writing needs."""
 
 import math
 import threading
@@ -10,18 +10,18 @@ from enum import Enum, auto
 
 from blackhole.store.read.cancellation import asker
 
-# A sort takes a gigabyte in a second: looking less often would see the limit when it is far behind.
+# A sort can take a gigabyte in a second: a longer pause would notice the limit too late.
 LOOK_EVERY_S = 0.01
-# Memory that the answer before took comes back within a moment.
+# The memory of the previous answer comes back within this time.
 _MEMORY_WAIT_S = 1.0
-# What a question that was ended has is free within a moment.
+# The memory of a query that was ended is free within this time.
 _END_WAIT_S = 1.0
-# So long a commit that failed for want of memory has it before questions that come next, at most.
+# After a commit ran out of memory, new queries wait up to this long so that its retry goes first.
 _COMMIT_FIRST_S = 2.0
 
 
 class QueryEnd(Enum):
-    """Why a question was ended."""
+    """Why a query was ended."""
 
     TIME = auto()
     MEMORY = auto()
@@ -30,7 +30,7 @@ class QueryEnd(Enum):
 
 @dataclass(slots=True, eq=False)
 class Question:
-    """One statement that runs. `yields`: whether it is ended when memory is short; `gone`: see `asker`."""
+    """A running statement. `yields`: whether it is preempted when memory is short. `gone`: see `asker`."""
 
     interrupt: Callable[[], None]
     until: float
@@ -40,7 +40,7 @@ class Question:
 
 
 class QuerySupervisor:
-    """Of all questions of one database. `short`: whether the process has no memory left for questions."""
+    """Supervises all running queries of one database. `short`: whether memory for queries has run out."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.short: Callable[[], bool] = lambda: False
@@ -55,7 +55,7 @@ class QuerySupervisor:
 
     @contextmanager
     def over(self, interrupt: Callable[[], None], timeout: float, *, yields: bool) -> Iterator[Question]:
-        """`interrupt` is called, if need be again and again, until the block is left."""
+        """Supervises the block. `interrupt` is called until the block is left, if it is to end."""
         question = Question(interrupt, self._clock() + timeout, yields, asker())
         with self._changed:
             self._running.append(question)
@@ -73,7 +73,7 @@ class QuerySupervisor:
                     self._changed.notify_all()
 
     def end_questions(self, wait: float = 0.0) -> int:
-        """Ends all that yield, and waits so many seconds for them to be gone; returns how many there were."""
+        """Preempts all queries that yield and waits so many seconds for them to end; returns their number."""
         with self._changed:
             yielding = [question for question in self._running if question.yields]
             for question in yielding:
@@ -83,7 +83,10 @@ class QuerySupervisor:
         return len(yielding)
 
     def end_for_commit(self) -> int:
-        """The same for one that failed; others begin only when the next is done, or has failed to come."""
+        """Preempts queries for a commit that failed.
+
+        New ones begin when its retry has committed, or is late.
+        """
         self._commit_first_until = self._clock() + _COMMIT_FIRST_S
         return self.end_questions(_END_WAIT_S)
 
@@ -91,7 +94,10 @@ class QuerySupervisor:
         self._commit_first_until = 0.0
 
     def has_memory(self) -> bool:
-        """What the answer before took comes back within a moment, so this waits for one."""
+        """Whether there is memory for a query.
+
+        The previous answer's comes back soon, so this waits a moment.
+        """
         until = self._clock() + _MEMORY_WAIT_S
         while (now := self._clock()) < self._commit_first_until or self.short():
             if now >= max(until, self._commit_first_until):
@@ -100,7 +106,7 @@ class QuerySupervisor:
         return True
 
     def close(self) -> None:
-        """Ends its thread, and waits for that: one that lives on keeps the interpreter from ending tidily."""
+        """Ends its thread and waits for it. A living thread would disturb the interpreter's shutdown."""
         with self._changed:
             thread, self._closed = self._thread, True
             self._changed.notify_all()
@@ -128,7 +134,7 @@ class QuerySupervisor:
                 question.interrupt()
 
     def _yield_one(self) -> None:
-        """The newest first, and no second one before that has let go of its memory."""
+        """Preempts the newest query. The next follows only when its memory is free."""
         yielding = [question for question in self._running if question.yields]
         if yielding and not any(question.end for question in yielding) and self.short():
             yielding[-1].end = QueryEnd.MEMORY
