@@ -122,6 +122,14 @@ def test_paths_in_the_architecture_exist() -> None:
     assert [path for path in sorted(paths) if not any((base / path).exists() for base in bases)] == []
 
 
+def test_names_in_the_architecture_are_of_the_code() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    named = {name for name in re.findall(r"`([^`\n]+)`", text) if not _PLACE.fullmatch(name)}
+    assert named
+    foreign = {"make lint"}
+    assert [name for name in sorted(named - foreign) if not is_there(name)] == []
+
+
 def test_the_architecture_is_two_pages() -> None:
     lines = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= MOST_LINES
