@@ -19,14 +19,14 @@ _log = logging.getLogger("blackhole")
 
 
 class GoesByCatalogue(Protocol):
-    """What has a catalogue of its own to go by."""
+    """A part that judges or answers by a catalogue, and can be given another one."""
 
     def recatalogue(self, catalogue: Catalogue, /) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Allowing:
-    """`others`: who else goes by the catalogue."""
+    """Allows metrics by name. `others`: parts besides the guard that use the catalogue."""
 
     config: Config
     data_dir: Path
@@ -35,7 +35,7 @@ class Allowing:
     others: Sequence[GoesByCatalogue]
 
     def allow(self, permission: Permission) -> Allowed:
-        """Adds to the owner's file, and makes every part go by it at once. Raises UsageError, ConfigError."""
+        """Adds to the owner's file and makes every part use it at once. Raises UsageError, ConfigError."""
         decision = decide(
             permission,
             self.guard.catalogue,

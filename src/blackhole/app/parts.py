@@ -1,4 +1,4 @@
-"""Makes the parts of a service and tells each of them of those that it needs. Nothing runs yet."""
+"""Makes the parts of a service and connects them. Nothing runs yet."""
 
 import time
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ PENDING_BATCHES = 32
 
 @dataclass(frozen=True, slots=True)
 class WritePath:
-    """From a payload to its commit. `writer` is to be started and closed."""
+    """The parts from a payload to its commit. `writer` must be started and closed."""
 
     guard: Guard
     writer: Writer
@@ -44,7 +44,7 @@ class WritePath:
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """What keeps the file in order."""
+    """The parts that keep the file in order."""
 
     compactor: Compactor
     retention: Retention
@@ -53,7 +53,7 @@ class Upkeep:
 
 @dataclass(frozen=True, slots=True)
 class GovernorParts:
-    """What keeps the service within its limits."""
+    """The parts that keep the service within its limits."""
 
     meter: Meter
     sampler: Sampler
@@ -63,7 +63,7 @@ class GovernorParts:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """All that works on one database."""
+    """Everything that works on one database."""
 
     config: Config
     data_dir: Path
@@ -77,7 +77,7 @@ class Parts:
 
 
 def build(config: Config, data_dir: Path, catalogue: Catalogue, database: Database) -> Parts:
-    """Raises BlackholeError, of what is stored."""
+    """Makes all parts. Raises BlackholeError if what is stored cannot be read."""
     clock = _clock(database)
     sampler = Sampler()
     written = _write_path(config, catalogue, database, clock, sampler)

@@ -208,7 +208,7 @@ def _status(parts: Parts, endpoints: dict[str, str]) -> StatusReporter:
 
 
 def _start_writing(stack: contextlib.AsyncExitStack, parts: Parts) -> None:
-    """Commits first what an earlier run has left to be released."""
+    """Starts the write path. What an earlier run has left to release is committed first."""
     written = parts.written
     written.writer.start()
     stack.callback(written.writer.close, STOP_GRACE)

@@ -18,7 +18,7 @@ from blackhole.store.writer import Writer
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What a status is of. `endpoints`: the addresses by name, which become more while the service starts."""
+    """What a status tells about. `endpoints`: addresses by name; the service adds to them as it starts."""
 
     database: Database
     retention: Retention
@@ -30,7 +30,10 @@ class Observed:
 
 
 class StatusReporter:
-    """Each regular caller needs its own, because `cpu_percent` is since its last call."""
+    """Says how the process is.
+
+    Each regular caller needs its own, because `cpu_percent` is since its last call.
+    """
 
     def __init__(self, observed: Observed) -> None:
         self._observed = observed

@@ -12,7 +12,7 @@ _log = logging.getLogger("blackhole")
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`run` is called in a thread every `every` seconds, for the first time at once if `at_once`.
+    """A function that a thread calls every `every` seconds; the first time at once if `at_once`.
 
     `at_stop` is called once nothing is written any more.
     """
@@ -33,7 +33,7 @@ class Background:
     _running: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start(self) -> None:
-        """On the event loop."""
+        """Starts all tasks. Call it on the event loop."""
         work = [*(loop() for loop in self.loops), *map(_repeat, self.tasks)]
         self._running = [asyncio.create_task(one) for one in work]
 
@@ -43,7 +43,7 @@ class Background:
         await asyncio.gather(*self._running, return_exceptions=True)
 
     def leave(self) -> None:
-        """What tasks do at a stop, in their order."""
+        """Calls what tasks do at a stop, in their order."""
         for task in self.tasks:
             if task.at_stop is not None:
                 attempt(task.name, task.at_stop)
