@@ -58,13 +58,17 @@ class Place:
             )
         return self.numbers
 
+    def committed(self) -> int:
+        """The time of a commit that is made now."""
+        return self.database.commit_times.next_us(self.now // 1000, lambda _: ())
+
     def point(self, series: int, value: float, *, stream: int = 0, ago: float = 0.0) -> None:
         self.now += SECOND
         with self.database.write() as connection:
             connection.execute(
                 "INSERT INTO recent_points (series, stream, time, value, created_at)"
                 " VALUES (?, ?, make_timestamp_ns(?), ?, make_timestamp(?))",
-                [series, stream or series, self.now - int(ago * SECOND), value, self.now // 1000],
+                [series, stream or series, self.now - int(ago * SECOND), value, self.committed()],
             )
 
     def interval(
@@ -78,7 +82,7 @@ class Place:
                 " VALUES (?, ?, make_timestamp_ns(?), ?, ?, ?, ?, make_timestamp(?))",
                 [
                     *(series, series, self.now, sum(buckets), total, bounds),
-                    *(None if bounds is None else buckets, self.now // 1000),
+                    *(None if bounds is None else buckets, self.committed()),
                 ],
             )
 

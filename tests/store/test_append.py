@@ -30,8 +30,8 @@ class Failing:
         self.open = threading.Event()
         self.open.set()
 
-    def now_ns(self) -> int:
-        return self.real.now_ns()
+    def next_created_us(self) -> int:
+        return self.real.next_created_us()
 
     def find(self, points: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
         return self.real.find(points)

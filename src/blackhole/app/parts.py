@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blackhole.catalogue.load import Catalogue
+from blackhole.app.tasks import attempt
 from blackhole.config import Config
 from blackhole.decode import Decoder
 from blackhole.governor import monitor
@@ -81,7 +82,13 @@ def build(config: Config, data_dir: Path, catalogue: Catalogue, database: Databa
     clock = _clock(database)
     sampler = Sampler()
     written = _write_path(config, catalogue, database, clock, sampler)
-    upkeep = _upkeep(config, catalogue, database, clock, written.writer)
+    sealer = Sealer(
+        database,
+        doubtful=lambda: written.writer.doubtful,
+        busy=lambda: written.writer.busy,
+        before=lambda: attempt("counting for a scrape", queries.count_for_scrape),
+    )
+    upkeep = _upkeep(config, catalogue, database, clock, sealer)
     governor = _governor(config, database, upkeep.retention, written.guard, sampler)
     queries = QueryService(
         database,
@@ -130,8 +137,7 @@ def _write_path(
     return WritePath(guard, writer, Pipeline(decoder, guard, writer, statistics), statistics)
 
 
-def _upkeep(config: Config, catalogue: Catalogue, database: Database, clock: Clock, writer: Writer) -> Upkeep:
-    sealer = Sealer(database, doubtful=lambda: writer.doubtful, busy=lambda: writer.busy)
+def _upkeep(config: Config, catalogue: Catalogue, database: Database, clock: Clock, sealer: Sealer) -> Upkeep:
     return Upkeep(
         Compactor(database, sealer, room=lambda: monitor.room(config, database.path)),
         Retention(database, catalogue, config, doubted=clock.doubted),

@@ -16,19 +16,23 @@ from blackhole.store.read.templates import template
 
 _DAY_NS = 86400 * SECOND
 
-_STORED = """
+_RECEIVED = """
+    created_at >= make_timestamp($since)
+    OR created_at > make_timestamp($again) AND created_at <= make_timestamp($now // 1000)
+"""
+_STORED = f"""
 WITH counted AS (
     SELECT series, count(*) AS points, min(time) AS first, max(time) AS last,
-        count(*) FILTER (created_at >= make_timestamp($since)) AS received
+        count(*) FILTER ({_RECEIVED}) AS received
     FROM recent_points GROUP BY series
     UNION ALL
-    SELECT series, count(*), min(time), max(time), count(*) FILTER (created_at >= make_timestamp($since))
+    SELECT series, count(*), min(time), max(time), count(*) FILTER ({_RECEIVED})
     FROM recent_histogram_points GROUP BY series
     UNION ALL
-    SELECT series, sum(count), min(start), max(last), sum(count) FILTER (created_at >= make_timestamp($since))
+    SELECT series, sum(count), min(start), max(last), sum(count) FILTER ({_RECEIVED})
     FROM chunks GROUP BY series
     UNION ALL
-    SELECT series, sum(count), min(start), max(last), sum(count) FILTER (created_at >= make_timestamp($since))
+    SELECT series, sum(count), min(start), max(last), sum(count) FILTER ({_RECEIVED})
     FROM histogram_chunks GROUP BY series
 )
 SELECT s.metric, arg_max(s.type, s.id), arg_max(s.unit, s.id), max(s.privacy_level), count(DISTINCT s.id),
@@ -94,19 +98,24 @@ def last_above(reader: Reader, things: list[list[int]], now_ns: int) -> list[int
 
 
 def inventory(
-    reader: Reader, catalogue: ListedCatalogue, asked: Mapping[str, float], started: float | None, now_ns: int
+    reader: Reader,
+    catalogue: ListedCatalogue,
+    asked: Mapping[str, float],
+    begun_us: tuple[int, int] | None,
+    now_ns: int,
 ) -> list[MetricInfo]:
-    """`asked`: Unix seconds of the last question, by metric; `started`: those of the service, if it runs.
+    """`asked`: Unix seconds of the last question, by metric. Nothing was seen later than `now_ns`.
 
-    Nothing was seen later than `now_ns`.
+    `begun_us`: when the service began, if it runs, and to when its clock went back, if it did.
     """
-    bound = {"since": round((started or 0) * 1e6), "now": now_ns}
+    since, again = begun_us or (0, 0)
+    bound = {"since": since, "again": again, "now": now_ns}
     stored = {row[0]: row[1:] for row in reader.rows(_STORED, bound).rows}
     found = {name: catalogue.match(name) for name in stored}
     known = {definition.name: definition for definition in catalogue}
     return [
         _info(
-            name, found.get(name) or known.get(name), stored.get(name), asked.get(name), started is not None
+            name, found.get(name) or known.get(name), stored.get(name), asked.get(name), begun_us is not None
         )
         for name in sorted({*stored, *known})
     ]

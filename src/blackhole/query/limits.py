@@ -198,6 +198,9 @@ class Limits:
             known.told_ns = now_ns
             if one.value > 0:
                 known.above_ns = one.last_ns
+        for known in self._zeros.values():  # nothing was so later than now: the clock went back
+            known.above_ns = None if known.above_ns is None else min(known.above_ns, now_ns)
+            known.told_ns = min(known.told_ns, now_ns)
         self._zeros = {key: one for key, one in self._zeros.items() if now_ns - one.told_ns < _FORGOTTEN_NS}
 
     def _none_left(

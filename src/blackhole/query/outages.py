@@ -56,6 +56,9 @@ class Outages:
         """Called at least every 15 s."""
         if self._started_ns is None:
             return
+        if now_ns < self.judged_ns:  # the clock went back: everybody is waited for once more
+            self.judged_ns, self.begin_ns = now_ns, min(self.begin_ns, now_ns)
+            self._refused_ns = None if self._refused_ns is None else min(self._refused_ns, now_ns)
         uptime = self._uptime_ns()
         before, self._looked_ns = self._looked_ns, uptime
         if before is not None and uptime - before > _MISSED_NS:
@@ -73,7 +76,7 @@ class Outages:
         return [
             one
             for one in reversed(self._known)
-            if now_ns - one.end_ns < _KEPT_NS and one.end_ns - one.begin_ns >= _LEAST_NS
+            if 0 <= now_ns - one.end_ns < _KEPT_NS and one.end_ns - one.begin_ns >= _LEAST_NS
         ]
 
     def within(self, begin_ns: int, end_ns: int) -> int:

@@ -139,6 +139,7 @@ class LiveSeriesCache:
         """(Of the last minute, of the last five minutes and of whoever is alive), by number of the series."""
         with self._lock:
             now = self._now_ns()
+            self._judged_ns = min(self._judged_ns, now)  # where the clock went back, from then on
             back_due = not 0 <= now - self._looked_back < LOOK_BACK_AGE_NS
             if back_due or not 0 <= now - self._looked < SHORT_AGE_NS:
                 with self._database.reader() as reader:

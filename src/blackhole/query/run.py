@@ -233,11 +233,23 @@ class QueryService:
         """What public metrics have come to since the start, for Prometheus. Raises QueryError."""
         return self._scraper.read()
 
+    def count_for_scrape(self) -> None:
+        """Before rows are sealed, so that what nobody asked for until then counts too. Raises QueryError."""
+        self._scraper.count()
+
     def metrics(self) -> list[MetricInfo]:
         """The catalogue's metrics and all that is stored, by name. Raises QueryError."""
         asked = self._asked.times()
         with self._database.reader() as reader:
-            return inventory(reader, self._catalogue, asked, self._started, self._now_ns())
+            return inventory(reader, self._catalogue, asked, self._begun_us(), self._now_ns())
+
+    def _begun_us(self) -> tuple[int, int] | None:
+        """When the service began, if it runs, and the earliest moment to which its clock has gone back."""
+        if self._started is None:
+            return None
+        since = round(self._started * 1e6)
+        epochs, _ = self._database.commit_times.epochs()
+        return since, min((epoch.after_us for epoch in epochs[1:]), default=since)
 
     def keep_asked(self) -> None:
         """Writes down when metrics were last asked for. Raises StoreError."""

@@ -7,7 +7,7 @@ before, so it never looks at older points, and no total falls.
 import math
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from blackhole.store.database import Database
 from blackhole.store.read.reader import Reader
 from blackhole.store.read.samples import positions
 from blackhole.store.read.templates import template
+from blackhole.store.write.commit_times import STEP_US, Epoch
 
 MAX_SERIES = 2000
 # As long as Prometheus takes a sample for the present.
@@ -130,9 +131,13 @@ class Distribution:
 
 @dataclass(slots=True)
 class _Totals:
-    """Of this run, by number of the series; `seen`: the last commit that is in them, microseconds."""
+    """Of this run, by number of the series. `since`: the epoch whose commits are not all in them yet.
 
-    seen: dict[str, int]
+    `seen`: the last commit of it that is in them, microseconds, by what is counted.
+    """
+
+    since: int = 0
+    seen: dict[str, int] = field(default_factory=dict)
     counters: dict[int, float] = field(default_factory=dict)
     histograms: dict[int, Distribution] = field(default_factory=dict)
 
@@ -149,30 +154,56 @@ class Scraper:
 
     def forget(self) -> None:
         """Begins anew, with what is committed from now on."""
-        now = self._now_ns() // 1000
+        epochs, last_us = self._database.commit_times.epochs()
         with self._lock:
-            self._totals = _Totals({"counters": now, "histograms": now})
+            self._totals = _Totals()
+            if epochs:
+                self._totals.since = epochs[-1].number
+                self._totals.seen = dict.fromkeys(("counters", "histograms"), last_us)
+
+    def count(self) -> None:
+        """Adds what was committed, before it is sealed or deleted. Raises QueryError."""
+        with self._lock:
+            epochs, _ = self._database.commit_times.epochs()
+            with self._database.reader() as reader:
+                self._add(reader, epochs)
 
     def read(self) -> Scrape:
         """Raises QueryError."""
-        with self._lock, self._database.reader() as reader:
-            self._count(reader)
-            self._observe(reader)
-            levels = _levels(reader, self._now_ns())
-            counters = {number: Total(value) for number, value in self._totals.counters.items()}
-            values: dict[int, ScrapedValue] = {**counters, **self._totals.histograms, **levels}
-            return self._page(reader, values)
+        with self._lock:
+            epochs, _ = self._database.commit_times.epochs()
+            with self._database.reader() as reader:
+                self._add(reader, epochs)
+                return self._told(reader)
 
-    def _count(self, reader: Reader) -> None:
+    def _add(self, reader: Reader, epochs: Sequence[Epoch]) -> None:
+        """All of an epoch is in the file before the next one begins."""
         totals = self._totals
-        seen = totals.seen["counters"]
-        for series, grown, created in reader.rows(template("scrape_counters"), {"seen": seen}).rows:
+        for epoch in epochs:
+            if epoch.number < totals.since:
+                continue
+            if epoch.number > totals.since:
+                totals.since = epoch.number
+                totals.seen = dict.fromkeys(("counters", "histograms"), epoch.after_us)
+            self._count(reader, epoch.mark)
+            self._observe(reader, epoch.mark)
+
+    def _told(self, reader: Reader) -> Scrape:
+        levels = _levels(reader, self._now_ns())
+        counters = {number: Total(value) for number, value in self._totals.counters.items()}
+        values: dict[int, ScrapedValue] = {**counters, **self._totals.histograms, **levels}
+        return self._page(reader, values)
+
+    def _count(self, reader: Reader, mark: int) -> None:
+        totals = self._totals
+        seen = {"seen": totals.seen["counters"], "mark": mark, "step": STEP_US}
+        for series, grown, created in reader.rows(template("scrape_counters"), seen).rows:
             totals.counters[series] = totals.counters.get(series, 0.0) + (grown or 0.0)
             totals.seen["counters"] = max(totals.seen["counters"], created)
 
-    def _observe(self, reader: Reader) -> None:
+    def _observe(self, reader: Reader, mark: int) -> None:
         totals = self._totals
-        seen = {"seen": totals.seen["histograms"]}
+        seen = {"seen": totals.seen["histograms"], "mark": mark, "step": STEP_US}
         ((most,),) = reader.rows(template("scrape_most_buckets"), seen).rows
         cells = positions("sum(h.buckets[{}])", max(most, 1))
         for row in reader.rows(template("scrape_histograms").format(cells=cells), seen).rows:

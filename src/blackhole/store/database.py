@@ -27,7 +27,7 @@ from blackhole.store.maintenance import MaintenanceLock
 from blackhole.store.read.cancellation import take_place
 from blackhole.store.read.reader import Reader, one_line, short_of_memory
 from blackhole.store.read.supervisor import QuerySupervisor
-from blackhole.store.write import ledger
+from blackhole.store.write import commit_times, ledger
 from blackhole.store.write.recall import find, recall
 
 MEMORY_LIMIT = 64 * 2**20
@@ -57,6 +57,7 @@ class Database:
         # When the clock last went back, and up to which time rows may be out of order; (0, 0) if it never
         # did.
         self.back: Callable[[], tuple[int, int]] = lambda: (0, 0)
+        self.commit_times = commit_times.CommitTimes()
         self._memory_limit = memory_limit
         self._clock = clock
         self._schema = schema
@@ -128,6 +129,14 @@ class Database:
         """
         with self._remembering() as reader:
             return find(reader, points)
+
+    def next_created_us(self) -> int:
+        """A time for the next commit. As `recall`, part of writing. Raises OverloadedError."""
+        return self.commit_times.next_us(self._clock() // 1000, self._marks)
+
+    def _marks(self, after_us: int) -> set[int]:
+        with self._remembering() as reader:
+            return commit_times.marks(reader, after_us)
 
     def ledger_tail(self) -> list[LedgerRow]:
         """The rows of the privacy ledger since the last budget period began, oldest first."""

@@ -27,8 +27,6 @@ _LONGEST_WAIT_S = 0.1
 # The service's own metrics are fewer, and come less often.
 _FEW_ROWS = 100
 _BUSY_S = 2.0
-# In each second, the first microseconds belong to closed windows.
-_OF_WINDOWS = 4
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +90,7 @@ class _Submission:
 
 @dataclass(slots=True)
 class _CommitGroup:
-    """What goes into one commit. `created_us`, unique in the run, tells whether it is in the file."""
+    """What goes into one commit. `created_us`, unlike any other, tells whether it is in the file."""
 
     created_us: int
     factor: int
@@ -140,7 +138,6 @@ class Writer:
         self._queued_rows = 0
         self._head: _CommitGroup | None = None
         self._inlet = ArrowBinding()
-        self._last_created_us = 0
         self._busy_at = float("-inf")
         self._changed = threading.Condition()
         self._closing = False
@@ -239,7 +236,10 @@ class Writer:
                     return False
                 self._changed.wait()
             self._wait_for_company()
-            self._head = self._next_group()
+            created_us = self._created_us(self._queue[0].batch)
+            if created_us is None:
+                return False
+            self._head = self._next_group(created_us)
             return True
 
     def _wait_to_retry(self, head: _CommitGroup) -> bool:
@@ -257,7 +257,18 @@ class Writer:
                 return
             self._changed.wait(left)
 
-    def _next_group(self) -> _CommitGroup:
+    def _created_us(self, leading: GuardedBatch) -> int | None:
+        """Its own, or the next one; None when the store has not told one before the writer must stop."""
+        while leading.created_us is None:
+            try:
+                return self._database.next_created_us()
+            except OverloadedError:
+                if time.monotonic() >= self._deadline:
+                    return None
+                self._changed.wait(RETRY_MIN_S)
+        return leading.created_us
+
+    def _next_group(self, created_us: int) -> _CommitGroup:
         taken: list[_Submission] = []
         rows = 0
         while self._queue and (not taken or self._may_join(rows, taken[0].batch, self._queue[0])):
@@ -268,7 +279,7 @@ class Writer:
         merged = _together([one.batch for one in taken if one.rows] or [leading])
         factor = 1 if leading.created_us is not None else self._factor()  # closed windows are never thinned
         return _CommitGroup(
-            created_us=self._next_created_us() if leading.created_us is None else leading.created_us,
+            created_us=created_us,
             factor=factor,
             rows=merged.thin(factor) if factor > 1 else merged,
             count=rows,
@@ -284,14 +295,6 @@ class Writer:
         """What has a time of its own is committed alone."""
         alone = leading.created_us is not None or following.batch.created_us is not None
         return not alone and rows + following.rows <= _GROUP_BATCHES * self._batch_size
-
-    def _next_created_us(self) -> int:
-        """Unlike any other of this run, and any that a closed window has (`guard.release.created_us`)."""
-        created_us = max(self._database.now_ns() // 1000, self._last_created_us + 1)
-        if created_us % 10**6 < _OF_WINDOWS:
-            created_us += _OF_WINDOWS
-        self._last_created_us = created_us
-        return created_us
 
     def _settle(self) -> None:
         """Commits the head, or leaves it there for the next attempt and tells everybody who waits."""

@@ -104,7 +104,7 @@ class Sealer:
     by their place alone stay, too.
 
     `doubtful`: whether a commit is to be tried again. Its rows may be in the file already, and then they
-    stay. `busy`: whether commits come, for which to rest.
+    stay. `busy`: whether commits come, for which to rest. `before` is called before rows are sealed.
     """
 
     def __init__(
@@ -113,12 +113,14 @@ class Sealer:
         *,
         doubtful: Callable[[], bool] = lambda: False,
         busy: Callable[[], bool] = lambda: True,
+        before: Callable[[], object] = lambda: None,
         pause: float = PAUSE,
         slices: tuple[int, int] = (SLICE_ROWS, SLICE_BUCKETS),
     ) -> None:
         self._database = database
         self._doubtful = doubtful
         self._busy = busy
+        self._look_before = before
         self._pause = pause
         self._slices = slices
         self._started_us = database.now_ns() // 1000
@@ -126,6 +128,7 @@ class Sealer:
 
     def apply(self) -> int:
         """Seals and returns how many rows. Raises StoreError; then the rest waits."""
+        self._look_before()
         sealed = 0
         for table, most in zip(_TABLES, self._slices, strict=True):
             if table not in self._began:
@@ -144,6 +147,8 @@ class Sealer:
 
     def _closed(self) -> dict[str, int]:
         now_ns = self._database.now_ns()
+        if now_ns // 1000 < self._started_us:  # the clock went back: it is no end of earlier runs any more
+            self._started_us = 0
         settled = max(self._started_us, now_ns // 1000 - SETTLED_US)
         return {"until": block_of(now_ns - MARGIN_NS), "settled": settled, "least": 1}
 
