@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import pytest
 from tests.query.query_fakes import NOW, NOW_S, WINDOWS, Desk, FakeCatalogue
 from tests.query.test_health import every, health, of
-from tests.store.store_fakes import SECOND, Point, batch
+from tests.store.store_fakes import SECOND, Interval, Point, batch
 
-from blackhole.model.series import MetricType
+from blackhole.model.series import MetricType, StreamRow
 from blackhole.model.times import format_time
 from blackhole.query.outages import NOT_RUNNING, STOOD_STILL, TOOK_NOTHING, Outages
 from blackhole.query.run import QueryService
@@ -222,3 +222,66 @@ def test_time_in_which_we_did_not_run_is_no_time_of_quiet(asked: Desk) -> None:
     assert node.runner.health().verdict.state == "steady"
     assert node.look_until(asked.now + 90, "node") == "up"
     assert node.runner.health().verdict.sentence == "Degraded: node: no messages from peers."
+
+
+Host = tuple[list[Point], StreamRow, Interval]
+
+
+def host(number: int, *ages: float, start: float) -> Host:
+    """A process of the service `slow` that was started so long ago, and sent a count at each age."""
+    points = [Point(1, round(NOW - age * SECOND), 5.0, stream=number) for age in ages]
+    began = round(NOW - start * SECOND)
+    row = StreamRow(number, bytes([number]), 1, raw=number, kin=7, start_ns=began)
+    first = Interval(1, number, points[0].time_ns, began, 5.0, period_ns=60 * SECOND)
+    return points, row, first
+
+
+def stopped(asked: Desk, *hosts: Host) -> Node:
+    known = [
+        of("slow", 1, "slow.requests.total", MetricType.COUNTER),
+        of("blackhole-analytics", 99, "process.cpu.usage", MetricType.GAUGE),
+    ]
+    points = [point for some, _, _ in hosts for point in some]
+    given = batch(
+        [*points, *every(99, 10, 1.0)],
+        series=known,
+        streams=[StreamRow(99, b"own", 99), *(row for _, row, _ in hosts)],
+        intervals=[first for _, _, first in hosts],
+    )
+    asked.store(given)
+    node = Node(asked)
+    node.start(ago=600)
+    return node
+
+
+def test_hosts_that_were_killed_in_their_first_half_minute_are_silent_in_their_own_time(asked: Desk) -> None:
+    node = stopped(
+        asked,
+        host(1, 25, 15, 5, start=35.4),
+        host(2, 22, 12, 2, start=32.2),
+        *(host(number, 12 - number, start=22.5 - number) for number in (3, 4, 5, 6)),
+    )
+    assert node.state("slow") == "up"
+    assert node.look_until(NOW_S + 45, "slow") == "silent"
+    assert "slow is silent" in node.runner.health().verdict.sentence
+
+
+def test_a_fresh_sender_of_a_minute_is_never_silent_before_two_and_a_half_of_its_periods(asked: Desk) -> None:
+    node = stopped(asked, host(1, 0, start=60.3))
+    assert node.look_until(NOW_S + 150, "slow") == "up"
+    assert node.look_until(NOW_S + 180, "slow") == "silent"
+
+
+def test_a_short_lived_program_that_was_alone_and_sent_once_has_ended(asked: Desk) -> None:
+    node = stopped(asked, host(1, 0, start=20))
+    assert node.look_until(NOW_S + 180, "slow") == "ended"
+
+
+def test_hosts_that_flushed_as_they_ended_have_ended(asked: Desk) -> None:
+    node = stopped(
+        asked,
+        host(1, 22, 12, 2, 0, start=32),
+        host(2, 25, 15, 5, 0.1, start=35),
+        host(3, 21, 11, 1, 0.2, start=31),
+    )
+    assert node.look_until(NOW_S + 60, "slow") == "ended"

@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from blackhole.catalogue.load import Catalogue
 from blackhole.app.tasks import attempt
+from blackhole.catalogue.load import Catalogue
 from blackhole.config import Config
 from blackhole.decode import Decoder
 from blackhole.governor import monitor
