@@ -109,6 +109,21 @@ def test_the_sdk_imports_nothing_of_the_service() -> None:
     assert foreign == set()
 
 
+def test_no_parameter_is_a_tuple_of_things() -> None:
+    """Things that go together have a name, and what does not go together is an argument each."""
+    found = [
+        f"{'/'.join(parts(module))}:{function.name}({argument.arg})"
+        for module in MODULES
+        for function in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
+        if argument.annotation is not None
+        and ast.unparse(argument.annotation).startswith("tuple[")
+        and "..." not in ast.unparse(argument.annotation)
+    ]
+    assert found == []
+
+
 def test_one_room_names_all_stages() -> None:
     stages = {"receive", "decode", "guard", "store", "query", "serve"}
     named: dict[str, set[str]] = defaultdict(set)

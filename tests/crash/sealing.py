@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from blackhole.store.database import Database
-from blackhole.store.upkeep.seal import Sealer
+from blackhole.store.upkeep.seal import Sealer, SliceSizes
 from blackhole.store.upkeep.tidy import Compactor
 
 COMMITTED = 4_000_000_000
@@ -32,7 +32,7 @@ def main(directory: Path) -> None:
     stop = threading.Event()
     committing = threading.Thread(target=commit, args=(database, stop), daemon=True)
     committing.start()
-    tidier = Compactor(database, Sealer(database, pause=0, slices=(500, 50)))
+    tidier = Compactor(database, Sealer(database, pause=0, slices=SliceSizes(500, 50)))
     while tidier.apply():
         pass
     tidier.compact()

@@ -25,7 +25,7 @@ from blackhole.store.file import files
 from blackhole.store.file.key import key_path
 from blackhole.store.upkeep import erase
 from blackhole.store.upkeep.retention import Retention
-from blackhole.store.upkeep.seal import BLOCK_NS, DAY_NS, Sealer
+from blackhole.store.upkeep.seal import BLOCK_NS, DAY_NS, Sealer, SliceSizes
 from blackhole.store.writer import insert
 
 KEEP = 5
@@ -288,7 +288,7 @@ class Machine:
 
     def _sealer(self, doubtful: Callable[[], bool]) -> Sealer:
         slices = self.chance.choice([(1, 1), (40, 10), (10**6, 10**6)])
-        sealer = Sealer(self.database, doubtful=doubtful, pause=0, slices=slices)
+        sealer = Sealer(self.database, doubtful=doubtful, pause=0, slices=SliceSizes(*slices))
         sealer._started_us = max(self.started // 1000, 0)
         return sealer
 

@@ -12,7 +12,7 @@ from tests.store.store_fakes import SECOND
 from blackhole.errors import StoreError
 from blackhole.store.database import Database
 from blackhole.store.file.compact import OnlineCopy
-from blackhole.store.upkeep.seal import BLOCK_NS, Sealer, block_of
+from blackhole.store.upkeep.seal import BLOCK_NS, Sealer, SliceSizes, block_of
 
 NOW = block_of(1_750_000_000 * SECOND) + 3600 * SECOND
 OLD = NOW - 2 * BLOCK_NS
@@ -116,7 +116,7 @@ def test_what_is_done_beside_ends_when_the_file_is_closed(database: Database) ->
 def test_nothing_is_lost_while_rows_come_and_are_sealed(database: Database) -> None:
     add(database, 1, 200_000, start=OLD, created_us=1)
     with committing(database) as took:
-        assert Sealer(database, pause=0, slices=(20_000, 1)).apply() == 200_000
+        assert Sealer(database, pause=0, slices=SliceSizes(20_000, 1)).apply() == 200_000
         database.checkpoint()
     assert count(database, "stream = 1") == 200_000
     assert count(database, "stream = 2") == 10 * len(took)

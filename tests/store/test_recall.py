@@ -3,7 +3,7 @@ from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, str
 
 from blackhole.model.series import MetricType, StreamState
 from blackhole.store.database import Database
-from blackhole.store.upkeep.seal import Sealer
+from blackhole.store.upkeep.seal import Sealer, SliceSizes
 from blackhole.store.write.recall import MOST_KIN
 from blackhole.store.writer import insert
 
@@ -76,7 +76,7 @@ def test_the_newest_streams_of_a_kin_come_back_with_what_tells_them_apart(
     with database.write() as connection:
         insert(connection, given.rows, given.series, given.streams, created_us=1)
     if sealed:
-        assert Sealer(database, pause=0, slices=(5, 5)).apply() in {0, len(numbers)}
+        assert Sealer(database, pause=0, slices=SliceSizes(5, 5)).apply() in {0, len(numbers)}
     states = database.recall([others[0].key], [2**64 - 1, 17])
     assert states.keys() == {others[0].key, *(row.key for row in told[-MOST_KIN:])}
     newest = states[told[-1].key]

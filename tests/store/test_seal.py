@@ -10,7 +10,7 @@ from tests.store.store_fakes import SECOND, Histogram, Point, batch, series, str
 
 from blackhole.model.series import MetricType
 from blackhole.store.database import Database
-from blackhole.store.upkeep.seal import BLOCK_NS, FEW, MARGIN_NS, OF_A_SERIES, Sealer, block_of
+from blackhole.store.upkeep.seal import BLOCK_NS, FEW, MARGIN_NS, OF_A_SERIES, Sealer, SliceSizes, block_of
 from blackhole.store.writer import insert
 
 NOW = block_of(1_750_000_000 * SECOND) + 3600 * SECOND
@@ -161,7 +161,7 @@ def test_nothing_is_different_when_rows_are_sealed(database: Database, seed: int
         wanted = [(p.stream, p.time_ns + chance.choice([0, 0, 1, SECOND])) for p in points]
         wanted += [(h.stream, h.time_ns + chance.choice([0, 1])) for h in histograms]
         before = answers(database), database.recall(keys), database.find(wanted)
-        slices = chance.choice([1, 50, 10**6]), chance.choice([1, 10**6])
+        slices = SliceSizes(chance.choice([1, 50, 10**6]), chance.choice([1, 10**6]))
         assert sealer(database, slices=slices).apply()
         _assert_same(answers(database), before[0])
         assert database.recall(keys) == before[1]
@@ -362,7 +362,7 @@ def test_the_room_of_rows_that_are_sealed_is_free_although_rows_of_windows_stay(
             [NOW - 2 * BLOCK_NS],
         )
     before = answers(database)
-    assert sealer(database, slices=(10**6, 1)).apply() == 297_000
+    assert sealer(database, slices=SliceSizes(10**6, 1)).apply() == 297_000
     assert answers(database) == before
     database.checkpoint()
     with database.reader() as reader:

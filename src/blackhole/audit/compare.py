@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from blackhole.audit.directions import Direction, directions
 from blackhole.audit.samples import AuditFinding, AuditSample, Claim, Outcome
@@ -21,8 +22,23 @@ CONFIDENCE = 0.999
 _THRESHOLDS = 48
 _MOST_VALUES = 16
 
-# How often an event came: without the unit, and with it.
-Counts = tuple[int, int]
+
+class Counts(NamedTuple):
+    """Of each side: how many trials, or how many of them an event holds in."""
+
+    without: int
+    with_unit: int
+
+
+class _Half(NamedTuple):
+    """Trials of both sides."""
+
+    without: AuditSample
+    with_unit: AuditSample
+
+    @property
+    def trials(self) -> Counts:
+        return Counts(len(self.without), len(self.with_unit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +52,14 @@ def compare(
 ) -> AuditFinding:
     """Whether the two samples can be told apart better than claimed. Each needs two trials or more."""
     middles = len(without) // 2, len(with_unit) // 2
-    first = without[: middles[0]], with_unit[: middles[1]]
-    second = without[middles[0] :], with_unit[middles[1] :]
+    first = _Half(without[: middles[0]], with_unit[: middles[1]])
+    second = _Half(without[middles[0] :], with_unit[middles[1] :])
 
-    def bound(counts: Counts, halves: tuple[AuditSample, AuditSample]) -> float:
-        return _bound(counts, (len(halves[0]), len(halves[1])), claim, confidence)
+    def bound(counts: Counts, half: _Half) -> float:
+        return _bound(counts, half.trials, claim, confidence)
 
     event, _ = max(_events(*first), key=lambda found: bound(found[1], first))
-    counts = sum(map(event.holds, second[0])), sum(map(event.holds, second[1]))
+    counts = Counts(sum(map(event.holds, second.without)), sum(map(event.holds, second.with_unit)))
     measured = max(bound(counts, second), 0.0)
     return AuditFinding(
         check="one unit more or less",
@@ -54,7 +70,7 @@ def compare(
     )
 
 
-def _bound(counts: Counts, trials: tuple[int, int], claim: Claim, confidence: float) -> float:
+def _bound(counts: Counts, trials: Counts, claim: Claim, confidence: float) -> float:
     """What the unit gives away at least by this event, whichever side has it more often."""
     (a, b), (n, m) = counts, trials
     if a * m > b * n:
@@ -79,8 +95,8 @@ def _half_lines(
     of = direction.of
     low, high = sorted(map(of, without)), sorted(map(of, with_unit))
     for threshold in _spread(sorted({*low, *high})):
-        at_least = len(low) - bisect_left(low, threshold), len(high) - bisect_left(high, threshold)
-        at_most = bisect_right(low, threshold), bisect_right(high, threshold)
+        at_least = Counts(len(low) - bisect_left(low, threshold), len(high) - bisect_left(high, threshold))
+        at_most = Counts(bisect_right(low, threshold), bisect_right(high, threshold))
         yield _above(direction, threshold), at_least
         yield _below(direction, threshold), at_most
 
@@ -101,7 +117,7 @@ def _single_values(
     high = Counter(outcome[place] for outcome in with_unit)
     common = [value for value, _ in (low + high).most_common(_MOST_VALUES)]
     for value in dict.fromkeys((*common, None)):
-        yield _equal(place, value), (low[value], high[value])
+        yield _equal(place, value), Counts(low[value], high[value])
 
 
 def _equal(place: int, value: float | None) -> Event:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from typing import NamedTuple
 
 from blackhole.cli.render import number
 
@@ -25,6 +26,13 @@ class Frame:
     ascii_only: bool = False
 
 
+class Dot(NamedTuple):
+    """From the left, and from the bottom."""
+
+    x: int
+    y: int
+
+
 class Canvas:
     """A grid of dots, two by four a character (one where only ASCII can be shown)."""
 
@@ -40,11 +48,11 @@ class Canvas:
         column, side = divmod(x, self._across)
         self._cells[row][column] |= _DOTS[inner][side]
 
-    def line(self, start: tuple[int, int], end: tuple[int, int]) -> None:
-        steps = max(abs(end[0] - start[0]), abs(end[1] - start[1]), 1)
+    def line(self, start: Dot, end: Dot) -> None:
+        steps = max(abs(end.x - start.x), abs(end.y - start.y), 1)
         for i in range(steps + 1):
-            x = start[0] + (end[0] - start[0]) * i / steps
-            y = start[1] + (end[1] - start[1]) * i / steps
+            x = start.x + (end.x - start.x) * i / steps
+            y = start.y + (end.y - start.y) * i / steps
             self.dot(round(x), round(y))
 
     def lines(self) -> list[str]:
@@ -63,7 +71,7 @@ def chart(points: Sequence[PlotPoint], frame: Frame, *, unit: str) -> str:
     labels = _labels(low, high, rows, unit)
     margin = max(map(len, labels))
     canvas = Canvas(max(_SMALLEST_WIDTH, frame.width - margin - 2), rows, ascii_only=frame.ascii_only)
-    _draw(canvas, finite, (low, high), frame.gap)
+    _draw(canvas, finite, low, high, frame.gap)
     bar, corner, floor = ("|", "+", "-") if frame.ascii_only else ("┤", "└", "─")
     columns = max(_SMALLEST_WIDTH, frame.width - margin - 2)
     body = [
@@ -86,17 +94,18 @@ def bounds(values: Sequence[float]) -> tuple[float, float]:
     return low, high
 
 
-def _draw(canvas: Canvas, points: Sequence[PlotPoint], between: tuple[float, float], gap: float) -> None:
-    low, high = (bound / 2 for bound in between)  # halves cannot overflow
+def _draw(canvas: Canvas, points: Sequence[PlotPoint], least: float, most: float, gap: float) -> None:
+    low, high = least / 2, most / 2  # halves cannot overflow
     height = high - low or 1.0
     first, span = points[0][0], max(points[-1][0] - points[0][0], 1e-9)
-    previous: tuple[float, tuple[int, int]] | None = None
+    previous: tuple[float, Dot] | None = None
     for time, value in points:
         x = round((time - first) / span * (canvas.width - 1))
         y = round((value / 2 - low) / height * (canvas.height - 1))
+        dot = Dot(x, y)
         joined = previous is not None and time - previous[0] <= gap
-        canvas.line(previous[1] if previous is not None and joined else (x, y), (x, y))
-        previous = (time, (x, y))
+        canvas.line(previous[1] if previous is not None and joined else dot, dot)
+        previous = (time, dot)
 
 
 def _labels(low: float, high: float, rows: int, unit: str) -> list[str]:

@@ -7,7 +7,7 @@ import logging
 import random
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import opentelemetry.metrics as otel
@@ -53,7 +53,7 @@ def main() -> None:
             foundation.shutdown()
 
 
-async def _run(foundations: list[bh.Foundation], stay: tuple[float, float], slow_after: float) -> None:
+async def _run(foundations: list[bh.Foundation], stay: Sequence[float], slow_after: float) -> None:
     online, begins = count_online(foundations[0]), trio.current_time() + slow_after
     token, pace = trio.lowlevel.current_trio_token(), Pace()
 
@@ -95,7 +95,7 @@ async def _come_and_go(
     online: otel.UpDownCounter,
     peer: Callable[[KeyPair, PeerMeters], Peer],
     pace: Pace,
-    stay: tuple[float, float],
+    stay: Sequence[float],
 ) -> None:
     """A host that keeps its identity, but leaves now and then and comes back at another port."""
     key, meters = create_new_key_pair(secrets.token_bytes(32)), PeerMeters(foundation.meter)

@@ -18,6 +18,7 @@ from blackhole.model.signals import Verdict
 from blackhole.model.times import AHEAD_NS
 from blackhole.privacy.ledger import Clocks, Ledger, StoredLedger
 from blackhole.privacy.scrub import clean_body, clean_name
+from blackhole.runtime.clock import WentBack
 
 IDLE_NS = 3600 * 10**9
 MOST_METRICS_NAMED = 5
@@ -72,7 +73,7 @@ class Doubts(Protocol):
 
     def doubted(self) -> bool: ...
     def created_ns(self, database_ns: int, /) -> int: ...
-    def back(self) -> tuple[int, int]: ...
+    def back(self) -> WentBack: ...
 
 
 class NoDoubts:
@@ -87,8 +88,8 @@ class NoDoubts:
         return database_ns
 
     @staticmethod
-    def back() -> tuple[int, int]:
-        return 0, 0
+    def back() -> WentBack:
+        return WentBack()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ class Guard:
         )
         self._doubts = doubts or NoDoubts()
         self._made_ns = stored.created_ns
-        self._back_ns = self._doubts.back()[0]
+        self._back_ns = self._doubts.back().at_ns
         created_ns = self._created_ns = self._doubts.created_ns(stored.created_ns)
         now = clock_ns()
         self._table = _core.SeriesTable(max_series=config.max_series, created_ns=created_ns, started_ns=now)
@@ -169,7 +170,7 @@ class Guard:
             # new.
             created_ns=0 if stored.ledger.rows or stored.ledger.head else created_ns,
             find=stored.find,
-            ahead_ns=lambda: self._doubts.back()[1],
+            ahead_ns=lambda: self._doubts.back().ahead_ns,
         )
 
     @staticmethod
@@ -286,7 +287,7 @@ class Guard:
         After it went back, no stream is ahead of it. If nobody had confirmed it, streams that began before go
         on from a baseline.
         """
-        back_ns, created_ns = self._doubts.back()[0], self._doubts.created_ns(self._made_ns)
+        back_ns, created_ns = self._doubts.back().at_ns, self._doubts.created_ns(self._made_ns)
         if back_ns != self._back_ns:
             self._back_ns = back_ns
             self._table.rewind(now, now + AHEAD_NS)

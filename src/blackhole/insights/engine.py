@@ -11,7 +11,7 @@ from blackhole.insights.observation import Detector, Observation, Questions
 from blackhole.insights.services import ErrorRate, beyond_limits, own_outages, silent_services
 from blackhole.model.insight import Insight, StoredInsight
 from blackhole.query.privacy_answers import BudgetAnswer
-from blackhole.store.upkeep.findings import Findings
+from blackhole.store.upkeep.findings import Findings, LastOutage
 
 # What was not found again for so long is over.
 HOLD_S = 60.0
@@ -73,10 +73,10 @@ class InsightEngine:
         return windows
 
 
-def last_outage(observation: Observation) -> tuple[float, float] | None:
+def last_outage(observation: Observation) -> LastOutage | None:
     """From when until when nobody looked, if that was lately: what held then has not ended for it."""
     for outage in observation.health.outages[:1]:
         begin, end = (datetime.fromisoformat(time).timestamp() for time in (outage.begin, outage.end))
         if observation.now - end < CARRIED_ON_S:
-            return begin, end
+            return LastOutage(begin, end)
     return None

@@ -95,7 +95,7 @@ def terms_of(definition: Definition, cost: float, windows: int, mechanism: Mecha
     if unit is None or definition.bounds is None:
         raise ValueError(f"{definition.name}: a highly sensitive metric needs `privacy_unit` and `bounds`")
     by_event = not isinstance(unit, PrivacyUnit)
-    grid, sensitivity = (1.0, 1) if by_event else _grid(definition, definition.bounds)
+    grid, sensitivity = (1.0, 1) if by_event else _grid(definition, *definition.bounds)
     groups = len(list(declared_groups(definition)))
     cells = groups * definition.cells
     most = 1 if by_event else min(definition.max_groups_per_unit, cells)
@@ -164,16 +164,16 @@ def _steps(mechanism: Mechanism, sensitivity: float, groups: int, cost: float) -
     return math.ceil(scale * SCALE_PARTS) / SCALE_PARTS
 
 
-def _grid(definition: Definition, bounds: tuple[float, float]) -> tuple[float, int]:
+def _grid(definition: Definition, least: float, most: float) -> tuple[float, int]:
     """The grid, a power of two (1 for what is counted), and the largest contribution in its steps."""
-    largest = max(abs(bound) for bound in bounds)
-    if definition.type is MetricType.HISTOGRAM or _is_whole(definition, bounds):
+    largest = max(abs(least), abs(most))
+    if definition.type is MetricType.HISTOGRAM or _is_whole(definition, least, most):
         return 1.0, max(1, math.floor(largest))
     grid = 2.0 ** (math.frexp(largest)[1] - 1 - _FINE_STEPS)
     return grid, math.floor(largest / grid)
 
 
-def _is_whole(definition: Definition, bounds: tuple[float, float]) -> bool:
+def _is_whole(definition: Definition, *bounds: float) -> bool:
     unit = definition.unit
     counts = (
         unit.startswith("{")

@@ -74,7 +74,7 @@ class Engine:
         if kind == "string":
             return Result(kind, [({}, [(moment, 0.0)])], text_of(expr))
         grid = Grid(time, 1, 1)
-        with self._evaluator((time, time)) as (evaluator, ranges):
+        with self._evaluator(SearchRange(time, time)) as (evaluator, ranges):
             if kind == "scalar":
                 return Result(kind, [({}, [(moment, evaluator.scalar(expr, grid)[0])])])
             if kind == "matrix":
@@ -100,7 +100,7 @@ class Engine:
                 f'invalid expression type "{kind}" for range query, must be Scalar or instant Vector'
             )
         grid = Grid(start, step, count)
-        with self._evaluator((start, end)) as (evaluator, _):
+        with self._evaluator(SearchRange(start, end)) as (evaluator, _):
             if kind == "scalar":
                 values = evaluator.scalar(expr, grid)
                 return Result(
@@ -130,7 +130,7 @@ class Engine:
             return metadata(reader, self._help_of)
 
     @contextmanager
-    def _evaluator(self, span: tuple[int, int]) -> Iterator[tuple[Evaluator, Ranges]]:
+    def _evaluator(self, span: SearchRange) -> Iterator[tuple[Evaluator, Ranges]]:
         with self._reading() as (reader, allowance):
             ranges = Ranges(reader, allowance, PromqlPrivacy(self._windows), span)
             yield Evaluator(ranges), ranges

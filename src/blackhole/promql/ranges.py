@@ -9,6 +9,7 @@ import promql_parser as syntax
 from blackhole.errors import ExpressionError
 from blackhole.model.series import PrivacyLevel
 from blackhole.promql.aggregates import Grouping
+from blackhole.promql.discovery import SearchRange
 from blackhole.promql.matching import Matcher, matchers_of
 from blackhole.promql.privacy import PromqlPrivacy
 from blackhole.promql.selection import Selection, select
@@ -38,10 +39,10 @@ class Function:
 
 
 class Ranges:
-    """Reads from one snapshot. `span`: start and end of the whole question, milliseconds, for @."""
+    """Reads from one snapshot. `span`: of the whole query, for @."""
 
     def __init__(
-        self, reader: Reader, allowance: Allowance, privacy: PromqlPrivacy, span: tuple[int, int]
+        self, reader: Reader, allowance: Allowance, privacy: PromqlPrivacy, span: SearchRange
     ) -> None:
         self.privacy = privacy
         self.regexes = Regexes(reader, lambda: allowance.left)
@@ -154,7 +155,7 @@ class Ranges:
             except (ValueError, OverflowError):
                 raise ExpressionError("`@` takes times until the year 9999 only") from None
             return None if moment is None else round(moment.timestamp() * 1000)
-        return self._span[0 if at.type == syntax.AtModifierType.Start else 1]
+        return self._span.start if at.type == syntax.AtModifierType.Start else self._span.end
 
     def _select(self, selector: syntax.VectorSelector) -> Selection:
         matchers = tuple(matchers_of(selector))

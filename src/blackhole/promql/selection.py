@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -106,6 +106,15 @@ def _edge(text: str) -> float | None:
     return edge if math.isfinite(edge) else None
 
 
+class StoredName(NamedTuple):
+    """What a metric is stored as; `level` as a number."""
+
+    metric: str
+    kind: str
+    unit: str
+    level: int
+
+
 def families(reader: Reader) -> list[Family]:
     """Everything that is stored, under the names of Prometheus. Raises QueryError."""
     return named(reader.rows(_FAMILIES).rows)
@@ -118,17 +127,17 @@ def named(stored: Iterable[tuple[str, str, str, int]]) -> list[Family]:
     several of one type do, they are told apart by a label.
     """
     owners: dict[str, tuple[str, str]] = {}
-    bases: list[tuple[tuple[str, str, str, int], str]] = []
+    bases: list[tuple[StoredName, str]] = []
     sharing: dict[str, set[str]] = {}
-    for row in stored:
+    for row in map(StoredName._make, stored):
         base = _own_name(row, owners)
         if base:
             bases.append((row, base))
-            sharing.setdefault(base, set()).add(row[0])
+            sharing.setdefault(base, set()).add(row.metric)
     return [family for row, base in bases for family in _parts(row, base, shared=len(sharing[base]) > 1)]
 
 
-def _own_name(row: tuple[str, str, str, int], owners: dict[str, tuple[str, str]]) -> str:
+def _own_name(row: StoredName, owners: dict[str, tuple[str, str]]) -> str:
     """A name that is used for nothing of another type, its parts neither; empty where there is none."""
     metric, kind, unit, level = row
     base = metric_name(metric, kind, unit, level)
@@ -146,7 +155,7 @@ def _type_word(kind: str, level: int) -> str:
     return "summary" if kind == MetricType.SUMMARY else kind_of(kind, level)
 
 
-def _parts(row: tuple[str, str, str, int], base: str, *, shared: bool) -> Iterator[Family]:
+def _parts(row: StoredName, base: str, *, shared: bool) -> Iterator[Family]:
     metric, kind, unit, level = row
     for part in _PARTS.get(kind, ("value",)):
         full = base if part == "value" else f"{base}_{part}"

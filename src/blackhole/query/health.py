@@ -51,14 +51,14 @@ class Health:
         now_ns, services = present.now_ns, _by_service(alive(present.states))
         self._outages.look(now_ns)
         for name, service in services.items():
-            self._silence.hear(name, service.values(), _period_ns(service, present.states[1]), now_ns)
+            self._silence.hear(name, service.values(), _period_ns(service, present.states.lately), now_ns)
         found = [
             self._health(name, state, last, services.get(name, {}), present)
             for name, (state, last) in self._silence.judge(now_ns).items()
         ]
         up = {service.service for service in found if service.up}
         served = [(one.service, one.request_rate, one.error_rate) for one in found]
-        beyond = self._limits.look(present.states[1], up, now_ns, self._outages.within, served)
+        beyond = self._limits.look(present.states.lately, up, now_ns, self._outages.within, served)
         outages = [
             OutageReport(format_time(one.begin_ns), format_time(one.end_ns), one.reason)
             for one in self._outages.told(now_ns)
@@ -144,7 +144,7 @@ def _rate(part: Part[int] | None, present: Present) -> float | None:
 
 def _p95_ms(part: Part[int], service: Service, present: Present) -> Percentile | None:
     """Of all buckets of the last minute, or of five where the service reports more seldom."""
-    short = present.states[0]
+    short = present.states.minute
     newest = [number for number in part.series if number in short]
     cells = [
         cell.times(milliseconds(service[number].unit))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from blackhole.catalogue.definition import Definition
 from blackhole.model.series import PrivacyLevel
@@ -97,26 +97,31 @@ def last_above(reader: Reader, things: list[list[int]], now_ns: int) -> list[int
     return [max((found[n] for n in series if n in found), default=None) for series in things]
 
 
+class Begun(NamedTuple):
+    """When the service began, and the earliest moment to which its clock went back, in microseconds."""
+
+    since_us: int
+    again_us: int
+
+
 def inventory(
     reader: Reader,
     catalogue: ListedCatalogue,
     asked: Mapping[str, float],
-    begun_us: tuple[int, int] | None,
+    begun: Begun | None,
     now_ns: int,
 ) -> list[MetricInfo]:
     """`asked`: Unix seconds of the last question, by metric. Nothing was seen later than `now_ns`.
 
-    `begun_us`: when the service began, if it runs, and to when its clock went back, if it did.
+    `begun`: None where no service runs.
     """
-    since, again = begun_us or (0, 0)
+    since, again = begun or Begun(0, 0)
     bound = {"since": since, "again": again, "now": now_ns}
     stored = {row[0]: row[1:] for row in reader.rows(_STORED, bound).rows}
     found = {name: catalogue.match(name) for name in stored}
     known = {definition.name: definition for definition in catalogue}
     return [
-        _info(
-            name, found.get(name) or known.get(name), stored.get(name), asked.get(name), begun_us is not None
-        )
+        _info(name, found.get(name) or known.get(name), stored.get(name), asked.get(name), begun is not None)
         for name in sorted({*stored, *known})
     ]
 

@@ -9,15 +9,13 @@ from blackhole.model.series import MetricType
 from blackhole.model.times import format_time
 from blackhole.privacy.intervals import Interval, about
 from blackhole.query.rates import alive
-from blackhole.query.recent import LiveSeries, Release, p95
+from blackhole.query.recent import LiveSeries, RecentStates, Release, p95
 from blackhole.query.reports import Newest, SeriesReport
 
 MAX_SERIES = 2000
 
-NewestStates = tuple[dict[int, LiveSeries], dict[int, LiveSeries]]
 
-
-def report(states: NewestStates, belongs: Callable[[str], bool]) -> SeriesReport:
+def report(states: RecentStates, belongs: Callable[[str], bool]) -> SeriesReport:
     """At most 2,000 series, by metric and attributes. `belongs`: whether a metric is of this part."""
     found = [_newest(state) for state in alive(states).values() if belongs(state.metric)]
     found.sort(key=lambda entry: (entry.metric, sorted(map(str, entry.attributes.items()))))

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from blackhole.query.recent import LiveSeries
+from blackhole.query.recent import LiveSeries, RecentStates
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
     """What the series of the last minute, and all that are alive, are now; None where no stream is alive."""
 
-    states: tuple[dict[int, LiveSeries], dict[int, LiveSeries]]
+    states: RecentStates
     now_ns: int
 
     def rate(self, number: int) -> float | None:
@@ -22,15 +22,14 @@ class Present:
 
     def streams(self, number: int) -> int:
         """How many are alive."""
-        state = self.states[1].get(number)
+        state = self.states.lately.get(number)
         return 0 if state is None else state.alive
 
     def _now(self, number: int) -> float | None:
-        state = self.states[1].get(number)
+        state = self.states.lately.get(number)
         return None if state is None else state.now
 
 
-def alive(states: tuple[dict[int, LiveSeries], dict[int, LiveSeries]]) -> dict[int, LiveSeries]:
+def alive(states: RecentStates) -> dict[int, LiveSeries]:
     """Every series that is alive, in its newest state."""
-    short, long = states
-    return {**long, **short}
+    return {**states.lately, **states.minute}

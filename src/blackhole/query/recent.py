@@ -4,7 +4,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -90,6 +90,15 @@ class LiveSeries:
 
 
 LiveStates = dict[int, LiveSeries]
+
+
+class RecentStates(NamedTuple):
+    """Series of the last minute; and of `lately`: the last five minutes, and of whoever is alive."""
+
+    minute: LiveStates
+    lately: LiveStates
+
+
 BucketsBySeries = dict[int, list[Bucket]]
 
 
@@ -133,10 +142,10 @@ class LiveSeriesCache:
             self._sealed: _Sealed | None = None
             self._ends: dict[int, Stream] = {}
             self._cells: BucketsBySeries = {}
-            self._states: tuple[LiveStates, LiveStates] = ({}, {})
+            self._states = RecentStates({}, {})
 
-    def states(self) -> tuple[LiveStates, LiveStates]:
-        """(Of the last minute, of the last five minutes and of whoever is alive), by number of the series."""
+    def states(self) -> RecentStates:
+        """By number of the series."""
         with self._lock:
             now = self._now_ns()
             self._judged_ns = min(self._judged_ns, now)  # where the clock went back, from then on
@@ -222,7 +231,7 @@ class LiveSeriesCache:
         }
         if any(state.level is PrivacyLevel.HIGHLY_SENSITIVE for state in states.values()):
             _add_releases(reader, {"since": now - LONG_NS}, [*short.values(), *states.values()])
-        self._states = short, states
+        self._states = RecentStates(short, states)
         self._looked = now
 
     def _has_histograms(self, known: Iterable[int]) -> bool:

@@ -22,7 +22,7 @@ from blackhole.query.chosen import Chosen, choose
 from blackhole.query.closed import Closed
 from blackhole.query.folding import Moment
 from blackhole.query.health import Health
-from blackhole.query.inventory import found_silent, inventory, last_above, last_heard
+from blackhole.query.inventory import Begun, found_silent, inventory, last_above, last_heard
 from blackhole.query.language import (
     HISTOGRAMS,
     QUANTILES,
@@ -241,15 +241,14 @@ class QueryService:
         """The catalogue's metrics and all that is stored, by name. Raises QueryError."""
         asked = self._asked.times()
         with self._database.reader() as reader:
-            return inventory(reader, self._catalogue, asked, self._begun_us(), self._now_ns())
+            return inventory(reader, self._catalogue, asked, self._begun(), self._now_ns())
 
-    def _begun_us(self) -> tuple[int, int] | None:
-        """When the service began, if it runs, and the earliest moment to which its clock has gone back."""
+    def _begun(self) -> Begun | None:
         if self._started is None:
             return None
         since = round(self._started * 1e6)
         epochs, _ = self._database.commit_times.epochs()
-        return since, min((epoch.after_us for epoch in epochs[1:]), default=since)
+        return Begun(since, min((epoch.after_us for epoch in epochs[1:]), default=since))
 
     def keep_asked(self) -> None:
         """Writes down when metrics were last asked for. Raises StoreError."""
@@ -371,7 +370,7 @@ def _subject(
             raise UnknownMetricError("no such metric")
         return Subject(metric, definition.type, definition.unit, definition.level), []
     kinds = dict.fromkeys((row[1], row[2]) for row in reversed(stored))
-    kind, unit = min(kinds, key=lambda found: _distance(found, definition))
+    kind, unit = min(kinds, key=lambda found: _distance(found[0], found[1], definition))
     if definition is not None and factor(unit, definition.unit) is not None:
         unit = definition.unit
     same = [row for row in stored if row[1] == kind and factor(row[2], unit) is not None]
@@ -394,10 +393,10 @@ def _readable(subject: Subject, stored: list[StoredSeries]) -> Iterator[tuple[in
             yield number, attributes, by
 
 
-def _distance(found: tuple[str, str], definition: Definition | None) -> tuple[bool, bool]:
+def _distance(kind: str, unit: str, definition: Definition | None) -> tuple[bool, bool]:
     if definition is None:
         return False, False
-    return found[0] != definition.type, found[1] != definition.unit
+    return kind != definition.type, unit != definition.unit
 
 
 def _notes(definition: Definition | None, request: Request) -> list[str]:

@@ -6,7 +6,8 @@ for its calls, hands their messages to the intake and answers them; both sides p
 
 import asyncio
 from asyncio import Task, TimerHandle
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 
 from blackhole._core import Arrivals, GrpcServer
 from blackhole.config import OtlpConfig
@@ -67,7 +68,7 @@ class GrpcReceiver:
                 "`analytics.otlp.tls_cert`: gRPC cannot use this certificate and key:"
                 " make them with RSA, P-256 or Ed25519"
             ) from None
-        self._calls = _GrpcCalls(server, self._door, refused, (self._away, bound))
+        self._calls = _GrpcCalls(server, self._door, refused, partial(self._away.note, port=bound))
         return bound
 
     async def stop(self, grace: float) -> None:
@@ -81,12 +82,12 @@ class _GrpcCalls:
     """The calls that the core has told of, by its numbers."""
 
     def __init__(
-        self, server: GrpcServer, door: Ingress, refused: dict[str, Failure], away: tuple[TurnedAway, int]
+        self, server: GrpcServer, door: Ingress, refused: dict[str, Failure], turn_away: Callable[..., None]
     ) -> None:
         self._server = server
         self._door = door
         self._refused = refused
-        self._away, self._port = away
+        self._turn_away = turn_away
         self._loop = asyncio.get_running_loop()
         self._under_way: set[Task[None]] = set()
         self._entering: dict[int, Task[None]] = {}
@@ -190,7 +191,7 @@ class _GrpcCalls:
         for name, count in came.refused:
             self._door.count(self._refused[name], count)
         for kind, client, count in came.strangers:
-            self._away.note(kind, "otlp_grpc", client, self._port, count=count)
+            self._turn_away(kind, "otlp_grpc", client, count=count)
 
 
 def _told(failed: Failure) -> _Told:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -22,6 +22,16 @@ EVEN_NS = DAY_NS
 _ASK_NS = 5 * SECOND_NS
 
 log = logging.getLogger(__name__)
+
+
+class WentBack(NamedTuple):
+    """When the clock last went back or 0, and up to when times do not tell the order of arrival."""
+
+    at_ns: int = 0
+    ahead_ns: int = 0
+
+
+NEVER_BACK = WentBack()
 
 
 class Why(StrEnum):
@@ -103,11 +113,11 @@ class Clock:
         moved = self.look().created_ns
         return database_ns if not moved or moved < database_ns <= self._wall() else moved
 
-    def back(self) -> tuple[int, int]:
-        """When it last went back, and up to when there may be rows of before that; (0, 0): it never did."""
+    def back(self) -> WentBack:
+        """When it last went back, and up to when there may be rows of before that."""
         memory = self.look()
         # Senders may be so far ahead of us, and we as far ahead of the clock since boot.
-        return memory.back_ns, memory.ahead_ns + 2 * LEAP_NS if memory.back_ns else 0
+        return WentBack(memory.back_ns, memory.ahead_ns + 2 * LEAP_NS if memory.back_ns else 0)
 
     def notes(self, withheld_ns: int = 0) -> list[str]:
         """What is in force, in lines. `withheld_ns`: until when nothing highly sensitive is released."""

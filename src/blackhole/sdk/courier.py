@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
@@ -81,10 +81,17 @@ class Spans(SpanProcessor):
         self._waiting.extendleft(reversed(spans))
 
 
+class Routes(NamedTuple):
+    """Where each signal goes."""
+
+    metrics: Route
+    traces: Route
+
+
 class Courier:
     """Sends metrics each `interval` seconds and spans at least each five, and both when it is told to."""
 
-    def __init__(self, routes: tuple[Route, Route], resource: Resource, interval: float) -> None:
+    def __init__(self, routes: Routes, resource: Resource, interval: float) -> None:
         self._metrics, self._traces = routes
         self._interval = min(interval, threading.TIMEOUT_MAX)
         self.resource = resource

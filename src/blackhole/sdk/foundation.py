@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.semconv.schemas import Schemas
 
 from blackhole.sdk import forked
-from blackhole.sdk.courier import Courier
+from blackhole.sdk.courier import Courier, Routes
 from blackhole.sdk.exporting import Route
 from blackhole.sdk.usage import observe_process
 from blackhole.sdk.views import privacy_views
@@ -42,7 +42,7 @@ class Foundation:
     ) -> None:
         self.service_name = service_name
         self._closed = False
-        routes = (Route.of("metrics", endpoint, os.environ), Route.of("traces", endpoint, os.environ))
+        routes = Routes(Route.of("metrics", endpoint, os.environ), Route.of("traces", endpoint, os.environ))
         self._courier = Courier(routes, resource, interval)
         self.meter_provider = MeterProvider(
             metric_readers=[self._courier.reader],

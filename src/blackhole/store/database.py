@@ -14,6 +14,7 @@ import duckdb
 from blackhole.errors import OverloadedError, PreemptedError, QueriesPreemptedError, QueryError, StoreError
 from blackhole.model.ledger import LedgerEnd, LedgerRow
 from blackhole.model.series import MetricType, PointKey, PrivacyLevel, SeriesRow, StreamState
+from blackhole.runtime.clock import WentBack
 from blackhole.store.file import checkpoint_undo as spare
 from blackhole.store.file import damage as trouble
 from blackhole.store.file import files, migrate, opening, rewrite
@@ -54,9 +55,7 @@ class Database:
         self.key = b""
         # Counts up before and after each maintenance commit. Only such a commit changes what is sealed.
         self.tended = 0
-        # When the clock last went back, and up to which time rows may be out of order; (0, 0) if it never
-        # did.
-        self.back: Callable[[], tuple[int, int]] = lambda: (0, 0)
+        self.back: Callable[[], WentBack] = WentBack
         self.commit_times = commit_times.CommitTimes()
         self._memory_limit = memory_limit
         self._clock = clock

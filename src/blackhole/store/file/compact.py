@@ -7,7 +7,7 @@ import duckdb
 
 from blackhole.errors import StoreError
 from blackhole.store.file import rewrite
-from blackhole.store.file.rewrite import CATALOG, quoted
+from blackhole.store.file.rewrite import CATALOG, RowNumbers, quoted
 
 # Append-only tables are copied while commits go on. Whoever deletes from them waits for the copy to end. All
 # others are small; their last state is copied at the exchange.
@@ -63,7 +63,7 @@ class OnlineCopy:
         for table in names:
             if table in ADDED_TO:
                 first, self._next[table] = rewrite.numbers(self._snapshot, self._source, table)
-                rewrite.copy_rows(self._connection, self._source, table, (first, self._next[table]))
+                rewrite.copy_rows(self._connection, self._source, table, RowNumbers(first, self._next[table]))
         for table in self._next:
             self._compare(table)
 
@@ -100,11 +100,11 @@ class OnlineCopy:
         for table, first in self._next.items():
             end = self._numbers(table)[1]
             if end > first:
-                added += rewrite.copy_rows(self._connection, self._source, table, (first, end))
+                added += rewrite.copy_rows(self._connection, self._source, table, RowNumbers(first, end))
                 self._next[table] = end
         return added
 
-    def _numbers(self, table: str) -> tuple[int, int]:
+    def _numbers(self, table: str) -> RowNumbers:
         return rewrite.numbers(self._connection, self._source, table)
 
     def _compare(self, table: str) -> None:

@@ -5,7 +5,7 @@ import struct
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -27,6 +27,15 @@ SELECT sql FROM duckdb_tables() WHERE database_name = $1
 UNION ALL SELECT sql FROM duckdb_views() WHERE database_name = $1
 UNION ALL SELECT sql FROM duckdb_indexes() WHERE database_name = $1
 """
+
+
+class _Column(NamedTuple):
+    """Of a table of one of the attached files; `kind` as DuckDB names types."""
+
+    catalog: str
+    table: str
+    name: str
+    kind: str
 
 
 class RemainsError(StoreError):
@@ -52,7 +61,7 @@ class ForensicMarks:
         source = str(connection.execute("SELECT current_database()").fetchall()[0][0])
         for table, condition in conditions.items():
             for name, kind in _columns(connection, source, table):
-                self._take(connection, (source, table, name, kind), condition)
+                self._take(connection, _Column(source, table, name, kind), condition)
         if not (self.texts or self.patterns):
             return
         for table in tables(connection, CATALOG):
@@ -103,7 +112,7 @@ class ForensicMarks:
     def _take(
         self,
         connection: duckdb.DuckDBPyConnection,
-        column: tuple[str, str, str, str],
+        column: _Column,
         condition: RowCondition,
     ) -> None:
         catalog, table, name, kind = column

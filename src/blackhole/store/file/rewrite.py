@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -23,6 +24,13 @@ _SLICE_BYTES = 8 * 2**20
 _CHECKPOINT_BYTES = 32 * 2**20
 _SAMPLE_ROWS = 2_048
 _TEXTS = ("VARCHAR", "JSON")
+
+
+class RowNumbers(NamedTuple):
+    """Rows of a table: the number of the first, and that of the last plus one."""
+
+    first: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +153,10 @@ def copy_rows(
     connection: duckdb.DuckDBPyConnection,
     source: str,
     table: str,
-    among: tuple[int, int],
+    among: RowNumbers,
     condition: RowCondition | None = None,
 ) -> int:
-    """Copies the rows with numbers `among` (first, end), but for those that `condition` leaves out.
+    """Copies the rows `among` these, but for those that `condition` leaves out.
 
     Returns how many. It copies slice by slice, so that memory is bounded whatever the table holds.
     """
@@ -183,11 +191,11 @@ def count(connection: duckdb.DuckDBPyConnection, catalog: str, table: str) -> in
     return int(connection.execute(sql).fetchall()[0][0])
 
 
-def numbers(connection: duckdb.DuckDBPyConnection, source: str, table: str) -> tuple[int, int]:
-    """The number of the first row, and that of the last plus one."""
+def numbers(connection: duckdb.DuckDBPyConnection, source: str, table: str) -> RowNumbers:
+    """All rows of a table; where it has none, from 0 to 0."""
     sql = f"SELECT min(rowid), max(rowid) + 1 FROM {quoted(source)}.main.{quoted(table)}"
     first, end = connection.execute(sql).fetchall()[0]
-    return (0, 0) if first is None else (int(first), int(end))
+    return RowNumbers(0, 0) if first is None else RowNumbers(int(first), int(end))
 
 
 def _row_bytes(connection: duckdb.DuckDBPyConnection, source: str, table: str) -> int:

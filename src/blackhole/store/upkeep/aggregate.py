@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from blackhole.model.times import TimeRange
 from blackhole.store.upkeep.seal import DAY_NS, SECOND
 
 HOUR_NS = 3600 * SECOND
@@ -48,12 +49,12 @@ def aggregate(
     connection: duckdb.DuckDBPyConnection,
     ids: Sequence[int],
     *,
-    span: tuple[int, int],
+    span: TimeRange,
     width: int,
     now_us: int,
 ) -> None:
-    """Sums up within the open transaction. `span`: from and until, in nanoseconds; `width` of a bucket."""
-    bound = {"ids": list(ids), "from": span[0], "until": span[1], "width": width}
+    """Sums up within the open transaction. `width` of a bucket: nanoseconds."""
+    bound = {"ids": list(ids), "from": span.start_ns, "until": span.end_ns, "width": width}
     connection.execute(_sql(), bound)
     connection.execute(_REPLACE)
     connection.execute(_ADD, {"now_us": now_us})

@@ -1,7 +1,7 @@
 """Writes findings into the table `insights`: new ones are added, known ones are prolonged."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import msgspec
@@ -32,6 +32,13 @@ DELETE FROM insights WHERE expires_at < make_timestamp($1::BIGINT)
 """
 
 
+class LastOutage(NamedTuple):
+    """When nobody looked, in Unix seconds."""
+
+    begin: float
+    end: float
+
+
 class Findings:
     """One writer at a time. While it holds, a finding is known by its type and title."""
 
@@ -46,7 +53,7 @@ class Findings:
         *,
         now: float,
         hold: float,
-        outage: tuple[float, float] | None = None,
+        outage: LastOutage | None = None,
     ) -> list[StoredInsight]:
         """Stores findings and returns the new ones. Raises StoreError.
 

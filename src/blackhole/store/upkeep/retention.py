@@ -10,6 +10,7 @@ from typing import Protocol, Self
 
 from blackhole.catalogue.definition import Definition
 from blackhole.config import Config, size_words
+from blackhole.model.times import TimeRange
 from blackhole.store.database import Database
 from blackhole.store.upkeep.aggregate import Strategy, aggregate
 from blackhole.store.upkeep.seal import BLOCK_NS, DAY_NS, SECOND, block_of
@@ -194,7 +195,7 @@ class Retention:
         while (oldest := self._oldest_of_all(until_ns, ids)) is not None:
             first = oldest // DAY_NS * DAY_NS
             with self._database.beside() as connection:
-                span = first, first + DAY_NS
+                span = TimeRange(first, first + DAY_NS)
                 now_us = self._database.now_ns() // 1000
                 aggregate(connection, ids, span=span, width=strategy.width_ns, now_us=now_us)
                 for table in _TABLES:
@@ -262,7 +263,7 @@ class Retention:
 
     def _remove_oldest(self) -> int:
         """Deletes the oldest points, except rows whose place alone says that they came last."""
-        ahead_ns = self._database.back()[1]
+        ahead_ns = self._database.back().ahead_ns
         with self._database.beside() as connection:
             staying = {table: arrival.last_rows(connection, table, ahead_ns) for table in arrival.TABLES}
             early = connection.execute(_EARLY, staying).fetchall()[0][0]

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import starmap
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
@@ -88,6 +88,16 @@ WHERE time >= make_timestamp_ns($from) AND time < make_timestamp_ns($until) AND 
 """
 
 
+class SliceSizes(NamedTuple):
+    """How much is sealed in one transaction: rows of numbers, and buckets of histograms."""
+
+    rows: int
+    buckets: int
+
+
+SLICES = SliceSizes(SLICE_ROWS, SLICE_BUCKETS)
+
+
 @dataclass(frozen=True, slots=True)
 class Before:
     """What is known of streams before a block: their ends, and what increments in the block say."""
@@ -115,7 +125,7 @@ class Sealer:
         busy: Callable[[], bool] = lambda: True,
         before: Callable[[], object] = lambda: None,
         pause: float = PAUSE,
-        slices: tuple[int, int] = (SLICE_ROWS, SLICE_BUCKETS),
+        slices: SliceSizes = SLICES,
     ) -> None:
         self._database = database
         self._doubtful = doubtful
@@ -217,7 +227,7 @@ class Sealer:
         return int(rows[0][0])
 
     def _staying(self, connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, list[int]]:
-        return {"staying": last_rows(connection, table, self._database.back()[1])}
+        return {"staying": last_rows(connection, table, self._database.back().ahead_ns)}
 
 
 def block_of(time_ns: int) -> int:

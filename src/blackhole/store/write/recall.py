@@ -6,6 +6,7 @@ from typing import Any
 
 from blackhole.model.series import PointKey, StreamState
 from blackhole.model.times import AHEAD_NS
+from blackhole.runtime.clock import NEVER_BACK, WentBack
 from blackhole.store.read.reader import Reader
 
 # Most streams that are asked for were active a moment before a restart: look there before reading everything.
@@ -170,18 +171,17 @@ def recall(
     kins: Sequence[int] = (),
     *,
     now_ns: int,
-    back: tuple[int, int] = (0, 0),
+    back: WentBack = NEVER_BACK,
 ) -> dict[bytes, StreamState]:
     """The last state by key; unknown keys are absent, known ones without points have `time_ns` 0.
 
-    `back`: when the clock last went back; until then it was heard of what is later than now. And up to when
-    rows may have come in another order than that of their times.
+    `back`: until the clock went back it was heard of what is later than now.
     """
     known = {row[0]: _state(row) for row in reader.rows(_BY_KEY, [list(keys)]).rows}
     if kins:
         known |= {row[0]: _state(row) for row in reader.rows(_BY_KIN, [list(kins)]).rows}
     found: dict[int, StreamState] = {}
-    for since in (0,) if back[1] > now_ns - RECENT_NS else (now_ns - RECENT_NS, 0):
+    for since in (0,) if back.ahead_ns > now_ns - RECENT_NS else (now_ns - RECENT_NS, 0):
         missing = [
             stream for stream in known if stream not in found or len(found[stream].earlier_ns) < EARLIER_TIMES
         ]
