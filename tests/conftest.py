@@ -1,6 +1,7 @@
 """What has to be so before any test module is imported."""
 
 import os
+import subprocess
 from typing import Any
 
 # gRPC reads this once, at its import, and whichever test comes first imports it.
@@ -36,3 +37,25 @@ class Scheduling(LoadGroupScheduling):  # type: ignore[misc]
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
     return Scheduling(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """A certificate for localhost, and its key."""
+    place = tmp_path_factory.mktemp("tls")
+    cert, key = str(place / "cert.pem"), str(place / "key.pem")
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+    ]
+    subprocess.run(
+        [*command, "-keyout", key, "-out", cert, "-days", "2", *subject], check=True, capture_output=True
+    )
+    return cert, key

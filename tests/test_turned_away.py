@@ -40,6 +40,19 @@ def test_one_line_is_written_for_each_kind_and_place(caplog: pytest.LogCaptureFi
     assert "192.0.2" not in caplog.text + str(known.snapshot())
 
 
+def test_a_remedy_names_the_ports_that_are_in_use() -> None:
+    known = away()
+    known.listens("otlp_http", 14318)
+    known.listens("otlp_grpc", 14317)
+    known.note("http1", "otlp_grpc", "127.0.0.1", 14317)
+    known.note("http2", "otlp_http", "127.0.0.1", 14318)
+    known.note("path", "api", "127.0.0.1", 8081, "/v1/metrics")
+    remedies = {sender.kind: sender.remedy for sender in known.snapshot()}
+    assert remedies["http1"].startswith("send HTTP to the other port, 14318;")
+    assert remedies["http2"].startswith("gRPC goes to the other port, 14317;")
+    assert remedies["path"] == "this is the page's port: send OTLP to port 14318 or 14317"
+
+
 def test_there_are_never_too_many_lines_or_entries(caplog: pytest.LogCaptureFixture) -> None:
     moments = [0.0]
     known = away(moments)
@@ -150,6 +163,7 @@ def test_each_is_named_in_the_api_the_log_status_and_doctor(tmp_path: Path) -> N
         assert "speaks TLS to port" in text
         assert "OTEL_EXPORTER_OTLP_INSECURE=true" in text
         assert "speaks HTTP/1 to port" in text
+        assert f"send HTTP to the other port, {otlp.rpartition(':')[2]};" in text
         assert "OTEL_EXPORTER_OTLP_PROTOCOL=grpc" in text
         assert PEER not in text
         assert "lovelace" not in text

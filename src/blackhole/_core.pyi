@@ -643,7 +643,7 @@ class Arrivals:
         """How many calls were refused without a word from here, by reason."""
 
     @property
-    def strangers(self) -> list[tuple[Literal["tls", "http1", "token"], str, int]]:
+    def strangers(self) -> list[tuple[Literal["tls", "http1", "plain", "token"], str, int]]:
         """Who cannot reach us, the address of one of them, and how many times."""
 
     @property
@@ -667,15 +667,16 @@ class GrpcServer:
         certificate: tuple[bytes, bytes] | None,
         most_bytes: int,
         most_calls: int,
+        wrong_port: str,
         patience: float,
         failures: dict[str, tuple[int, str, bytes]],
     ) -> Self:
         """`sockets`: file descriptors, which are closed here. `methods`: the paths that are served.
 
         `certificate`: a chain and a key, as PEM. `most_bytes`: of one message, inflated as well.
-        `most_calls`: at once on one connection. `patience`: seconds for a message to come. `failures`: for
-        each reason the code, the message and a serialized google.rpc.Status. Raises RuntimeError for a
-        certificate or key that cannot be used.
+        `most_calls`: at once on one connection. `wrong_port`: what HTTP/1 is told. `patience`: seconds for a
+        message to come. `failures`: for each reason the code, the message and a serialized google.rpc.Status.
+        Raises RuntimeError for a certificate or key that cannot be used.
         """
 
     def fileno(self) -> int:

@@ -4,7 +4,6 @@ import asyncio
 import http.client
 import socket
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
@@ -137,27 +136,6 @@ def token(tmp_path: Path) -> str:
     path = tmp_path / "token"
     path.write_text("s3cret\n")
     return str(path)
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    place = tmp_path_factory.mktemp("tls")
-    cert, key = str(place / "cert.pem"), str(place / "key.pem")
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-    ]
-    subprocess.run(
-        [*command, "-keyout", key, "-out", cert, "-days", "2", *subject], check=True, capture_output=True
-    )
-    return cert, key
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 5.0) -> None:

@@ -1,9 +1,11 @@
 """Who may send over HTTP: host names, pages, tokens, TLS."""
 
+import socket
 import ssl
 
 import pytest
-from tests.receive.conftest import PROTOBUF, Receivers, Start, head, status, statuses
+from tests.receive.calls import begin
+from tests.receive.conftest import PROTOBUF, Receivers, Start, eventually, head, status, statuses
 
 from blackhole.receive.answers import Code
 
@@ -105,4 +107,39 @@ def test_tls_is_spoken_when_it_is_set(start: Start, certificate: tuple[str, str]
     receivers = start(tls_cert=cert, tls_key=key)
     trusting = ssl.create_default_context(cafile=cert)
     assert receivers.request(b"x", tls=trusting).status == 200
-    assert statuses(receivers.raw(head())) == []
+    assert statuses(receivers.raw(head())) == [400]
+
+
+@pytest.mark.parametrize(
+    "spoken", [b"POST /v1/metrics HTTP/1.1\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
+)
+def test_who_speaks_plainly_to_a_port_with_tls_is_told_and_named(
+    start: Start, certificate: tuple[str, str], spoken: bytes
+) -> None:
+    cert, key = certificate
+    receivers = start(tls_cert=cert, tls_key=key)
+    for answer in (receivers.raw(spoken), begin(receivers, spoken)):
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"https://" in answer
+    for junk in (b"SSH-2.0-x\r\n", b"\x00\x01"):
+        receivers.raw(junk)
+        begin(receivers, junk)
+    expected = {("otlp_http", "plain", 1), ("otlp_grpc", "plain", 1)}
+    eventually(lambda: {(one.door, one.kind, one.count) for one in receivers.away.snapshot()} == expected)
+    sender = receivers.away.snapshot()[0]
+    assert sender.place == "this machine"
+    assert "which takes TLS alone" in sender.words
+    assert "https://" in sender.remedy
+    trusting = ssl.create_default_context(cafile=cert)
+    assert receivers.request(b"x", tls=trusting).status == 200
+
+
+def test_who_says_nothing_to_a_port_with_tls_keeps_nobody_out(
+    start: Start, certificate: tuple[str, str]
+) -> None:
+    cert, key = certificate
+    receivers = start(tls_cert=cert, tls_key=key)
+    with socket.create_connection((receivers.host, receivers.http_port), timeout=5):
+        trusting = ssl.create_default_context(cafile=cert)
+        assert receivers.request(b"x", tls=trusting).status == 200
+        receivers.stop()

@@ -262,6 +262,7 @@ def test_a_server_that_cannot_serve_says_that_it_has_stopped(tmp_path: Path) -> 
         certificate=None,
         most_bytes=LIMIT,
         most_calls=1,
+        wrong_port="",
         patience=1.0,
         failures=told,
     )

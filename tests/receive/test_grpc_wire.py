@@ -4,6 +4,7 @@ import gzip
 import random
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import grpc
 import psutil
@@ -131,7 +132,7 @@ def test_http_1_is_told_the_port_that_takes_it_and_named(receivers: Receivers) -
         assert answer.startswith(b"HTTP/1.1 421 ")
         head, _, body = answer.partition(b"\r\n\r\n")
         assert f"content-length: {len(body)}\r\n".encode() in head
-        assert b"port 4318" in body
+        assert f"port {receivers.http_port} ".encode() in body
     eventually(lambda: [(one.kind, one.count) for one in receivers.away.snapshot()] == [("http1", 2)])
     assert receivers.away.snapshot()[0].door == "otlp_grpc"
 
@@ -204,20 +205,19 @@ def test_headers_without_end_end_the_connection(receivers: Receivers) -> None:
         assert caller.call(b"x") == b""
 
 
-def test_connections_beyond_the_limit_are_closed(receivers: Receivers) -> None:
+def test_beyond_the_limit_the_connection_that_is_idle_longest_gives_its_place(receivers: Receivers) -> None:
     place = ("127.0.0.1", receivers.grpc_port)
-    many = [socket.create_connection(place, timeout=5) for _ in range(256)]
-    for one in many:
-        one.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b""))
-        assert one.recv(9)
-    with socket.create_connection(place, timeout=5) as late:
-        assert late.recv(1) == b""
-    for one in many:
-        one.close()
-
-    def is_served() -> bool:
-        with socket.create_connection(place, timeout=5) as one:
+    with Caller(receivers) as oldest, ExitStack() as stack:
+        assert oldest.call(b"x") == b""
+        many = [stack.enter_context(socket.create_connection(place, timeout=5)) for _ in range(255)]
+        for one in many:
             one.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b""))
-            return bool(one.recv(9))
-
-    eventually(is_served)
+            assert one.recv(9)
+        assert oldest.call(b"x") == b""
+        with Caller(receivers) as late:
+            assert late.call(b"x") == b""
+            while many[0].recv(65536):
+                pass
+            many[1].sendall(frame(6, 0, 0, b"12345678"))
+            assert b"12345678" in many[1].recv(65536)
+            assert oldest.call(b"x") == b""

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import ssl
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from starlette.routing import Route
 
 from blackhole.errors import UsageError
 from blackhole.runtime.asgi import AsgiServer
+from blackhole.runtime.turned_away import TurnedAway
 
 pytestmark = pytest.mark.anyio
 
@@ -65,6 +67,22 @@ async def test_an_address_of_another_machine_is_refused_with_the_remedy() -> Non
 def test_unusable_tls_files_are_refused(files: tuple[str, str]) -> None:
     with pytest.raises(UsageError, match="tls_cert"):
         AsgiServer(Starlette(), name="API", flag="--listen", tls_cert=files[0], tls_key=files[1])
+
+
+async def test_who_speaks_plainly_to_a_page_with_tls_is_told_and_named(certificate: tuple[str, str]) -> None:
+    cert, key = certificate
+    away = TurnedAway()
+    running = AsgiServer(Starlette(), name="API", flag="--listen", tls_cert=cert, tls_key=key, away=away)
+    port = await running.start("127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    assert b"https://" in await reader.read()
+    writer.close()
+    assert [(one.kind, one.door, one.count) for one in away.snapshot()] == [("plain", "api", 1)]
+    trusting = ssl.create_default_context(cafile=cert)
+    async with httpx.AsyncClient(verify=trusting) as client:
+        assert (await client.get(f"https://localhost:{port}/")).status_code == 404
+    await running.stop(1)
 
 
 async def test_stopping_what_never_started_is_nothing() -> None:

@@ -12,6 +12,7 @@ mod inflate;
 mod message;
 mod opening;
 mod outbox;
+mod places;
 mod python;
 mod refusal;
 mod serve;

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n";
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -16,7 +17,15 @@ pub enum Spoken {
     Http2,
     Http1,
     Tls,
+    /// HTTP without TLS, where that is spoken.
+    Plain,
     Unknown,
+}
+
+/// Whether a connection that is to speak TLS begins with it; nothing is taken from it.
+pub async fn begins_with_tls(stream: &TcpStream) -> io::Result<bool> {
+    let mut first = [0];
+    Ok(stream.peek(&mut first).await? == 1 && first[0] == TLS_HANDSHAKE)
 }
 
 /// Reads until it is clear; what was read is read again from the stream that comes back.

@@ -14,6 +14,7 @@ use super::refusal::NAMES;
 pub enum Stranger {
     Tls,
     Http1,
+    Plain,
     Token,
 }
 
@@ -22,6 +23,7 @@ impl Stranger {
         match self {
             Stranger::Tls => "tls",
             Stranger::Http1 => "http1",
+            Stranger::Plain => "plain",
             Stranger::Token => "token",
         }
     }

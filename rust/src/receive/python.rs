@@ -61,7 +61,7 @@ pub struct GrpcServer {
 #[pymethods]
 impl GrpcServer {
     #[new]
-    #[pyo3(signature = (sockets, *, methods, token, certificate, most_bytes, most_calls, patience, failures))]
+    #[pyo3(signature = (sockets, *, methods, token, certificate, most_bytes, most_calls, wrong_port, patience, failures))]
     #[allow(clippy::too_many_arguments)] // keyword-only
     fn new(
         sockets: Vec<RawFd>,
@@ -70,6 +70,7 @@ impl GrpcServer {
         certificate: Option<(Vec<u8>, Vec<u8>)>,
         most_bytes: usize,
         most_calls: u32,
+        wrong_port: String,
         patience: f64,
         failures: HashMap<String, Told>,
     ) -> PyResult<Self> {
@@ -81,6 +82,7 @@ impl GrpcServer {
             tls: tls.transpose()?,
             most_bytes,
             most_calls,
+            wrong_port,
             patience: seconds(patience)?,
             failures: ordered(failures)?,
         };

@@ -1,6 +1,5 @@
 //! The server: its listening sockets, what Python says, and its orderly end.
 
-use std::cell::Cell;
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -19,6 +18,7 @@ use super::connection;
 use super::desk::{Desk, Word};
 use super::early::Early;
 use super::outbox::Outbox;
+use super::places::{Place, Places};
 use super::settings::{MOST_CONNECTIONS, Settings};
 
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -57,16 +57,16 @@ async fn serve(
     let (enter, phase) = watch::channel(Phase::Serving);
     let desk = Desk::new(outbox);
     let hall = Hall { settings: Rc::new(settings), desk: desk.clone(), early: Early::default(), phase };
-    let connections = Rc::new(Cell::new(0));
+    let places = Places::new(MOST_CONNECTIONS);
     for socket in sockets {
         let socket = TcpListener::from_std(socket)?;
-        spawn_local(accept(hall.clone(), socket, connections.clone()));
+        spawn_local(accept(hall.clone(), socket, places.clone()));
     }
     let grace = obey(&mut orders, &desk).await;
     enter.send_replace(Phase::Leaving);
     let until = Instant::now() + grace;
     let mut busy = Instant::now();
-    while connections.get() > 0 && Instant::now() < until.min(busy + QUIET) {
+    while places.taken() > 0 && Instant::now() < until.min(busy + QUIET) {
         if desk.open() > 0 {
             busy = Instant::now();
         }
@@ -74,7 +74,7 @@ async fn serve(
     }
     enter.send_replace(Phase::Closing);
     let until = Instant::now() + FLUSH;
-    while connections.get() > 0 && desk.open() > 0 && Instant::now() < until {
+    while places.taken() > 0 && desk.open() > 0 && Instant::now() < until {
         listen_on(&mut orders, &desk).await;
     }
     sleep(LOOK_EVERY).await;
@@ -108,7 +108,7 @@ fn say(desk: &Desk, words: Vec<(u64, Word)>) {
     }
 }
 
-async fn accept(hall: Hall, socket: TcpListener, connections: Rc<Cell<usize>>) {
+async fn accept(hall: Hall, socket: TcpListener, places: Rc<Places>) {
     loop {
         let accepted = tokio::select! {
             accepted = socket.accept() => accepted,
@@ -118,30 +118,13 @@ async fn accept(hall: Hall, socket: TcpListener, connections: Rc<Cell<usize>>) {
             sleep(ACCEPT_AGAIN).await;
             continue;
         };
-        if connections.get() < MOST_CONNECTIONS {
-            let place = Place::take(&connections);
+        if let Some(place) = places.take() {
             spawn_local(keep(hall.clone(), stream, address.ip(), place));
         }
     }
 }
 
 async fn keep(hall: Hall, stream: tokio::net::TcpStream, sender: IpAddr, place: Place) {
-    connection::serve(hall, stream, sender).await;
+    connection::serve(hall, stream, sender, place.seat.clone()).await;
     drop(place);
-}
-
-/// One of the connections that there may be.
-struct Place(Rc<Cell<usize>>);
-
-impl Place {
-    fn take(connections: &Rc<Cell<usize>>) -> Self {
-        connections.set(connections.get() + 1);
-        Place(connections.clone())
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
 }

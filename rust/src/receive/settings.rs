@@ -34,6 +34,8 @@ pub struct Settings {
     pub most_bytes: usize,
     /// Calls at once on one connection.
     pub most_calls: u32,
+    /// What HTTP/1 is told.
+    pub wrong_port: String,
     /// How long a message may take to come.
     pub patience: Duration,
     /// In the order of `Refusal`.

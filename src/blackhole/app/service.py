@@ -258,8 +258,9 @@ async def _receive(
     intake, otlp = parts.written.pipeline, parts.config.otlp
     gate = Gate.of(otlp, parts.governor.pace)
     for name, receiver, address in (
-        ("otlp_grpc", GrpcReceiver(intake, otlp, gate, away), options.otlp_grpc),
+        # The gRPC port tells HTTP/1 where the other one is.
         ("otlp_http", HttpReceiver(intake, otlp, gate, away), options.otlp_http),
+        ("otlp_grpc", GrpcReceiver(intake, otlp, gate, away), options.otlp_grpc),
     ):
         port = await receiver.start(*address)
         stack.push_async_callback(receiver.stop, STOP_GRACE)

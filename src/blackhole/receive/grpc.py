@@ -30,6 +30,7 @@ PATHS = {
     "/opentelemetry.proto.collector.logs.v1.LogsService/Export": Signal.LOGS,
 }
 
+_WRONG_PORT = "This is the port for gRPC: send OTLP over HTTP to port {} instead\n"
 _SIGNALS = tuple(PATHS.values())
 _Told = tuple[int, str, bytes]
 
@@ -60,6 +61,7 @@ class GrpcReceiver:
                 certificate=self._door.access.certificate,
                 most_bytes=self._door.limit,
                 most_calls=self._calls_at_once,
+                wrong_port=_WRONG_PORT.format(self._away.port("otlp_http")),
                 patience=READ_SECONDS,
                 failures={name: _told(failed) for name, failed in refused.items()},
             )
@@ -68,6 +70,7 @@ class GrpcReceiver:
                 "`analytics.otlp.tls_cert`: gRPC cannot use this certificate and key:"
                 " make them with RSA, P-256 or Ed25519"
             ) from None
+        self._away.listens("otlp_grpc", bound)
         self._calls = _GrpcCalls(server, self._door, refused, partial(self._away.note, port=bound))
         return bound
 

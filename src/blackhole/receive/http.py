@@ -65,7 +65,9 @@ class HttpReceiver:
             listen.close(sockets)
             self._serving.result()
         self._server = server
-        return int(sockets[0].getsockname()[1])
+        bound = int(sockets[0].getsockname()[1])
+        self._away.listens("otlp_http", bound)
+        return bound
 
     async def stop(self, grace: float) -> None:
         """Takes no more requests, and gives those under way `grace` seconds."""

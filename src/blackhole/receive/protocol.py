@@ -10,6 +10,7 @@ from typing import Any
 
 import uvicorn
 
+from blackhole.runtime.tls_door import NamingServer
 from blackhole.runtime.upgrades import OfferedUpgrades
 
 HEAD_BYTES = 32 * 1024
@@ -83,7 +84,7 @@ class HttpProtocol(OfferedUpgrades):
             self._timer = None
 
 
-class Server(uvicorn.Server):
+class Server(NamingServer):
     """Runs in the loop that is there, and leaves the process's signals alone."""
 
     def __init__(self, config: uvicorn.Config) -> None:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from blackhole.errors import UsageError
 from blackhole.runtime import listen
 from blackhole.runtime.linger import Lingering
+from blackhole.runtime.tls_door import NamingServer
 from blackhole.runtime.turned_away import TurnedAway
 from blackhole.runtime.upgrades import OfferedUpgrades, noting
 
@@ -93,7 +94,7 @@ class AsgiServer:
         self._task = None
 
 
-class _QuietServer(uvicorn.Server):
+class _QuietServer(NamingServer):
     """A server that leaves signals to its program."""
 
     @contextlib.contextmanager

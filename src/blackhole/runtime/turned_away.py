@@ -17,7 +17,7 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-Obstacle = Literal["tls", "http1", "http2", "cors", "path", "content_type", "token"]
+Obstacle = Literal["tls", "plain", "http1", "http2", "cors", "path", "content_type", "token"]
 Listener = Literal["otlp_grpc", "otlp_http", "api"]
 
 MOST_ENTRIES = 100
@@ -50,10 +50,12 @@ _MEDIA_TYPES = frozenset(
 )
 # Only letters: names of users and machines mostly have something else in them.
 _LABEL = re.compile(r"[a-z]{1,20}")
+_METHOD = re.compile(rb"[A-Z]{3,7} [/*h]")
 _REMEDIES: Mapping[Obstacle, str] = {
     "tls": "set OTEL_EXPORTER_OTLP_INSECURE=true or write http:// into its endpoint; or set tls_cert here",
-    "http1": "send HTTP to the other port, 4318; or set OTEL_EXPORTER_OTLP_PROTOCOL=grpc",
-    "http2": "gRPC goes to the other port, 4317; or set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
+    "plain": "write https:// into its endpoint, and give it the certificate; or set no tls_cert here",
+    "http1": "send HTTP to the other port, {otlp_http}; or set OTEL_EXPORTER_OTLP_PROTOCOL=grpc",
+    "http2": "gRPC goes to the other port, {otlp_grpc}; or set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
     "content_type": "send application/x-protobuf or application/json",
     "token": "send the header `Authorization: Bearer TOKEN`",
 }
@@ -65,9 +67,10 @@ _DOORS: Mapping[Listener, Mapping[Obstacle, str]] = {
     },
     "api": {
         "cors": "list the origin in analytics.api.allowed_origins",
-        "path": "this is the page's port: send OTLP to port 4318 or 4317",
+        "path": "this is the page's port: send OTLP to port {otlp_http} or {otlp_grpc}",
     },
 }
+_PORTS: Mapping[Listener, int] = {"otlp_grpc": 4317, "otlp_http": 4318, "api": 8080}
 _log = logging.getLogger("blackhole")
 
 
@@ -106,6 +109,14 @@ class TurnedAway:
         self._clock = clock
         self._seen: dict[tuple[Obstacle, Listener, str, str], _Seen] = {}
         self._lines: deque[float] = deque(maxlen=MOST_LINES)
+        self._ports: dict[Listener, int] = dict(_PORTS)
+
+    def listens(self, door: Listener, port: int) -> None:
+        """Remembers the port that a remedy may name."""
+        self._ports[door] = port
+
+    def port(self, door: Listener) -> int:
+        return self._ports[door]
 
     def note(
         self, kind: Obstacle, door: Listener, client: object, port: int, detail: str = "", *, count: int = 1
@@ -118,7 +129,7 @@ class TurnedAway:
         seen = self._seen.get(key)
         if seen is None:
             seen = self._seen[key] = _Seen(_words(kind, place, port, key[3]))
-            self._write(f"{seen.words}: {_remedy(kind, door)}")
+            self._write(f"{seen.words}: {self._remedy(kind, door)}")
         seen.count += count
         seen.last = self._clock()
 
@@ -126,7 +137,7 @@ class TurnedAway:
         """Everybody who was turned away, the latest first."""
         now = self._clock()
         found = [
-            Sender(*key, seen.count, max(now - seen.last, 0.0), seen.words, _remedy(key[0], key[1]))
+            Sender(*key, seen.count, max(now - seen.last, 0.0), seen.words, self._remedy(key[0], key[1]))
             for key, seen in self._seen.items()
         ]
         return sorted(found, key=lambda sender: sender.seconds_ago)
@@ -143,6 +154,10 @@ class TurnedAway:
         if parts.scheme not in {"http", "https"} or not (is_plain or host == "127.0.0.1"):
             return OTHER
         return shown[:LONGEST_ORIGIN]
+
+    def _remedy(self, kind: Obstacle, door: Listener) -> str:
+        ports = {str(name): port for name, port in self._ports.items()}
+        return (_DOORS[door].get(kind) or _REMEDIES[kind]).format_map(ports)
 
     def _write(self, line: str) -> None:
         now = self._clock()
@@ -196,6 +211,11 @@ def _may_matter(scope: Scope, answer: Message) -> bool:
     return answer["status"] >= _UNAUTHORIZED or any(name == b"origin" for name, _ in scope["headers"])
 
 
+def is_plain_http(data: bytes) -> bool:
+    """Whether a connection that is to speak TLS begins with HTTP, /1 or /2."""
+    return _METHOD.match(data) is not None
+
+
 def strange(data: bytes) -> Obstacle | None:
     """What a connection speaks, by its first bytes, if that is not HTTP/1."""
     if data[:1] == b"\x16":
@@ -235,6 +255,7 @@ def _words(kind: Obstacle, place: str, port: int, detail: str) -> str:
     who = f"something on {place}"
     return {
         "tls": f"{who} speaks TLS to port {port}, which is plain",
+        "plain": f"{who} speaks plainly to port {port}, which takes TLS alone",
         "http1": f"{who} speaks HTTP/1 to port {port}, which is for gRPC",
         "http2": f"{who} speaks HTTP/2, as gRPC does, to port {port}",
         "cors": f"a page of {detail} origin on {place} may not use port {port}"
@@ -244,7 +265,3 @@ def _words(kind: Obstacle, place: str, port: int, detail: str) -> str:
         "content_type": f"{who} sends {'no' if detail == 'none' else detail} content type to port {port}",
         "token": f"{who} sends to port {port} without the right token",
     }[kind]
-
-
-def _remedy(kind: Obstacle, door: Listener) -> str:
-    return _DOORS[door].get(kind) or _REMEDIES[kind]
