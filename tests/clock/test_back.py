@@ -95,3 +95,39 @@ def test_an_old_process_does_not_count_in_full_when_the_clock_was_set_between_tw
     node.hear(1e9 + 5, began=right - 300 * DAY)
     assert node.total == before + 5
     node.close()
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+@pytest.mark.parametrize("name", ["identity.requests.total", "p2p.connections.total"])
+def test_a_counter_that_was_silent_for_all_its_retention_goes_on_from_what_it_said_last(
+    node: Node, name: str, *, sealed: bool
+) -> None:
+    """What is of the future came before, and outlives by age what came last."""
+    machine = node.machine
+    began = machine.wall
+    kept = 14 * DAY if name.startswith("p2p") else 30 * DAY
+    machine.passes(HOUR)
+    machine.wall += 3 * DAY
+    node.hear(10, began=began, name=name)
+    if sealed:
+        machine.passes(3 * HOUR)
+        node.seal()
+    machine.wall -= 3 * DAY
+    machine.passes(60 * SECOND)
+    node.hear(30, began=began, name=name)
+    machine.passes(kept + DAY)
+    machine.synchronised = True
+    node.restart()
+    machine.passes(10 * SECOND)
+    assert not node.clock.doubted()
+    node.retention.apply()
+    node.hear(35, began=began, name=name)
+    [[grown]] = node.ask("SELECT value FROM recent_points ORDER BY rowid DESC LIMIT 1")
+    assert grown == 5
+    machine.passes(kept)
+    node.hear(36, began=began, name=name)
+    node.retention.apply()
+    [[left]] = node.ask(
+        "SELECT (SELECT count(*) FROM recent_points) + (SELECT coalesce(sum(count), 0) FROM chunks)"
+    )
+    assert left == 2

@@ -1,7 +1,7 @@
 """Sums up rows that are about to be deleted in `metric_aggregates`, one for each bucket and kind."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -10,6 +10,7 @@ import duckdb
 
 from blackhole.model.times import TimeRange
 from blackhole.store.upkeep.seal import DAY_NS, SECOND
+from blackhole.store.write import arrival
 
 HOUR_NS = 3600 * SECOND
 
@@ -52,9 +53,20 @@ def aggregate(
     span: TimeRange,
     width: int,
     now_us: int,
+    without: Mapping[str, Sequence[int]] | None = None,
 ) -> None:
-    """Sums up within the open transaction. `width` of a bucket: nanoseconds."""
-    bound = {"ids": list(ids), "from": span.start_ns, "until": span.end_ns, "width": width}
+    """Sums up within the open transaction. `width` of a bucket: nanoseconds.
+
+    `without`: by table the rows that are not deleted yet.
+    """
+    bound: dict[str, object] = {
+        "ids": list(ids),
+        "from": span.start_ns,
+        "until": span.end_ns,
+        "width": width,
+    }
+    for table in arrival.TABLES:
+        bound[f"of_{table}"] = list((without or {}).get(table, ()))
     connection.execute(_sql(), bound)
     connection.execute(_REPLACE)
     connection.execute(_ADD, {"now_us": now_us})

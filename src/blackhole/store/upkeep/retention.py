@@ -141,13 +141,16 @@ class Retention:
         return [f"{removed.rows:,} rows from before {until} were removed before their time: {why}"]
 
     def _apply_policies(self, now_ns: int) -> int:
+        """All but the rows by which streams go on that have something later which came before."""
         deleted = 0
+        with self._database.beside() as connection:
+            staying = arrival.needed_rows(connection, self._database.back()[1])
         for (keep_s, strategy), ids in self._series_by_policy().items():
             until_ns = now_ns - round(keep_s * SECOND)
             if strategy is None:
-                deleted += self._delete_before(until_ns, ids)
+                deleted += self._delete_before(until_ns, ids, staying)
             else:
-                deleted += self._sum_up_before(until_ns, ids, strategy)
+                deleted += self._sum_up_before(until_ns, ids, strategy, staying)
         self._forget_silent_streams(now_ns)
         return deleted
 
@@ -188,23 +191,23 @@ class Retention:
             self._told.add(text)
             log.warning(text)
 
-    def _sum_up_before(self, until_ns: int, ids: list[int], strategy: Strategy) -> int:
+    def _sum_up_before(self, until_ns: int, ids: list[int], strategy: Strategy, staying: Staying) -> int:
         """Sums up whole days only. A day's points stay until all of them are old enough."""
         until_ns = until_ns // DAY_NS * DAY_NS
         deleted = 0
-        while (oldest := self._oldest_of_all(until_ns, ids)) is not None:
+        while (oldest := self._oldest_of_all(until_ns, ids, staying)) is not None:
             first = oldest // DAY_NS * DAY_NS
             with self._database.beside() as connection:
                 span = TimeRange(first, first + DAY_NS)
                 now_us = self._database.now_ns() // 1000
-                aggregate(connection, ids, span=span, width=strategy.width_ns, now_us=now_us)
+                aggregate(connection, ids, span=span, width=strategy.width_ns, now_us=now_us, without=staying)
                 for table in _TABLES:
-                    sql, bound = _bind(_DELETE, table, first + DAY_NS, ids)
+                    sql, bound = _bind(_DELETE, table, first + DAY_NS, ids, staying.get(table, ()))
                     deleted += int(connection.execute(sql, bound).fetchall()[0][0])
         return deleted
 
-    def _oldest_of_all(self, until_ns: int, ids: Sequence[int]) -> int | None:
-        found = [self._oldest(table, until_ns, ids) for table in _TABLES]
+    def _oldest_of_all(self, until_ns: int, ids: Sequence[int], staying: Staying) -> int | None:
+        found = [self._oldest(table, until_ns, ids, staying.get(table, ())) for table in _TABLES]
         return min((oldest for oldest in found if oldest is not None), default=None)
 
     def _delete_before(

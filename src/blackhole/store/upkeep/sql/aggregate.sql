@@ -5,6 +5,7 @@ distributions AS (
     SELECT series, epoch_ns(time) AS time, count, sum, min, max
     FROM recent_histogram_points
     WHERE time >= make_timestamp_ns($from) AND time < make_timestamp_ns($until)
+        AND rowid NOT IN (SELECT unnest($of_recent_histogram_points::BIGINT[]))
     UNION ALL
     SELECT series, start + place * step + coalesce(away, 0), observed, total, least, most
     FROM (
@@ -18,6 +19,7 @@ found AS (
     SELECT series, epoch_ns(time) AS time, 1 AS samples, value AS total, 1 AS parts, value AS least, value AS most
     FROM recent_points
     WHERE time >= make_timestamp_ns($from) AND time < make_timestamp_ns($until)
+        AND rowid NOT IN (SELECT unnest($of_recent_points::BIGINT[]))
     UNION ALL
     SELECT series, start + place * step + coalesce(away, 0), 1, value, 1, value, value
     FROM (
