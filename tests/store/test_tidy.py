@@ -145,3 +145,45 @@ def test_blocks_are_large_where_there_is_much_to_pack(
     Compactor(database, Sealer(database, pause=0)).apply()
     assert block_size(database) == size
     database.close()
+
+
+def test_a_file_in_many_pieces_is_rewritten_and_answers_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each checkpoint ends row groups, so that what comes little by little takes more memory each hour."""
+    monkeypatch.setattr(tidy, "MANY_PIECES", 1500)
+    now = [0.0]
+    database = Database.open(tmp_path / "a.duckdb", clock=lambda: NOW)
+    tidier = Compactor(database, Sealer(database, pause=0), clock=lambda: now[0])
+    fill(database, 400)
+    come_little_by_little(database, 20)
+    assert not tidier.compact()
+    come_little_by_little(database, 20)
+    told, pieces = summed(database), tidier._pieces()
+    assert pieces > tidy.MANY_PIECES
+    assert tidier.compact()
+    assert summed(database) == told
+    assert tidier._pieces() < pieces / 10
+    come_little_by_little(database, 40)
+    assert not tidier.compact()
+    now[0] = tidy.AGAIN_SMALL_S
+    assert tidier.compact()
+    database.close()
+
+
+def come_little_by_little(database: Database, times: int) -> None:
+    for _ in range(times):
+        with database.write() as connection:
+            connection.execute(
+                "INSERT INTO recent_points"
+                " SELECT i, i + 1, make_timestamp_ns($1), i % 7, NULL, make_timestamp(1) FROM range(20) t(i)",
+                [NOW],
+            )
+            connection.execute(
+                "INSERT INTO recent_histogram_points"
+                " (series, stream, time, count, bounds, buckets, created_at)"
+                " SELECT i, i + 1, make_timestamp_ns($1), 6, [1.0, 2.0], [1, 2, 3], make_timestamp(1)"
+                " FROM range(20) t(i)",
+                [NOW],
+            )
+        database.checkpoint()

@@ -18,8 +18,13 @@ SMALL_BLOCKS_BELOW = 2**23
 FEW_WIDE = 2**16
 # Copying takes work, and for a while the room of two files.
 SMALL_BYTES = 64 * 2**20
-AGAIN_SMALL_S = 3600.0
+AGAIN_SMALL_S = 1200.0
 AGAIN_LARGE_S = 86400.0
+# A checkpoint ends the row groups to which something was added since the last one. Each of their columns is a
+# piece, which takes about 2.5 kB of memory and a part of a block until the file is compacted.
+MANY_PIECES = 6000
+AGAIN_IN_PIECES_S = 21600.0
+ROWS_OF_A_GROUP = 122_880
 
 # The free blocks, and the share of the used ones that deleted chunks still occupy between others.
 _FREE = """
@@ -30,6 +35,8 @@ size AS (
 )
 SELECT block_size, free_blocks + gone, used_blocks - gone FROM size
 """
+_TABLES = "SELECT table_name, estimated_size FROM duckdb_tables() WHERE database_name = current_database()"
+_PIECES = "SELECT count(*), count(DISTINCT row_group_id) FROM pragma_storage_info('{table}')"
 _WIDE = """
 SELECT (SELECT count(*) FROM recent_points)
     + (SELECT coalesce(sum(16 + len(buckets)), 0) FROM recent_histogram_points)
@@ -59,7 +66,7 @@ class Compactor:
         self._sealer = sealer
         self._room = room
         self._clock = clock
-        self._not_before = 0.0
+        self._not_before = self._in_pieces_not_before = 0.0
 
     def apply(self) -> int:
         """Returns how many rows were sealed. Raises StoreError, QueryError."""
@@ -68,31 +75,51 @@ class Compactor:
         return sealed
 
     def compact(self) -> bool:
-        """Compacts the file if over a quarter is free or it has outgrown its blocks, and if there is room.
+        """Compacts the file if over a quarter is free, it has outgrown its blocks or is in many pieces.
 
-        It compacts a large file at most once a day. Raises StoreError; then the file is as it was.
+        It needs room for a second file, and compacts a large file at most once a day, or once in six hours if
+        it is in pieces. Raises StoreError; then the file is as it was.
         """
-        if self._clock() < self._not_before:
+        now = self._clock()
+        if now < min(self._not_before, self._in_pieces_not_before):
             return False
         self._database.checkpoint()  # what was deleted is free from here on
         with self._database.reader() as reader:
             size, free, used = reader.rows(_FREE).rows[0]
         fitting = self._fitting(size * used)
-        if size >= fitting and (free <= FREE_SHARE * (free + used) or size * free <= FREE_BYTES):
+        mostly_free = free > FREE_SHARE * (free + used) and size * free > FREE_BYTES
+        loose = now >= self._not_before and (size < fitting or mostly_free)
+        in_pieces = now >= self._in_pieces_not_before and self._pieces() > MANY_PIECES
+        if not loose and not in_pieces:
             return False
         if self._database.size() - size * free > self._room():
             log.info("the database is not rewritten: there is no room for the second file")
             return False
+        self._rewrite(fitting)
+        return True
+
+    def _rewrite(self, block_bytes: int) -> None:
         began = time.perf_counter()
-        rewritten = self._database.compact(fitting)
-        again = AGAIN_SMALL_S if rewritten.bytes_after < SMALL_BYTES else AGAIN_LARGE_S
-        self._not_before = self._clock() + again
+        rewritten = self._database.compact(block_bytes)
+        small = rewritten.bytes_after < SMALL_BYTES
+        now = self._clock()
+        self._not_before = now + (AGAIN_SMALL_S if small else AGAIN_LARGE_S)
+        self._in_pieces_not_before = now + (AGAIN_SMALL_S if small else AGAIN_IN_PIECES_S)
         log.info(
             "the database was rewritten: %d MiB less, %.1f s",
             (rewritten.bytes_before - rewritten.bytes_after) >> 20,
             time.perf_counter() - began,
         )
-        return True
+
+    def _pieces(self) -> float:
+        """How many pieces of columns there are beyond those that full row groups would have."""
+        beyond = 0.0
+        with self._database.reader() as reader:
+            for table, rows in reader.rows(_TABLES).rows:
+                pieces, groups = reader.rows(_PIECES.format(table=table)).rows[0]
+                needed = max(rows / ROWS_OF_A_GROUP, 1)
+                beyond += pieces * max(1 - needed / max(groups, 1), 0)
+        return beyond
 
     def leave(self) -> bool:
         """Compacts a small file at the stop, in some tenths of a second, after the last commits."""
