@@ -18,31 +18,10 @@ from blackhole.query.language import SqlAnswer
 from blackhole.query.sql_fanout import walk
 from blackhole.store.database import Database
 from blackhole.store.read.reader import Reader, Table, too_large
+from blackhole.store.tables import TABLES as STORED
 
-TABLES = frozenset(
-    (
-        *("metrics", "metric_aggregates", "insights", "retention_policies"),
-        *(
-            "series",
-            "points",
-            "every_point",
-            "histogram_points",
-            "every_histogram_point",
-            "thinned",
-            "privacy_ledger",
-            "releases",
-        ),
-        *(
-            "released_lists",
-            "recent_points",
-            "recent_histogram_points",
-            "chunks",
-            "histogram_chunks",
-            "intervals",
-        ),
-        *("spans", "logs"),
-    )
-)
+_VIEWS = ("metrics", "points", "every_point", "histogram_points", "every_histogram_point", "spans", "logs")
+TABLES = frozenset((*_VIEWS, *(table.name for table in STORED if table.shown)))
 MAX_ROWS = 100_000
 MAX_SQL = 16_384
 MAX_BYTES = 64 * 2**20

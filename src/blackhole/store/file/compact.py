@@ -8,23 +8,11 @@ import duckdb
 from blackhole.errors import StoreError
 from blackhole.store.file import rewrite
 from blackhole.store.file.rewrite import CATALOG, RowNumbers, quoted
+from blackhole.store.tables import TABLES
 
 # Append-only tables are copied while commits go on. Whoever deletes from them waits for the copy to end. All
 # others are small; their last state is copied at the exchange.
-ADDED_TO = frozenset(
-    (
-        *("series", "streams", "thinned", "recent_points", "recent_histogram_points", "intervals"),
-        *(
-            "released_lists",
-            "chunks",
-            "histogram_chunks",
-            "kept_spans",
-            "kept_logs",
-            "privacy_ledger",
-            "releases",
-        ),
-    )
-)
+ADDED_TO = frozenset(table.name for table in TABLES if table.appended)
 # So few rows are copied while commits wait: some 50 ms.
 _FEW_ROWS = 20_000
 _ROUNDS = 8

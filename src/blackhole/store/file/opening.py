@@ -11,6 +11,7 @@ from blackhole.store.file import checkpoint_undo as spare
 from blackhole.store.file import damage as trouble
 from blackhole.store.file import files, rewrite
 from blackhole.store.file.damage import DamagedError
+from blackhole.store.tables import TABLES
 
 # DuckDB's automatic checkpoints come at any COMMIT. This is out of reach, so only ours are made, unless they
 # are late.
@@ -18,10 +19,7 @@ _OWN_CHECKPOINT = "1GiB"
 BLOCK_BYTES = 65_536
 MAX_TEMPORARY = "256MiB"
 
-_NEEDED = """
-SELECT table_name FROM duckdb_tables()
-WHERE table_name IN ('series', 'streams', 'privacy_ledger', 'releases')
-"""
+_THERE = "SELECT table_name FROM duckdb_tables()"
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +54,8 @@ def connect(path: Path, *, memory_limit: int, read_only: bool) -> duckdb.DuckDBP
 
 def read_needed(connection: duckdb.DuckDBPyConnection) -> None:
     """Reads the tables that a start needs, so that damage shows now. Raises duckdb.Error."""
-    for (table,) in connection.execute(_NEEDED).fetchall():
+    there = {name for (name,) in connection.execute(_THERE).fetchall()}
+    for table in (one.name for one in TABLES if one.needed and one.name in there):
         connection.execute(rewrite.READ_ALL.format(table=table)).fetchall()
 
 

@@ -14,9 +14,9 @@ from blackhole.store.database import Database
 from blackhole.store.file import allocator, files, proof
 from blackhole.store.file.rewrite import CATALOG, RewritePlan, RewriteResult, RowCondition, quoted
 from blackhole.store.read.reader import Reader
+from blackhole.store.tables import TABLES
 
-# Settings, and the base of the privacy promise: costs and receipts, never values.
-KEPT = frozenset(("schema_version", "retention_policies", "privacy_ledger", "releases", "boards"))
+KEPT = frozenset(table.name for table in TABLES if not table.measured)
 _MOST_METRICS = 100
 # DuckDB fills gaps of blocks with what their memory held before, which may be what is to be erased.
 _TRIES = 3

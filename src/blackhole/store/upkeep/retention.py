@@ -12,6 +12,7 @@ from blackhole.catalogue.definition import Definition
 from blackhole.config import Config, size_words
 from blackhole.model.times import TimeRange
 from blackhole.store.database import Database
+from blackhole.store.tables import TABLES
 from blackhole.store.upkeep.aggregate import Strategy, aggregate
 from blackhole.store.upkeep.seal import BLOCK_NS, DAY_NS, SECOND, block_of
 from blackhole.store.write import arrival
@@ -24,17 +25,7 @@ _FILL = 0.9
 _ROUNDS = 20
 _KEEP_STREAMS_S = 60 * DAY_S
 _SLACK_S = 3600
-# The column with the time, and whether it is a table of chunks. A chunk goes with the day of its last point.
-_TABLES = {
-    "recent_points": ("time", False),
-    "recent_histogram_points": ("time", False),
-    "released_lists": ("time", False),
-    "kept_spans": ("time", False),
-    "kept_logs": ("time", False),
-    "chunks": ("last", True),
-    "histogram_chunks": ("last", True),
-    "intervals": ("time", False),
-}
+_EXPIRING = {table.name: table for table in TABLES if table.expires}
 # Tables whose rows belong to rows of another table, and are deleted after these.
 _BESIDE = {
     "intervals": """
@@ -201,21 +192,21 @@ class Retention:
                 span = TimeRange(first, first + DAY_NS)
                 now_us = self._database.now_ns() // 1000
                 aggregate(connection, ids, span=span, width=strategy.width_ns, now_us=now_us, without=staying)
-                for table in _TABLES:
+                for table in _EXPIRING:
                     sql, bound = _bind(_DELETE, table, first + DAY_NS, ids, staying.get(table, ()))
                     deleted += int(connection.execute(sql, bound).fetchall()[0][0])
         return deleted
 
     def _oldest_of_all(self, until_ns: int, ids: Sequence[int], staying: Staying) -> int | None:
-        found = [self._oldest(table, until_ns, ids, staying.get(table, ())) for table in _TABLES]
+        found = [self._oldest(table, until_ns, ids, staying.get(table, ())) for table in _EXPIRING]
         return min((oldest for oldest in found if oldest is not None), default=None)
 
     def _delete_before(
         self, until_ns: int, ids: Sequence[int] | None = None, staying: Staying | None = None
     ) -> int:
         deleted = 0
-        for table, (_, sealed) in _TABLES.items():
-            last = until_ns // DAY_NS * DAY_NS if sealed else until_ns
+        for table, kind in _EXPIRING.items():
+            last = until_ns // DAY_NS * DAY_NS if kind.chunks else until_ns
             rows = (staying or {}).get(table, ())
             while (oldest := self._oldest(table, last, ids, rows)) is not None:
                 deleted += self._delete(table, min(block_of(oldest) + SLICE_NS, last), ids, rows)
@@ -302,4 +293,4 @@ def _bind(
     only = ("" if ids is None else _ONLY) + (_STAYING if staying else "") + _BESIDE.get(table, "")
     bound: dict[str, object] = {"until": until_ns} | ({} if ids is None else {"ids": list(ids)})
     bound |= {"staying": list(staying)} if staying else {}
-    return sql.format(table=table, time=_TABLES[table][0], only=only), bound
+    return sql.format(table=table, time=_EXPIRING[table].expires, only=only), bound
