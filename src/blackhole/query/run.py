@@ -4,7 +4,7 @@ import difflib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Protocol
 
 import msgspec
@@ -14,10 +14,11 @@ from blackhole.catalogue.units import factor
 from blackhole.config import Config
 from blackhole.errors import QueryError, UnknownMetricError
 from blackhole.model.series import MetricType, PrivacyLevel
-from blackhole.model.written_times import SECOND, shown_until
+from blackhole.model.written_times import SECOND
 from blackhole.privacy.explain import Explanation, explain_name
 from blackhole.promql.engine import Engine
-from blackhole.query import folding, methods, newest, percentiles, released, sandbox, select, summed
+from blackhole.query import answerers, folding, methods, newest, released, sandbox, select, summed
+from blackhole.query.answerers import Planned
 from blackhole.query.chosen import Chosen, choose
 from blackhole.query.closed import Closed
 from blackhole.query.folding import Moment
@@ -25,16 +26,13 @@ from blackhole.query.health import Health
 from blackhole.query.inventory import Begun, found_silent, inventory, last_above, last_heard
 from blackhole.query.language import (
     HISTOGRAMS,
-    QUANTILES,
     RATES,
     Answer,
     Query,
     Request,
-    Series,
     SqlAnswer,
     Subject,
     check_keys,
-    is_folded,
     plan,
     range_of,
 )
@@ -136,39 +134,21 @@ class QueryService:
                 raise self._unknown(reader, query.metric)
             self._asked.note(query.metric, self._now())
             subject, notes = _subject(query.metric, definition, stored)
-            moment = Moment(self._now_ns(), round((self._started or 0) * SECOND))
-            request = plan(query, subject, self._windows, moment.now_ns)
-            chosen = choose(query, _readable(subject, stored), Regexes(reader, lambda: select.TIMEOUT_S))
-            request = self._by_period(reader, query, request, chosen, moment)
-            noisy = self._is_noisy(reader, request)
-            if noisy:
-                released.check(request)
-            kept = summed.look(reader, request)
-            with_sums = kept is not None and request.aggregation in summed.aggregations(request)
-            if kept is not None and with_sums and query.interval is None:
-                request = self._widened(query, request, kept)
-            closed = None
-            if subject.level.guarded and request.aggregation in RATES:
-                ids = [number for number, *_ in _readable(subject, stored)]
-                window = self._windows[subject.level]
-                closed = Closed.of(reader, request, ids, window, with_sums=with_sums)
-            how = How(moment, noisy=noisy, with_sums=with_sums, closed=closed)
-            series, said = _series(reader, request, chosen, how)
-            rate = select.sampling_rate(reader, request, chosen) if series and not noisy else 1.0
-            withheld = self._privacy.notes(reader) if noisy else []
-        notes += [*_notes(definition, request), *said]
-        if kept is not None:
-            notes.append(summed.note(kept, request))
+            planned = self._planned(reader, query, subject, stored)
+            answered = answerers.answer(reader, planned)
+        request = planned.request
+        notes += [*_notes(definition, request), *answered.said]
+        if planned.kept is not None:
+            notes.append(summed.note(planned.kept, request))
         if query.extremes and not request.extremes:
             notes.append("extremes are of averages of open gauges and updowncounters: none in this answer")
-        if noisy:
-            notes += released.notes(request)
-            notes += [*released.too_short(request, self._windows[subject.level]), *withheld]
-        if not series and kept is None and not said:
+        notes += answered.caveats
+        if not answered.series and planned.kept is None and not answered.said:
             notes.append("no data in this range" if stored else "nothing of this metric has been stored yet")
-        if rate < 1:
+        if answered.sampling_rate < 1:
             notes.append(
-                f"sampled down to {rate:g} under load: sums are exact, other values are of what was kept"
+                f"sampled down to {answered.sampling_rate:g} under load:"
+                " sums are exact, other values are of what was kept"
             )
         return Answer(
             metric=query.metric,
@@ -177,8 +157,8 @@ class QueryService:
             privacy_level=subject.level.word,
             aggregation=request.aggregation,
             interval=request.interval,
-            series=select.empty(query, series),
-            sampling_rate=rate,
+            series=select.empty(query, answered.series),
+            sampling_rate=answered.sampling_rate,
             notes=notes,
         )
 
@@ -270,6 +250,26 @@ class QueryService:
         """What is promised about a metric. Raises QueryError, UnknownMetricError."""
         return explain_name(metric, self._catalogue, self._config)
 
+    def _planned(self, reader: Reader, query: Query, subject: Subject, stored: list[StoredSeries]) -> Planned:
+        """Raises QueryError; PrivacyQueryError where released values cannot give the aggregation."""
+        moment = Moment(self._now_ns(), round((self._started or 0) * SECOND))
+        request = plan(query, subject, self._windows, moment.now_ns)
+        chosen = choose(query, _readable(subject, stored), Regexes(reader, lambda: select.TIMEOUT_S))
+        request = self._by_period(reader, query, request, chosen, moment)
+        noisy = self._is_noisy(reader, request)
+        if noisy:
+            released.check(request)
+        window = self._windows.get(subject.level, 0.0)
+        kept = summed.look(reader, request)
+        planned = Planned(request, chosen, moment, noisy, kept, None, window, self._privacy.notes)
+        if kept is not None and planned.with_sums and query.interval is None:
+            planned = replace(planned, request=self._widened(query, request, kept))
+        if not subject.level.guarded or request.aggregation not in RATES:
+            return planned
+        ids = [number for number, *_ in _readable(subject, stored)]
+        closed = Closed.of(reader, planned.request, ids, window, with_sums=planned.with_sums)
+        return replace(planned, closed=closed)
+
     def _widened(self, query: Query, request: Request, kept: summed.RollupCoverage) -> Request:
         """Nobody has said how long an interval is to be: long enough for all that is kept."""
         if request.step % kept.width == 0:
@@ -327,29 +327,6 @@ class QueryService:
         near = dict.fromkeys([*difflib.get_close_matches(metric, stored, n=3), *self._catalogue.near(metric)])
         hint = f"did you mean {', '.join(list(near)[:3])}?" if near else "see `blackhole catalogue list`"
         return UnknownMetricError(f"no metric of this name is in the catalogue or stored: {hint}")
-
-
-@dataclass(frozen=True, slots=True)
-class How:
-    """How a question is answered. `closed`: the windows of a guarded rate."""
-
-    moment: Moment
-    noisy: bool
-    with_sums: bool
-    closed: Closed | None
-
-
-def _series(reader: Reader, request: Request, chosen: Chosen, how: How) -> tuple[list[Series], list[str]]:
-    """The series, and what must be said of them."""
-    if not chosen.ids or request.start >= shown_until(how.moment.now_ns):
-        return [], []
-    if how.noisy:
-        return released.run(reader, request, chosen, how.closed), []
-    if request.subject.type in HISTOGRAMS and request.aggregation in QUANTILES:
-        return percentiles.run(reader, request, chosen)
-    if is_folded(request.aggregation, request.subject):
-        return folding.run(reader, request, chosen, how.moment, with_sums=how.with_sums), []
-    return select.run(reader, request, chosen, with_sums=how.with_sums, closed=how.closed), []
 
 
 def _windows(windows: WindowLengths) -> Mapping[PrivacyLevel, float]:
