@@ -57,7 +57,7 @@ class Answerer(Protocol):
         """Raises QueryError."""
 
 
-class _Released:
+class _ByRelease:
     """What was released with noise; never thinned."""
 
     def fits(self, planned: Planned) -> bool:
@@ -70,7 +70,7 @@ class _Released:
         return Answered(series, caveats=[*caveats, *planned.withheld(reader)])
 
 
-class _Nothing:
+class _Empty:
     def fits(self, planned: Planned) -> bool:
         return planned.is_empty
 
@@ -78,7 +78,7 @@ class _Nothing:
         return Answered([])
 
 
-class _Percentiles:
+class _ByPercentile:
     def fits(self, planned: Planned) -> bool:
         request = planned.request
         return request.subject.type in HISTOGRAMS and request.aggregation in QUANTILES
@@ -88,7 +88,7 @@ class _Percentiles:
         return _sampled(reader, planned, series, said)
 
 
-class _Folded:
+class _ByFold:
     """Rates and levels, by the core."""
 
     def fits(self, planned: Planned) -> bool:
@@ -100,7 +100,7 @@ class _Folded:
         return _sampled(reader, planned, series)
 
 
-class _Buckets:
+class _ByBucket:
     """All else, in SQL."""
 
     def fits(self, _: Planned) -> bool:
@@ -117,7 +117,7 @@ class _Buckets:
         return _sampled(reader, planned, series)
 
 
-_ANSWERERS: tuple[Answerer, ...] = (_Released(), _Nothing(), _Percentiles(), _Folded(), _Buckets())
+_ANSWERERS: tuple[Answerer, ...] = (_ByRelease(), _Empty(), _ByPercentile(), _ByFold(), _ByBucket())
 
 
 def answer(reader: Reader, planned: Planned) -> Answered:

@@ -37,7 +37,7 @@ GROUP BY metric
 ORDER BY metric
 """
 
-Answerer = Callable[[Query], Answer]
+Ask = Callable[[Query], Answer]
 Where = tuple[tuple[str, str], ...]
 
 
@@ -105,7 +105,7 @@ def stored(reader: Reader) -> tuple[list[StoredMetric], list[str]]:
 class Work:
     """Answers about one range, in nanoseconds; each question is asked once."""
 
-    def __init__(self, known: Iterable[StoredMetric], ask: Answerer, start: int, end: int) -> None:
+    def __init__(self, known: Iterable[StoredMetric], ask: Ask, start: int, end: int) -> None:
         self._known = {one.metric: one for one in known}
         self._ask = ask
         self._start, self._end = format_time(start), format_time(end)
