@@ -18,7 +18,8 @@ from blackhole.catalogue.definition import Definition, PrivacyUnit
 from blackhole.guard import resolver as treatment
 from blackhole.privacy import plan
 from blackhole.privacy.ledger import Ledger
-from blackhole.privacy.terms import GAUSSIAN, Terms, terms_of
+from blackhole.privacy.mechanism import Mechanism
+from blackhole.privacy.terms import Terms, terms_of
 
 Windows = Sequence[Sequence[AuditLine]]
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -59,7 +60,7 @@ _HALF = other_terms(lambda terms: {"scale": terms.scale / 2})
 def _scale_of_one_window(terms: Terms) -> dict[str, Any]:
     """Costs of Laplace noise add up, those of Gaussian noise as squares of its scale."""
     windows = terms.charged_windows
-    return {"scale": terms.scale / (math.sqrt(windows) if terms.mechanism == GAUSSIAN else windows)}
+    return {"scale": terms.scale / (math.sqrt(windows) if terms.mechanism == Mechanism.GAUSSIAN else windows)}
 
 
 _ONE_WINDOW = other_terms(_scale_of_one_window)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from blackhole.audit.samples import Claim, Outcome
-from blackhole.privacy.terms import GAUSSIAN, Mechanism
+from blackhole.privacy.mechanism import Mechanism
 
 # The unit's id, its group (a place in the outcome) and its value.
 Row = tuple[str, int, float]
@@ -21,7 +21,7 @@ _TABLES: dict[tuple[Mechanism, float], tuple[range, list[float]]] = {}
 def exact_noise(chance: random.Random, mechanism: Mechanism, scale: float) -> float:
     """By the sums of the law's own terms, which is as exact as doubles are."""
     if (mechanism, scale) not in _TABLES:
-        reach = math.ceil((12 if mechanism == GAUSSIAN else 40) * scale) + 1
+        reach = math.ceil((12 if mechanism == Mechanism.GAUSSIAN else 40) * scale) + 1
         steps = range(-reach, reach + 1)
         _TABLES[mechanism, scale] = steps, list(accumulate(density(mechanism, scale, k) for k in steps))
     steps, sums = _TABLES[mechanism, scale]
@@ -30,7 +30,9 @@ def exact_noise(chance: random.Random, mechanism: Mechanism, scale: float) -> fl
 
 def density(mechanism: Mechanism, scale: float, step: int) -> float:
     """The law as it is written in the paper, not normalised."""
-    return math.exp(-step * step / (2 * scale * scale) if mechanism == GAUSSIAN else -abs(step) / scale)
+    return math.exp(
+        -step * step / (2 * scale * scale) if mechanism == Mechanism.GAUSSIAN else -abs(step) / scale
+    )
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Reference:
     `cost`: ρ or ε. Noise has the scale for `sensitivity`; units are clamped to [0, `most`] a group.
     """
 
-    mechanism: Mechanism = GAUSSIAN
+    mechanism: Mechanism = Mechanism.GAUSSIAN
     cost: float = 2.0
     groups: int = 4
     groups_per_unit: int = 2
@@ -56,13 +58,15 @@ class Reference:
 
     @property
     def scale(self) -> float:
-        if self.mechanism == GAUSSIAN:
+        if self.mechanism == Mechanism.GAUSSIAN:
             return self.sensitivity * math.sqrt(self.groups_per_unit / (2 * self.cost))
         return self.sensitivity * self.groups_per_unit / self.cost
 
     @property
     def claim(self) -> Claim:
-        return Claim(self.mechanism, math.sqrt(2 * self.cost) if self.mechanism == GAUSSIAN else self.cost)
+        return Claim(
+            self.mechanism, math.sqrt(2 * self.cost) if self.mechanism == Mechanism.GAUSSIAN else self.cost
+        )
 
     def exact(self, rows: Sequence[Row], chance: random.Random) -> list[tuple[float, int]]:
         """The clamped sum and the number of units of each group."""
@@ -93,7 +97,7 @@ class Reference:
 
 def float_noise(chance: random.Random, mechanism: Mechanism, scale: float) -> float:
     """What a textbook would draw."""
-    if mechanism == GAUSSIAN:
+    if mechanism == Mechanism.GAUSSIAN:
         return chance.gauss(0, scale)
     uniform = chance.random() - 0.5
     return -scale * math.copysign(math.log1p(-2 * abs(uniform)), uniform)

@@ -13,9 +13,9 @@ from blackhole.audit.checks import Expectation, NoiseParameters, examine
 from blackhole.audit.law import independence, mean_shift, noise_law, on_grid
 from blackhole.audit.noise import at_most, chance, deviation
 from blackhole.audit.samples import AuditFinding
-from blackhole.privacy.terms import GAUSSIAN, LAPLACE, Mechanism
+from blackhole.privacy.mechanism import Mechanism
 
-MECHANISMS: list[Mechanism] = [GAUSSIAN, LAPLACE]
+MECHANISMS: list[Mechanism] = [Mechanism.GAUSSIAN, Mechanism.LAPLACE]
 CROWD: list[Row] = [(f"u{i}", i % 4, 1.0 + i % 7) for i in range(24)]
 SUMS = (24.0, 23.0, 22.0, 21.0)
 # One person with two keys, in more groups than one may have, with more than one may give.
@@ -48,7 +48,7 @@ def failed(found: list[AuditFinding]) -> list[str]:
 
 
 def test_the_sums_of_the_crowd_are_what_they_are_said_to_be() -> None:
-    totals = sound(GAUSSIAN).exact(CROWD, random.Random(0))
+    totals = sound(Mechanism.GAUSSIAN).exact(CROWD, random.Random(0))
     assert tuple(total for total, _ in totals) == SUMS
 
 
@@ -120,8 +120,8 @@ def test_noise_of_a_fine_grid_follows_the_law_and_noise_of_another_scale_does_no
 def test_the_law_of_the_other_mechanism_is_told_apart(mechanism: Mechanism) -> None:
     source = random.Random(4)
     values = [exact_noise(source, mechanism, 20.0) for _ in range(4000)]
-    other = LAPLACE if mechanism == GAUSSIAN else GAUSSIAN
-    same_deviation = 20.0 / math.sqrt(2) if other == LAPLACE else 20.0 * math.sqrt(2)
+    other = Mechanism.LAPLACE if mechanism == Mechanism.GAUSSIAN else Mechanism.GAUSSIAN
+    same_deviation = 20.0 / math.sqrt(2) if other == Mechanism.LAPLACE else 20.0 * math.sqrt(2)
     assert noise_law(values, 0.0, mechanism, 20.0, 1.0).passed
     assert not noise_law(values, 0.0, other, same_deviation, 1.0).passed
 

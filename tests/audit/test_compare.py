@@ -10,12 +10,12 @@ from tests.audit.reference import Reference, Row
 
 from blackhole.audit.compare import compare
 from blackhole.audit.samples import Claim
-from blackhole.privacy.terms import GAUSSIAN, LAPLACE, Mechanism
+from blackhole.privacy.mechanism import Mechanism
 
 CROWD: list[Row] = [(f"u{i}", i % 4, 1.0 + i % 7) for i in range(24)]
 # One more person, who gives all that one may, in two groups.
 PERSON: list[Row] = [("new", 0, 50.0), ("new", 2, 50.0)]
-MECHANISMS: list[Mechanism] = [GAUSSIAN, LAPLACE]
+MECHANISMS: list[Mechanism] = [Mechanism.GAUSSIAN, Mechanism.LAPLACE]
 
 
 def measured(engine: Reference, trials: int, seed: int = 7) -> float:
@@ -49,7 +49,7 @@ def test_of_many_sound_engines_none_is_accused(mechanism: Mechanism) -> None:
 def test_a_bound_on_mu_is_below_the_truth_as_often_as_it_says() -> None:
     """With a low confidence it must fail now and then, and seldom enough: neither loose nor wrong."""
     chance = random.Random(5)
-    claim = Claim(GAUSSIAN, 1.0)
+    claim = Claim(Mechanism.GAUSSIAN, 1.0)
     over = []
     for _ in range(200):
         without = [(float(round(chance.gauss(0, 40))),) for _ in range(600)]
@@ -59,7 +59,7 @@ def test_a_bound_on_mu_is_below_the_truth_as_often_as_it_says() -> None:
 
 
 def test_an_absent_value_is_an_event_like_any_other() -> None:
-    found = compare([(None,)] * 200, [(0.0,)] * 200, Claim(LAPLACE, 1.0))
+    found = compare([(None,)] * 200, [(0.0,)] * 200, Claim(Mechanism.LAPLACE, 1.0))
     assert not found.passed
     assert "value 1" in found.words
 
@@ -69,14 +69,16 @@ def test_a_value_that_only_one_side_has_is_found() -> None:
     chance = random.Random(3)
     without = [(float(chance.choice([0, 2, 4])),) for _ in range(2000)]
     with_unit = [(1.0 if chance.random() < 0.1 else float(chance.choice([0, 2, 4])),) for _ in range(2000)]
-    found = compare(without, with_unit, Claim(LAPLACE, 1.0))
+    found = compare(without, with_unit, Claim(Mechanism.LAPLACE, 1.0))
     assert not found.passed
     assert "value 1 = 1" in found.words
 
 
 def test_samples_that_are_the_same_give_nothing_away() -> None:
     found = compare(
-        [(float(i % 10),) for i in range(400)], [(float(i % 10),) for i in range(400)], Claim(LAPLACE, 0.1)
+        [(float(i % 10),) for i in range(400)],
+        [(float(i % 10),) for i in range(400)],
+        Claim(Mechanism.LAPLACE, 0.1),
     )
     assert found.passed
     assert math.isfinite(found.measured)

@@ -11,7 +11,7 @@ from blackhole.audit.guard_path import GuardPath
 from blackhole.audit.neighbours import Neighbours, neighbours
 from blackhole.audit.samples import AuditFinding
 from blackhole.audit.subjects import MECHANISMS, AuditSubject, built_in, subject
-from blackhole.privacy.terms import Mechanism
+from blackhole.privacy.mechanism import Mechanism
 
 SUBJECTS = {entry.name: (entry, windows) for entry, windows in built_in()}
 CI_TRIALS = 500

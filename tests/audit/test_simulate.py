@@ -13,7 +13,7 @@ import pytest
 from blackhole.audit.law import noise_law
 from blackhole.cli import main
 from blackhole.privacy.budget import rho_of
-from blackhole.privacy.terms import GAUSSIAN, LAPLACE
+from blackhole.privacy.mechanism import Mechanism
 
 WHY = "description: An input of these tests, privacy: highly_sensitive, purpose: Are simulations right?"
 USER = "privacy_unit: {name: user, keys: [user.id]}"
@@ -89,23 +89,25 @@ def test_each_trial_releases_every_declared_group_with_noise_of_exactly_that_bud
         "other",
     }
     assert all(len(column) == 2000 for column in values.values())
-    assert (receipt["mechanism"], receipt["delta"], receipt["bounds"]) == (GAUSSIAN, 1e-9, [0, 1])
+    assert (receipt["mechanism"], receipt["delta"], receipt["bounds"]) == (Mechanism.GAUSSIAN, 1e-9, [0, 1])
     assert receipt["epsilon"] == pytest.approx(1.0, rel=1e-6)
     assert receipt["rho"] == rho_of(1.0, 1e-9)
     assert receipt["scale"] == pytest.approx(
         math.sqrt(receipt["groups_per_unit"] / (2 * receipt["rho"])), rel=1e-3
     )
     for group, exact in (("upload", 60.0), ("other", 1.0), ("share", 0.0)):
-        found = noise_law(values[json.dumps({"type": group})], exact, GAUSSIAN, receipt["scale"], 1.0)
+        found = noise_law(
+            values[json.dumps({"type": group})], exact, Mechanism.GAUSSIAN, receipt["scale"], 1.0
+        )
         assert found.passed, found.words
 
 
 def test_delta_0_gives_discrete_laplace_noise(desk: Desk) -> None:
     assert desk.run("content.operations", [upload("u1")], trials=2000, delta="0", epsilon="0.5") == 0
     receipt, values = desk.receipt(), by_group(desk.released())
-    assert (receipt["mechanism"], receipt["epsilon"], receipt["rho"]) == (LAPLACE, 0.5, None)
+    assert (receipt["mechanism"], receipt["epsilon"], receipt["rho"]) == (Mechanism.LAPLACE, 0.5, None)
     assert receipt["scale"] == receipt["groups_per_unit"] / 0.5
-    assert noise_law(values['{"type": "upload"}'], 1.0, LAPLACE, receipt["scale"], 1.0).passed
+    assert noise_law(values['{"type": "upload"}'], 1.0, Mechanism.LAPLACE, receipt["scale"], 1.0).passed
 
 
 def test_two_runs_share_no_noise(desk: Desk) -> None:

@@ -17,7 +17,6 @@ from blackhole.model.ledger import Receipt
 from blackhole.model.series import MetricType
 from blackhole.model.times import TimeRange
 from blackhole.privacy.plan import plan
-from blackhole.privacy.terms import half_width
 
 USERS = 1000
 WINDOWS = 24
@@ -75,7 +74,7 @@ class Days:
     @property
     def announced(self) -> float:
         scales = [self.terms.scale] * (len(KINDS) * WINDOWS)
-        return half_width(self.terms.mechanism, scales) / DAY_TOTAL
+        return self.terms.mechanism.half_width(scales) / DAY_TOTAL
 
 
 @pytest.mark.slow

@@ -11,9 +11,10 @@ from blackhole import _core
 from blackhole.audit.law import noise_law
 from blackhole.audit.noise import chance
 from blackhole.audit.statistics import chi_square_tail
-from blackhole.privacy.terms import GAUSSIAN, LAPLACE, SCALE_PARTS, Mechanism
+from blackhole.privacy.mechanism import Mechanism
+from blackhole.privacy.terms import SCALE_PARTS
 
-MECHANISMS: list[Mechanism] = [GAUSSIAN, LAPLACE]
+MECHANISMS: list[Mechanism] = [Mechanism.GAUSSIAN, Mechanism.LAPLACE]
 # One false alarm in a million.
 LEAST = 1e-6
 
@@ -66,8 +67,8 @@ def test_opendp_draws_the_same_noise(mechanism: Mechanism, scale: float) -> None
 
 
 def test_the_comparison_with_opendp_tells_a_scale_that_is_a_tenth_larger() -> None:
-    theirs = opendp_noise(GAUSSIAN, 20.5)([0] * 20_000)
-    assert same_law(drawn(GAUSSIAN, 22.5, 20_000), theirs) < LEAST
+    theirs = opendp_noise(Mechanism.GAUSSIAN, 20.5)([0] * 20_000)
+    assert same_law(drawn(Mechanism.GAUSSIAN, 22.5, 20_000), theirs) < LEAST
 
 
 @pytest.mark.parametrize("rho", [0.015, 0.5])
@@ -87,7 +88,7 @@ def prelude() -> Any:
 def opendp_noise(mechanism: Mechanism, scale: float) -> Callable[[list[int]], Sequence[int]]:
     opendp = prelude()
     values = opendp.vector_domain(opendp.atom_domain(T=int))
-    if mechanism == GAUSSIAN:
+    if mechanism == Mechanism.GAUSSIAN:
         made = opendp.m.make_gaussian(values, opendp.l2_distance(T=float), scale=scale)
     else:
         made = opendp.m.make_laplace(values, opendp.l1_distance(T=int), scale=scale)

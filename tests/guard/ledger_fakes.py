@@ -11,8 +11,8 @@ from blackhole.config import Config
 from blackhole.model.ledger import LedgerKind, LedgerRow
 from blackhole.model.times import TimeRange
 from blackhole.privacy.chain import make_row
+from blackhole.privacy.mechanism import Mechanism
 from blackhole.privacy.plan import Plan, period_at, plan
-from blackhole.privacy.terms import GAUSSIAN
 
 HOUR = 3600 * 10**9
 DAY = 24 * HOUR
@@ -74,7 +74,7 @@ class Book:
         charged = terms.cost if cost is None else cost
         window = TimeRange(self.period.start_ns + hour * HOUR, self.period.start_ns + (hour + 1) * HOUR)
         self.time_ns = max(self.time_ns, window.end_ns)
-        in_rho = terms.mechanism == GAUSSIAN
+        in_rho = terms.mechanism == Mechanism.GAUSSIAN
         costs = {"cost_rho": charged if in_rho else 0.0, "cost_epsilon": 0.0 if in_rho else charged}
         return self.write(
             LedgerKind.RELEASE, **{"metric": named or metric, "window": window, **costs, **more}

@@ -12,7 +12,7 @@ from blackhole.config import Config, Duration
 from blackhole.privacy.budget import epsilon_of
 from blackhole.privacy.explain import Explanation, explain
 from blackhole.privacy.factorisation import coefficients
-from blackhole.privacy.terms import half_width
+from blackhole.privacy.mechanism import Mechanism
 
 OPERATIONS, USERS = ENTRIES
 
@@ -31,8 +31,8 @@ def test_the_figures_of_a_release_are_those_of_the_plan() -> None:
     assert found.scale == pytest.approx(math.sqrt(1 / (2 * found.rho)), rel=0.01)
     assert found.epsilon == pytest.approx(epsilon_of(found.rho, 1e-9))
     assert found.cost == pytest.approx(epsilon_of(found.rho * 24, 1e-9))
-    assert found.expected_error_95 == half_width("discrete_gaussian", [found.scale])
-    assert found.expected_error_95_period == half_width("discrete_gaussian", [found.scale] * 24)
+    assert found.expected_error_95 == Mechanism.GAUSSIAN.half_width([found.scale])
+    assert found.expected_error_95_period == Mechanism.GAUSSIAN.half_width([found.scale] * 24)
 
 
 def test_without_delta_the_measure_is_epsilon() -> None:

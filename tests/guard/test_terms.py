@@ -10,20 +10,8 @@ from hypothesis import strategies as st
 from blackhole.catalogue.definition import Definition, PrivacyUnit
 from blackhole.model.series import MetricType
 from blackhole.privacy.factorisation import column_norm, column_sum
-from blackhole.privacy.terms import (
-    GAUSSIAN,
-    LAPLACE,
-    SCALE_PARTS,
-    Mechanism,
-    Terms,
-    declared_groups,
-    half_width,
-    mechanism_of,
-    shares,
-    terms_of,
-    total_cost,
-    window_count,
-)
+from blackhole.privacy.mechanism import Mechanism
+from blackhole.privacy.terms import SCALE_PARTS, Terms, declared_groups, shares, terms_of, window_count
 
 DAY_TOTAL = 24_000.0  # 1,000 users a window, each adds 1
 USER = PrivacyUnit("user", ("user.id",))
@@ -48,7 +36,7 @@ def entry(**keys: Any) -> Definition:
 
 def day(terms: Terms) -> float:
     """± at 95 % of the day's total over all groups, as a share of it; sums of many are normal."""
-    deviation = terms.scale * (math.sqrt(2) if terms.mechanism == LAPLACE else 1)
+    deviation = terms.scale * (math.sqrt(2) if terms.mechanism == Mechanism.LAPLACE else 1)
     return 1.96 * deviation * math.sqrt(terms.groups * terms.windows) / DAY_TOTAL
 
 
@@ -76,8 +64,8 @@ def day(terms: Terms) -> float:
 def test_a_days_total_is_as_accurate_as_the_design_says(
     delta: float, metrics: int, windows: int, keys: dict[str, Any], percent: float
 ) -> None:
-    cost = total_cost(1.0, delta) / metrics
-    terms = terms_of(entry(**keys), cost, windows, mechanism_of(delta))
+    cost = Mechanism.of(delta).total_cost(1.0, delta) / metrics
+    terms = terms_of(entry(**keys), cost, windows, Mechanism.of(delta))
     assert terms.groups == 4
     assert 100 * day(terms) == pytest.approx(percent, rel=0.02)
 
@@ -94,47 +82,49 @@ def test_the_scale_is_the_formula_and_never_less(
 ) -> None:
     made = entry(max_groups_per_unit=most, bounds=(0.0, float(upper)), max_windows_per_unit=capped)
     charged = min(windows, capped or windows)
-    gaussian = terms_of(made, rho, windows, GAUSSIAN)
+    gaussian = terms_of(made, rho, windows, Mechanism.GAUSSIAN)
     exact = upper * math.sqrt(most * charged / (2 * rho))
     assert exact * (1 - 1e-12) <= gaussian.scale <= exact + 1 / SCALE_PARTS
     assert gaussian.cost * charged == pytest.approx(rho)
-    laplace = terms_of(made, rho, windows, LAPLACE)
+    laplace = terms_of(made, rho, windows, Mechanism.LAPLACE)
     exact = upper * most * charged / rho
     assert exact * (1 - 1e-12) <= laplace.scale <= exact + 1 / SCALE_PARTS
 
 
 def test_a_unit_that_moves_values_down_counts_by_the_larger_bound() -> None:
-    terms = terms_of(entry(type=MetricType.UPDOWNCOUNTER, bounds=(-7.0, 3.0)), 0.5, 1, GAUSSIAN)
+    terms = terms_of(entry(type=MetricType.UPDOWNCOUNTER, bounds=(-7.0, 3.0)), 0.5, 1, Mechanism.GAUSSIAN)
     assert terms.sensitivity == 7
 
 
 def test_more_groups_than_there_are_cost_nothing() -> None:
-    assert terms_of(entry(max_groups_per_unit=50), 0.5, 1, GAUSSIAN).groups_per_unit == 4
+    assert terms_of(entry(max_groups_per_unit=50), 0.5, 1, Mechanism.GAUSSIAN).groups_per_unit == 4
 
 
 def test_a_buckets_of_a_histogram_count_as_groups() -> None:
     made = entry(type=MetricType.HISTOGRAM, unit="ms", buckets=(10.0, 100.0), max_groups_per_unit=50)
-    terms = terms_of(made, 0.5, 1, GAUSSIAN)
+    terms = terms_of(made, 0.5, 1, Mechanism.GAUSSIAN)
     assert (terms.groups, terms.values, terms.groups_per_unit, terms.grid) == (4, 12, 12, 1.0)
 
 
 def test_a_gauge_is_a_sum_and_a_count_for_half_of_the_cost_each() -> None:
     made = entry(type=MetricType.GAUGE, unit="ms", bounds=(0.0, 100.0), max_groups_per_unit=1)
-    terms = terms_of(made, 0.5, 1, GAUSSIAN)
+    terms = terms_of(made, 0.5, 1, Mechanism.GAUSSIAN)
     assert terms.scale == pytest.approx(100 * math.sqrt(1 / (2 * 0.25)), rel=1e-3)
     assert terms.count_scale == pytest.approx(math.sqrt(1 / (2 * 0.25)), rel=1e-3)
     assert terms.values == 8
 
 
 def test_what_is_not_whole_has_a_grid_of_a_power_of_two_far_below_its_bound() -> None:
-    terms = terms_of(entry(unit="kWh", bounds=(0.0, 2.5)), 0.5, 1, GAUSSIAN)
+    terms = terms_of(entry(unit="kWh", bounds=(0.0, 2.5)), 0.5, 1, Mechanism.GAUSSIAN)
     assert math.frexp(terms.grid)[0] == 0.5
     assert 2.5 / terms.grid >= 2**20
     assert terms.sensitivity * terms.grid <= 2.5 < (terms.sensitivity + 1) * terms.grid
-    assert terms_of(entry(bounds=(0.0, 5.0)), 0.5, 1, GAUSSIAN).grid == 1.0
+    assert terms_of(entry(bounds=(0.0, 5.0)), 0.5, 1, Mechanism.GAUSSIAN).grid == 1.0
 
 
-@pytest.mark.parametrize(("mechanism", "spread"), [(GAUSSIAN, column_norm()), (LAPLACE, column_sum())])
+@pytest.mark.parametrize(
+    ("mechanism", "spread"), [(Mechanism.GAUSSIAN, column_norm()), (Mechanism.LAPLACE, column_sum())]
+)
 def test_a_running_total_pays_for_all_that_one_contribution_moves(
     mechanism: Mechanism, spread: float
 ) -> None:
@@ -146,21 +136,21 @@ def test_a_running_total_pays_for_all_that_one_contribution_moves(
 
 
 def test_events_are_charged_once_whatever_the_entry_bounds() -> None:
-    terms = terms_of(entry(privacy_unit="event", bounds=(0.0, 50.0)), 0.5, 24, GAUSSIAN)
+    terms = terms_of(entry(privacy_unit="event", bounds=(0.0, 50.0)), 0.5, 24, Mechanism.GAUSSIAN)
     assert (terms.sensitivity, terms.groups_per_unit, terms.charged_windows, terms.cost) == (1, 1, 1, 0.5)
     assert not terms.remembers_units
 
 
 def test_units_are_remembered_only_where_they_may_take_part_less_often() -> None:
-    assert terms_of(entry(max_windows_per_unit=6), 0.5, 24, GAUSSIAN).remembers_units
-    assert not terms_of(entry(max_windows_per_unit=30), 0.5, 24, GAUSSIAN).remembers_units
-    assert not terms_of(entry(), 0.5, 24, GAUSSIAN).remembers_units
+    assert terms_of(entry(max_windows_per_unit=6), 0.5, 24, Mechanism.GAUSSIAN).remembers_units
+    assert not terms_of(entry(max_windows_per_unit=30), 0.5, 24, Mechanism.GAUSSIAN).remembers_units
+    assert not terms_of(entry(), 0.5, 24, Mechanism.GAUSSIAN).remembers_units
 
 
 @pytest.mark.parametrize("missing", ["privacy_unit", "bounds"])
 def test_an_entry_that_bounds_nobody_is_refused(missing: str) -> None:
     with pytest.raises(ValueError, match="needs `privacy_unit` and `bounds`"):
-        terms_of(entry(**{missing: None}), 0.5, 1, GAUSSIAN)
+        terms_of(entry(**{missing: None}), 0.5, 1, Mechanism.GAUSSIAN)
 
 
 def test_every_combination_of_declared_values_is_a_group_and_so_is_the_rest() -> None:
@@ -177,8 +167,8 @@ def test_shares_follow_the_weights_of_noise_and_add_up_to_one() -> None:
 
 
 def test_the_interval_of_a_value_has_95_percent_of_the_noise_in_it() -> None:
-    assert half_width(GAUSSIAN, [3.0, 4.0]) == pytest.approx(1.96 * 5, rel=1e-4)
-    assert math.exp(-half_width(LAPLACE, [7.0]) / 7) == pytest.approx(0.05)
+    assert Mechanism.GAUSSIAN.half_width([3.0, 4.0]) == pytest.approx(1.96 * 5, rel=1e-4)
+    assert math.exp(-Mechanism.LAPLACE.half_width([7.0]) / 7) == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize(

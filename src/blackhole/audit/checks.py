@@ -7,7 +7,7 @@ from itertools import pairwise
 from blackhole.audit.compare import compare
 from blackhole.audit.law import LEAST_CHANCE, independence, mean_shift, noise_law
 from blackhole.audit.samples import AuditFinding, AuditSample, Claim
-from blackhole.privacy.terms import Mechanism
+from blackhole.privacy.mechanism import Mechanism
 
 
 @dataclass(frozen=True, slots=True)

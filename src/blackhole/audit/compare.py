@@ -16,7 +16,7 @@ from typing import NamedTuple
 from blackhole.audit.directions import Direction, directions
 from blackhole.audit.samples import AuditFinding, AuditSample, Claim, Outcome
 from blackhole.audit.statistics import lower, normal_quantile, upper
-from blackhole.privacy.terms import GAUSSIAN
+from blackhole.privacy.mechanism import Mechanism
 
 CONFIDENCE = 0.999
 _THRESHOLDS = 48
@@ -76,7 +76,7 @@ def _bound(counts: Counts, trials: Counts, claim: Claim, confidence: float) -> f
     if a * m > b * n:
         (a, b), (n, m) = (b, a), (m, n)
     often, seldom = lower(b, m, confidence), upper(a, n, confidence)
-    if claim.mechanism == GAUSSIAN:
+    if claim.mechanism == Mechanism.GAUSSIAN:
         return normal_quantile(often) - normal_quantile(seldom)
     return math.log(often / seldom) if often > 0 else -math.inf
 

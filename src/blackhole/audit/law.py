@@ -9,7 +9,7 @@ from statistics import fmean
 from blackhole.audit.noise import at_most
 from blackhole.audit.samples import AuditFinding, AuditSample
 from blackhole.audit.statistics import chi_square_tail, normal_tails
-from blackhole.privacy.terms import Mechanism
+from blackhole.privacy.mechanism import Mechanism
 
 # One check in a million of a sound engine fails.
 LEAST_CHANCE = 1e-6

@@ -10,7 +10,8 @@ from blackhole.audit.lines import AuditLine, AuditScalar
 from blackhole.catalogue.definition import Definition, PrivacyUnit
 from blackhole.model.series import MetricType
 from blackhole.privacy.factorisation import coefficients
-from blackhole.privacy.terms import GAUSSIAN, Terms, declared_groups
+from blackhole.privacy.mechanism import Mechanism
+from blackhole.privacy.terms import Terms, declared_groups
 
 # Units of the crowd in each cell, so that nobody's group is empty.
 _CROWD = 2
@@ -139,7 +140,7 @@ def _expectation(terms: Terms, cells: int, shifts: Sequence[Sequence[float | Non
     times = cells * terms.windows
     if terms.running_total:
         # Sums of normal noise are normal; of Laplace noise only the first value has a law of its own.
-        free = 0 if terms.mechanism == GAUSSIAN else cells * (terms.windows - 1)
+        free = 0 if terms.mechanism == Mechanism.GAUSSIAN else cells * (terms.windows - 1)
         exact = (*(exact * (times - free)), *(None,) * free)
         noise = _correlated(terms, cells)
         return Expectation(exact, tuple(flat), moved, noise, independent=False)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import accumulate
 
 from blackhole.audit.statistics import NORMAL
-from blackhole.privacy.terms import GAUSSIAN, Mechanism
+from blackhole.privacy.mechanism import Mechanism
 
 # Beyond this scale the sum of the Gaussian law's terms is its integral to within a double's precision.
 _SMALL_SCALE = 64
@@ -17,7 +17,7 @@ _FAR = 12
 
 def at_most(mechanism: Mechanism, scale: float, steps: int) -> float:
     """The chance that the noise is at most so many steps. `scale`: σ or b, in steps."""
-    if mechanism == GAUSSIAN:
+    if mechanism == Mechanism.GAUSSIAN:
         return _gaussian_at_most(scale, steps)
     # P(k) = (1 - r)/(1 + r) · r^|k| with r = exp(-1/b)
     tail = math.exp(-(abs(steps) + (steps >= 0)) / scale) / (1 + math.exp(-1 / scale))
@@ -26,14 +26,14 @@ def at_most(mechanism: Mechanism, scale: float, steps: int) -> float:
 
 def chance(mechanism: Mechanism, scale: float, steps: int) -> float:
     """The chance that the noise is exactly so many steps."""
-    if mechanism == GAUSSIAN:
+    if mechanism == Mechanism.GAUSSIAN:
         return math.exp(-(steps * steps) / (2 * scale * scale)) / _normaliser(scale)
     return math.exp(-abs(steps) / scale) * math.tanh(1 / (2 * scale))
 
 
 def deviation(mechanism: Mechanism, scale: float) -> float:
     """The standard deviation, in the unit of `scale`, for scales of several steps."""
-    return scale if mechanism == GAUSSIAN else math.sqrt(2) * scale
+    return scale if mechanism == Mechanism.GAUSSIAN else math.sqrt(2) * scale
 
 
 def _gaussian_at_most(scale: float, steps: int) -> float:
@@ -60,4 +60,4 @@ def _normaliser(scale: float) -> float:
 @lru_cache(256)
 def _table(scale: float) -> list[float]:
     reach = _reach(scale)
-    return list(accumulate(chance(GAUSSIAN, scale, k) for k in range(-reach, reach + 1)))
+    return list(accumulate(chance(Mechanism.GAUSSIAN, scale, k) for k in range(-reach, reach + 1)))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from blackhole.privacy.terms import GAUSSIAN, Mechanism
+from blackhole.privacy.mechanism import Mechanism
 
 # What one trial released, one value a coordinate; None: nothing was released there.
 Outcome = tuple[float | None, ...]
@@ -19,7 +19,7 @@ class Claim:
 
     @property
     def symbol(self) -> str:
-        return "μ" if self.mechanism == GAUSSIAN else "ε"
+        return "μ" if self.mechanism == Mechanism.GAUSSIAN else "ε"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ from blackhole.config import Config, Duration
 from blackhole.model.series import MetricType
 from blackhole.model.times import TimeRange
 from blackhole.privacy.budget import epsilon_of
+from blackhole.privacy.mechanism import Mechanism
 from blackhole.privacy.plan import Plan, plan
-from blackhole.privacy.terms import GAUSSIAN, LAPLACE, Mechanism, Terms, terms_of
+from blackhole.privacy.terms import Terms, terms_of
 
-MECHANISMS: tuple[Mechanism, ...] = (GAUSSIAN, LAPLACE)
+MECHANISMS: tuple[Mechanism, ...] = (Mechanism.GAUSSIAN, Mechanism.LAPLACE)
 WINDOW_S = 60
 # The budget of one trial. Smaller ones are as well kept, but only far more trials could show it.
 _RHO = 2.0
@@ -41,7 +42,7 @@ class AuditSubject:
 def subject(definition: Definition, mechanism: Mechanism, windows: int = 1) -> AuditSubject:
     """Everything as in the catalogue, but for the budget, which is one that an audit can see."""
     settings: dict[str, Any] = {"privacy_budget": _EPSILON, "privacy_delta": 0.0}
-    if mechanism == GAUSSIAN:
+    if mechanism == Mechanism.GAUSSIAN:
         rho = _visible_rho(definition, windows)
         settings = {"privacy_budget": epsilon_of(rho, _DELTA), "privacy_delta": _DELTA}
     config = msgspec.structs.replace(
@@ -51,7 +52,7 @@ def subject(definition: Definition, mechanism: Mechanism, windows: int = 1) -> A
         budget_period=Duration(WINDOW_S * windows),
     )
     planned = _plan(definition, config)
-    bound = math.sqrt(2 * planned.total) if mechanism == GAUSSIAN else planned.total
+    bound = math.sqrt(2 * planned.total) if mechanism == Mechanism.GAUSSIAN else planned.total
     return AuditSubject(
         definition.name, definition, config, planned.metrics[0].terms, Claim(mechanism, bound)
     )
@@ -71,7 +72,7 @@ def _plan(definition: Definition, config: Config) -> Plan:
 
 def _visible_rho(definition: Definition, windows: int) -> float:
     """As much as leaves the noise a few steps wide."""
-    terms = terms_of(definition, 1.0, windows, GAUSSIAN)
+    terms = terms_of(definition, 1.0, windows, Mechanism.GAUSSIAN)
     steps = min(terms.steps, terms.count_scale or math.inf)
     return min(_RHO, (steps / _LEAST_STEPS) ** 2)
 

@@ -17,7 +17,7 @@ from blackhole.model.times import TimeRange, format_time
 from blackhole.privacy import factorisation as toeplitz
 from blackhole.privacy.ledger import Ledger
 from blackhole.privacy.plan import PlannedMetric
-from blackhole.privacy.terms import SCALE_PARTS, Terms, declared_groups, epsilon_at, half_width
+from blackhole.privacy.terms import SCALE_PARTS, Terms, declared_groups
 
 SECOND_NS = 10**9
 log = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ class Releases:
             unit=terms.unit,
             bounds=terms.bounds,
             mechanism=terms.mechanism,
-            epsilon=epsilon_at(terms.mechanism, terms.cost, delta),
+            epsilon=terms.mechanism.epsilon_at(terms.cost, delta),
             delta=delta,
             rho=terms.rho,
             scale=terms.scale,
@@ -175,7 +175,7 @@ class Releases:
             window=(format_time(window.start_ns), format_time(window.end_ns)),
             groups_per_unit=terms.groups_per_unit,
             # Values are whole steps, so half a step more is needed for 95 of 100.
-            interval_95=half_width(terms.mechanism, [terms.scale * norm]) + terms.grid / 2,
+            interval_95=terms.mechanism.half_width([terms.scale * norm]) + terms.grid / 2,
             factorisation=None if step is None else self._factorisation(terms.metric, step),
             step=step,
             charged=self._ledger.cost_of(terms),

@@ -14,7 +14,7 @@ from blackhole.privacy import plan as planning
 from blackhole.privacy import wording
 from blackhole.privacy.factorisation import HORIZON, coefficients, row_norm
 from blackhole.privacy.scrub import clean_name
-from blackhole.privacy.terms import Terms, epsilon_at, half_width
+from blackhole.privacy.terms import Terms
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,13 +132,13 @@ def _released(
     if planned is None:
         raise ValueError(f"{definition.name}: is not in the catalogue's plan")
     terms, delta = planned.terms, whole.delta
-    cost = epsilon_at(terms.mechanism, terms.cost * terms.charged_windows, delta)
+    cost = terms.mechanism.epsilon_at(terms.cost * terms.charged_windows, delta)
     error, whole_error = expected_error(terms), period_error(terms)
     words = wording.of_released(definition, terms, config, cost=cost, error=error, period_error=whole_error)
     return Explanation(
         **facts,
         mechanism=terms.mechanism,
-        epsilon=epsilon_at(terms.mechanism, terms.cost, delta),
+        epsilon=terms.mechanism.epsilon_at(terms.cost, delta),
         delta=delta,
         rho=terms.rho,
         scale=terms.scale,
@@ -161,16 +161,16 @@ def _released(
 
 def expected_error(terms: Terms) -> float:
     """Half the width of the 95 % interval about one released value; of a gauge, about its noisy sum."""
-    return half_width(terms.mechanism, [terms.scale * (_increment_norm() if terms.running_total else 1.0)])
+    return terms.mechanism.half_width([terms.scale * (_increment_norm() if terms.running_total else 1.0)])
 
 
 def period_error(terms: Terms) -> float:
     """The same about the sum of one group's values over a whole period."""
     if not terms.running_total:
-        return half_width(terms.mechanism, [terms.scale] * terms.windows)
+        return terms.mechanism.half_width([terms.scale] * terms.windows)
     full, rest = divmod(terms.windows, HORIZON)
     runs = chain(repeat(HORIZON, full), (rest,) if rest else ())
-    return half_width(terms.mechanism, [terms.scale * row_norm(steps - 1) for steps in runs])
+    return terms.mechanism.half_width([terms.scale * row_norm(steps - 1) for steps in runs])
 
 
 def _increment_norm() -> float:

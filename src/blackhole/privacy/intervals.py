@@ -7,7 +7,7 @@ from functools import cache
 from itertools import pairwise
 
 from blackhole.privacy.factorisation import coefficients
-from blackhole.privacy.terms import GAUSSIAN, LAPLACE, half_width
+from blackhole.privacy.mechanism import Mechanism
 
 Interval = tuple[float, float]
 
@@ -43,12 +43,12 @@ class Noise:
         Beside Laplace noise, Gaussian counts as Laplace of its variance, whose tails are heavier.
         """
         if self.laplace or beside_laplace:
-            return half_width(LAPLACE, [1.0]), self.gauss / 2 + self.laplace
-        return half_width(GAUSSIAN, [1.0]), self.gauss
+            return Mechanism.LAPLACE.half_width([1.0]), self.gauss / 2 + self.laplace
+        return Mechanism.GAUSSIAN.half_width([1.0]), self.gauss
 
 
 def of(mechanism: str, squared: float) -> Noise:
-    return Noise(laplace=squared) if mechanism == LAPLACE else Noise(gauss=squared)
+    return Noise(laplace=squared) if mechanism == Mechanism.LAPLACE else Noise(gauss=squared)
 
 
 def about(value: float, noise: Noise) -> Interval | None:

@@ -19,7 +19,7 @@ from blackhole.model.ledger import LedgerEnd, LedgerKind, LedgerRow
 from blackhole.model.times import TimeRange
 from blackhole.privacy.chain import check, make_row
 from blackhole.privacy.plan import Plan, period_at, plan
-from blackhole.privacy.terms import GAUSSIAN, Terms
+from blackhole.privacy.terms import Terms
 from blackhole.runtime.clock import boot_ns
 
 _TOLERANCE = 1e-9
@@ -133,7 +133,7 @@ class Ledger:
             raise PrivacyError(f"{terms.metric}: this release is more than its share of the budget")
         self._charged[terms.metric] += cost > 0
         self._released[terms.metric] = window.start_ns
-        in_rho = terms.mechanism == GAUSSIAN
+        in_rho = terms.mechanism.counts_rho
         return self._write(
             LedgerKind.RELEASE,
             due_ns=window.end_ns,

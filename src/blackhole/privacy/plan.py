@@ -7,7 +7,8 @@ import msgspec
 from blackhole.catalogue.definition import Definition
 from blackhole.config import Config
 from blackhole.model.times import TimeRange
-from blackhole.privacy.terms import Mechanism, Terms, mechanism_of, shares, terms_of, total_cost, window_count
+from blackhole.privacy.mechanism import Mechanism
+from blackhole.privacy.terms import Terms, shares, terms_of, window_count
 
 SECOND_NS = 10**9
 
@@ -47,8 +48,8 @@ def plan(definitions: Iterable[Definition], config: Config, period: TimeRange) -
     """The plan for all highly sensitive entries. Raises ValueError where one cannot be released."""
     private = [entry for entry in definitions if entry.privacy == "highly_sensitive"]
     share_of = shares(private)
-    total = total_cost(config.privacy_budget, config.privacy_delta)
-    mechanism = mechanism_of(config.privacy_delta)
+    mechanism = Mechanism.of(config.privacy_delta)
+    total = mechanism.total_cost(config.privacy_budget, config.privacy_delta)
     windows = window_count(config.budget_period, config.release_window)
 
     def planned(entry: Definition) -> PlannedMetric:

@@ -3,24 +3,15 @@
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
 
 import msgspec
 
 from blackhole.catalogue.definition import OTHER, Definition, PrivacyUnit
 from blackhole.model.series import KeptAttributes, MetricType
-from blackhole.privacy.budget import epsilon_of, rho_of
-from blackhole.privacy.factorisation import column_norm, column_sum
-
-Mechanism = Literal["discrete_gaussian", "discrete_laplace"]
+from blackhole.privacy.mechanism import Mechanism
 
 WEIGHTS: Mapping[str, int] = {"low": 4, "medium": 2, "high": 1}
 EVENT = "event"
-GAUSSIAN: Mechanism = "discrete_gaussian"
-LAPLACE: Mechanism = "discrete_laplace"
-# Half the width of a 95 % interval in standard deviations; of one Laplace value: sums of them need less.
-GAUSSIAN_95 = 1.959964
-LAPLACE_95 = math.log(20) / math.sqrt(2)
 
 # The scale is rounded up to whole parts of a step, so that the samplers' fractions stay short.
 SCALE_PARTS = 1024
@@ -33,8 +24,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
     Values are whole numbers of `grid`; `sensitivity` is how far one unit moves one value, in steps of it.
     Each unit counts in at most `groups_per_unit` values a window, and in `charged_windows` of the period's
-    `windows`. `cost`: ρ of one release (Gaussian), or ε (Laplace). `scale`: standard deviation σ of the noise
-    (Gaussian) or b (Laplace), in the metric's unit; `count_scale`: of the counts that gauges have beside.
+    `windows`. `cost`: of one release. `scale`: of the noise, in the metric's unit; `count_scale`: of the
+    counts that gauges have beside.
     """
 
     metric: str
@@ -66,7 +57,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def rho(self) -> float | None:
         """What one release costs in ρ; None where costs are counted in ε."""
-        return self.cost if self.mechanism == GAUSSIAN else None
+        return self.cost if self.mechanism.counts_rho else None
 
     @property
     def steps(self) -> float:
@@ -79,11 +70,6 @@ def shares(definitions: Sequence[Definition]) -> dict[str, float]:
     weights = {d.name: WEIGHTS[d.noise] for d in definitions if d.privacy == "highly_sensitive"}
     total = sum(weights.values())
     return {name: weight / total for name, weight in weights.items()}
-
-
-def total_cost(epsilon: float, delta: float) -> float:
-    """What a whole period may cost: ρ where δ is above 0, else ε."""
-    return rho_of(epsilon, delta) if delta > 0 else epsilon
 
 
 def terms_of(definition: Definition, cost: float, windows: int, mechanism: Mechanism) -> Terms:
@@ -103,7 +89,7 @@ def terms_of(definition: Definition, cost: float, windows: int, mechanism: Mecha
     running = definition.release == "running_total"
     # A gauge is released as a sum and a count, each for half of the cost.
     each = cost / charged / (2 if definition.type is MetricType.GAUGE else 1)
-    spread = 1.0 if not running else column_norm() if mechanism == GAUSSIAN else column_sum()
+    spread = mechanism.running_total_spread if running else 1.0
     scale = _steps(mechanism, sensitivity * spread, most, each) * grid
     is_gauge = definition.type is MetricType.GAUGE
     return Terms(
@@ -138,30 +124,9 @@ def window_count(period_s: float, window_s: float) -> int:
     return max(1, math.ceil(period_s / window_s - 1e-9))
 
 
-def mechanism_of(delta: float) -> Mechanism:
-    return GAUSSIAN if delta > 0 else LAPLACE
-
-
-def epsilon_at(mechanism: Mechanism, cost: float, delta: float) -> float:
-    """What a cost, ρ of Gaussian noise or ε of Laplace noise, is as ε at δ."""
-    return epsilon_of(cost, delta) if mechanism == GAUSSIAN else cost
-
-
-def half_width(mechanism: Mechanism, scales: Sequence[float]) -> float:
-    """Half the width of the interval that holds a sum of values of these scales 95 times of 100."""
-    variance = sum(scale * scale for scale in scales)
-    if mechanism == LAPLACE:
-        return LAPLACE_95 * math.sqrt(2 * variance)
-    return GAUSSIAN_95 * math.sqrt(variance)
-
-
 def _steps(mechanism: Mechanism, sensitivity: float, groups: int, cost: float) -> float:
     """The scale in steps of the grid, rounded up."""
-    if mechanism == GAUSSIAN:
-        scale = sensitivity * math.sqrt(groups / (2 * cost))
-    else:
-        scale = sensitivity * groups / cost
-    return math.ceil(scale * SCALE_PARTS) / SCALE_PARTS
+    return math.ceil(mechanism.scale(sensitivity, groups, cost) * SCALE_PARTS) / SCALE_PARTS
 
 
 def _grid(definition: Definition, least: float, most: float) -> tuple[float, int]:

@@ -11,7 +11,6 @@ from blackhole.model.ledger import LedgerKind, LedgerRow
 from blackhole.model.times import TimeRange
 from blackhole.privacy import chain
 from blackhole.privacy.plan import Plan
-from blackhole.privacy.terms import GAUSSIAN
 
 # Costs are added up again here, in another order than the engine's.
 _ROUNDING = 1e-9
@@ -139,8 +138,7 @@ class _Books:
         if plan is None or planned is None:
             yield f"releases {metric}, which the period's plan does not have"
             return
-        gaussian = plan.mechanism == GAUSSIAN
-        cost, other = (row.cost_rho, row.cost_epsilon) if gaussian else (row.cost_epsilon, row.cost_rho)
+        cost, other = plan.mechanism.charged(rho=row.cost_rho, epsilon=row.cost_epsilon)
         if other or not math.isfinite(cost) or cost < 0:
             yield f"charges {metric} in another measure than the plan's, or less than nothing"
             return

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from blackhole.catalogue.definition import Definition, PrivacyUnit
 from blackhole.config import Config, duration_words
 from blackhole.model.series import MetricType, PrivacyLevel
-from blackhole.privacy.terms import GAUSSIAN, Terms
+from blackhole.privacy.terms import Terms
 
 _MOST_NAMES = 3
 _LENGTHS = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}
@@ -78,10 +78,10 @@ def of_released(
             f" {terms.groups_per_unit} of them in a window, and in at most {terms.charged_windows} of the"
             f" {terms.windows} windows of {period}."
         )
-    kind = "bell-shaped (Gaussian)" if terms.mechanism == GAUSSIAN else "Laplace"
     yield (
-        f"Random {kind} noise of scale {terms.scale:.3g} is added to each number, so that nobody who reads"
-        f" all that is published can be sure whether one {unit} was there. A value can be negative."
+        f"Random {terms.mechanism.words} noise of scale {terms.scale:.3g} is added to each number, so that"
+        f" nobody who reads all that is published can be sure whether one {unit} was there."
+        " A value can be negative."
     )
     yield (
         f"Expect errors of up to ±{error:.3g} in 19 of 20 values, and of up to ±{period_error:.3g} in a"

@@ -13,7 +13,6 @@ from blackhole.errors import QueryError, StoreError
 from blackhole.model.ledger import LedgerRow
 from blackhole.model.times import TimeRange, format_time
 from blackhole.privacy.plan import Plan, period_at, plan
-from blackhole.privacy.terms import GAUSSIAN, epsilon_at
 from blackhole.query.privacy_answers import (
     BudgetAnswer,
     LedgerHead,
@@ -100,7 +99,7 @@ class Privacy:
             period_begins=format_time(running.period.start_ns),
             period_ends=format_time(running.period.end_ns),
             state=account.state,
-            measure="rho" if running.mechanism == GAUSSIAN else "epsilon",
+            measure=running.mechanism.measure,
             charged=None if is_off else total,
             total=running.total,
             metrics=[
@@ -173,11 +172,10 @@ class Privacy:
         running = self._plan_at(now, ledger.newest_period(reader))
         bound = {"start": running.period.start_ns, "end": running.period.end_ns}
         charged, off, spent = {}, not self._config.differential_privacy, False
-        gaussian = running.mechanism == GAUSSIAN
         for metric, epsilon, rho, was_off, was_spent in reader.rows(_CHARGED, bound).rows:
             off, spent = off or was_off, spent or was_spent
             if metric is not None:
-                charged[metric] = rho if gaussian else epsilon
+                charged[metric], _ = running.mechanism.charged(rho=rho, epsilon=epsilon)
         return _Account(running, charged, "off" if off else "spent" if spent else "open")
 
     def _plan_at(self, now: int, begun: LedgerRow | None) -> Plan:
@@ -218,4 +216,4 @@ def _remaining(account: _Account) -> float:
 
 def _epsilon(running: Plan, charged: float) -> float:
     """What was charged (ρ or ε) as ε at the plan's δ."""
-    return epsilon_at(running.mechanism, charged, running.delta)
+    return running.mechanism.epsilon_at(charged, running.delta)
