@@ -203,13 +203,13 @@ impl Table {
         let origin = if guarded { self.started } else { self.created };
         let slot = &mut self.slots[number as usize];
         slot.pace.take_over(elder.map_or(0, |elder| elder.period));
-        if slot.latest_start == 0 && slot.descent.raw != 0 {
+        if slot.latest_start == 0 && slot.raw != 0 {
             slot.latest_start = time;
         }
         let start = i64::try_from(point.start).ok().filter(|start| *start > 0 && *start < time);
         match first {
             _ if slot.known => None,
-            First::Counts => start.filter(|start| *start >= origin && !slot.descent.scraped),
+            First::Counts => start.filter(|start| *start >= origin && !slot.scraped),
             First::Baseline => None,
             First::Process => {
                 let kind = batch.contents.headers[point.metric as usize].kind;
@@ -397,7 +397,7 @@ impl Case<'_> {
                     state.scale_sum(scale);
                 }
                 let order = self.order(slot);
-                let last = &mut slot.exponential;
+                let last = slot.exponential_mut();
                 let (spread, explicit) =
                     exponential::add(state, cumulative, from_start, order, last, self.scale);
                 (spread, explicit, (point.plain.min, point.plain.max))
@@ -425,7 +425,7 @@ impl Case<'_> {
         let interval = difference.as_ref().unwrap_or(&now);
         match slot.path {
             Path::Open { series, stream } => {
-                let exact = slot.exponential.as_ref().map(|state| state.stored());
+                let exact = slot.exponential().map(exponential::State::stored);
                 let state = cumulative.then(|| exact.as_ref().unwrap_or(&now));
                 rows.histogram(self.row(series, stream), interval, range, state);
                 if is_baseline {

@@ -11,10 +11,22 @@ const REMEMBERED_TIMES: usize = DISTANCES + 1;
 pub struct History {
     last: i64,
     /// None until there is a second time: a privacy unit often has but one.
-    earlier: Option<Box<[i64; REMEMBERED_TIMES]>>,
-    next: u8,
+    earlier: Option<Box<Earlier>>,
     /// Of the times up to here, not all are remembered.
     forgotten: i64,
+}
+
+/// The times before the last, the oldest at `next`.
+#[derive(Debug, Clone)]
+struct Earlier {
+    times: [i64; REMEMBERED_TIMES],
+    next: u8,
+}
+
+impl Default for Earlier {
+    fn default() -> Self {
+        Self { times: [i64::MIN; REMEMBERED_TIMES], next: 0 }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +44,7 @@ impl Default for History {
 
 impl History {
     pub fn since(last: i64) -> Self {
-        Self { last, earlier: None, next: 0, forgotten: i64::MIN }
+        Self { last, earlier: None, forgotten: i64::MIN }
     }
 
     /// Continues from what the store remembers: the last time, and those before it, newest first.
@@ -73,7 +85,7 @@ impl History {
     }
 
     fn times(&self) -> impl Iterator<Item = i64> {
-        let earlier = self.earlier.iter().flat_map(|times| times.iter().copied());
+        let earlier = self.earlier.iter().flat_map(|earlier| earlier.times.iter().copied());
         [self.last].into_iter().chain(earlier).filter(|time| *time > i64::MIN)
     }
 
@@ -83,7 +95,7 @@ impl History {
     }
 
     pub fn remembers(&self, time: i64) -> bool {
-        time == self.last || self.earlier.as_ref().is_some_and(|times| times.contains(&time))
+        time == self.last || self.earlier.as_ref().is_some_and(|earlier| earlier.times.contains(&time))
     }
 
     /// Whether a point at `time` may be a repeated one that is not remembered.
@@ -147,11 +159,14 @@ impl History {
         if time == i64::MIN {
             return;
         }
-        let times = self.earlier.get_or_insert_with(|| Box::new([i64::MIN; REMEMBERED_TIMES]));
-        let oldest = &mut times[usize::from(self.next) % REMEMBERED_TIMES];
+        let earlier = self.earlier.get_or_insert_default();
+        let oldest = &mut earlier.times[usize::from(earlier.next)];
         self.forgotten = self.forgotten.max(*oldest);
         *oldest = time;
-        self.next = self.next.wrapping_add(1);
+        earlier.next += 1;
+        if usize::from(earlier.next) == REMEMBERED_TIMES {
+            earlier.next = 0;
+        }
     }
 }
 

@@ -91,7 +91,7 @@ impl Hasher for Identity {
     }
 }
 
-/// A keyed hash that needs no alignment: in a map with small values it takes 20 bytes a place instead of 32.
+/// A keyed hash that needs no alignment: a map with small values takes 20 bytes a place instead of 32.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Tight([u32; 4]);
 
@@ -100,6 +100,11 @@ impl Tight {
     #[expect(clippy::cast_possible_truncation, reason = "the four quarters")]
     pub fn of(digest: u128) -> Self {
         Self([digest as u32, (digest >> 32) as u32, (digest >> 64) as u32, (digest >> 96) as u32])
+    }
+
+    #[inline]
+    pub fn digest(self) -> u128 {
+        self.0.iter().rev().fold(0, |digest, quarter| digest << 32 | u128::from(*quarter))
     }
 }
 

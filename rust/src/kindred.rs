@@ -29,16 +29,16 @@ pub struct Kindred {
 
 impl Kindred {
     pub fn insert(&mut self, slots: &mut [Slot], index: u32) {
-        let Descent { raw, kin, .. } = slots[index as usize].descent;
-        let next_raw = replace(&mut self.raw, slots, index, |slot| slot.descent.raw, raw);
-        let next_kin = replace(&mut self.kin, slots, index, |slot| slot.descent.kin, kin);
+        let Slot { raw, kin, .. } = slots[index as usize];
+        let next_raw = replace(&mut self.raw, slots, index, |slot| slot.raw, raw);
+        let next_kin = replace(&mut self.kin, slots, index, |slot| slot.kin, kin);
         let slot = &mut slots[index as usize];
         (slot.next_raw, slot.next_kin) = (next_raw, next_kin);
     }
 
     pub fn rebuild(&mut self, slots: &mut [Slot], mut live: Vec<u32>) {
         *self = Self::default();
-        live.retain(|index| slots[*index as usize].descent.raw != 0);
+        live.retain(|index| slots[*index as usize].raw != 0);
         live.sort_unstable_by_key(|index| slots[*index as usize].seen);
         for index in live {
             self.insert(slots, index);
@@ -47,12 +47,12 @@ impl Kindred {
 
     /// Streams of the raw series, the last to come first.
     pub fn same<'a>(&self, slots: &'a [Slot], raw: u64) -> impl Iterator<Item = u32> + use<'a> {
-        let head = self.raw.find(raw, |index| slots[*index as usize].descent.raw == raw).copied();
+        let head = self.raw.find(raw, |index| slots[*index as usize].raw == raw).copied();
         chain(slots, head, |slot| slot.next_raw)
     }
 
     pub fn kin<'a>(&self, slots: &'a [Slot], kin: u64) -> impl Iterator<Item = u32> + use<'a> {
-        let head = self.kin.find(kin, |index| slots[*index as usize].descent.kin == kin).copied();
+        let head = self.kin.find(kin, |index| slots[*index as usize].kin == kin).copied();
         chain(slots, head, |slot| slot.next_kin)
     }
 }

@@ -221,11 +221,10 @@ impl<'a> Lookup<'a> {
             let is_late = time.is_some_and(|time| slot.history.is_late(time));
             let amount = amount.map(|amount| Scale::of(slot.factor).amount(amount, header.kind));
             let has_fallen = amount.zip(slot.amount()).is_some_and(|(now, last)| now < last);
-            is_near(slot.descent.start, descent)
-                && (is_late || !has_fallen || header.kind == Kind::UpDownCounter)
+            is_near(slot.start, descent) && (is_late || !has_fallen || header.kind == Kind::UpDownCounter)
         };
         if let Some(slot) = table.alike(descent, goes_on) {
-            return table.slots[slot as usize].key;
+            return table.slots[slot as usize].key();
         }
         match self.asked_raw.get(&descent.raw) {
             Some((start, asked)) if is_near(*start, descent) => *asked,
@@ -336,7 +335,7 @@ impl Known {
 fn is_its_start(table: &mut Table, slot: u32, point: &Point) -> bool {
     let slot = &mut table.slots[slot as usize];
     let Ok(start) = i64::try_from(point.start) else { return true };
-    if slot.descent.raw == 0 || slot.descent.start == start || slot.latest_start == start {
+    if slot.raw == 0 || slot.start == start || slot.latest_start == start {
         return true;
     }
     slot.latest_start = start;

@@ -75,7 +75,7 @@ impl RuleState {
 pub struct Slot {
     pub path: Path,
     pub rule: u32,
-    pub key: u128,
+    key: Tight,
     pub seen: i64,
     /// Whether it was known before, to the store or here: then its first value is not the first one counted.
     pub known: bool,
@@ -85,20 +85,30 @@ pub struct Slot {
     pub stream: u32,
     /// By what its values are multiplied to be in the unit of its entry.
     pub factor: f64,
-    pub descent: Descent,
+    pub raw: u64,
+    pub kin: u64,
+    /// Nanoseconds; 0: unknown, until its first point stands for it.
+    pub start: i64,
+    pub scraped: bool,
     /// The start that it came with last.
     pub latest_start: i64,
     pub next_raw: u32,
     pub next_kin: u32,
     pub pace: Pace,
-    /// The stream that it takes the place of, as the store knows it.
-    pub elder: Option<Box<Elder>>,
+    uncommon: Option<Box<Uncommon>>,
     pub history: History,
     pub number: Option<Number>,
     pub histogram: Option<Box<Distribution>>,
-    pub exponential: Option<Box<exponential::State>>,
     /// The level that the open window holds, and that window's number.
     pub level: (u64, f64),
+}
+
+/// What few series have, so that the others need no room for it.
+#[derive(Default)]
+struct Uncommon {
+    /// The stream that it takes the place of, as the store knows it.
+    elder: Option<Elder>,
+    exponential: Option<Box<exponential::State>>,
 }
 
 impl Slot {
@@ -106,22 +116,24 @@ impl Slot {
         Self {
             path: Path::Unasked,
             rule: NO_RULE,
-            key,
+            key: Tight::of(key),
             seen: now,
             known: false,
             guarded: false,
             stream: 0,
             factor: 1.0,
-            descent: Descent::default(),
+            raw: 0,
+            kin: 0,
+            start: 0,
+            scraped: false,
             latest_start: 0,
             next_raw: NOBODY,
             next_kin: NOBODY,
             pace: Pace::default(),
-            elder: None,
+            uncommon: None,
             history: History::default(),
             number: None,
             histogram: None,
-            exponential: None,
             level: (0, 0.0),
         }
     }
@@ -131,7 +143,25 @@ impl Slot {
     pub fn amount(&self) -> Option<f64> {
         let number = self.number.map(Number::as_f64);
         let count = self.histogram.as_ref().map(|state| state.count);
-        number.or(count.or(self.exponential.as_ref().map(|state| state.count())).map(|count| count as f64))
+        number.or(count.or(self.exponential().map(exponential::State::count)).map(|count| count as f64))
+    }
+
+    #[inline]
+    pub fn key(&self) -> u128 {
+        self.key.digest()
+    }
+
+    pub fn descent(&self) -> Descent {
+        Descent { raw: self.raw, kin: self.kin, start: self.start, scraped: self.scraped }
+    }
+
+    pub fn exponential(&self) -> Option<&exponential::State> {
+        self.uncommon.as_ref()?.exponential.as_deref()
+    }
+
+    /// For the state of exponential histograms alone: it makes room for it.
+    pub fn exponential_mut(&mut self) -> &mut Option<Box<exponential::State>> {
+        &mut self.uncommon.get_or_insert_default().exponential
     }
 
     /// Its state goes on in the unit of the entry as it is now.
@@ -146,7 +176,7 @@ impl Slot {
         if let Some(state) = &mut self.histogram {
             scale.distribution(state);
         }
-        if let Some(state) = &mut self.exponential {
+        if let Some(state) = self.uncommon.as_mut().and_then(|uncommon| uncommon.exponential.as_mut()) {
             state.scale_sum(scale);
         }
     }
@@ -164,7 +194,9 @@ impl Slot {
         self.factor = from.factor;
         self.number = from.number.take();
         self.histogram = from.histogram.take();
-        self.exponential = from.exponential.take();
+        if let Some(state) = from.uncommon.as_mut().and_then(|uncommon| uncommon.exponential.take()) {
+            *self.exponential_mut() = Some(state);
+        }
         from.known = true;
     }
 
@@ -176,7 +208,7 @@ impl Slot {
         match kind {
             Kind::Gauge => {}
             Kind::Exponential => {
-                self.exponential = exponential::State::recalled(recall).map(Box::new);
+                *self.exponential_mut() = exponential::State::recalled(recall).map(Box::new);
             }
             Kind::Counter | Kind::UpDownCounter => self.number = recall.value.map(recalled),
             Kind::Histogram | Kind::Summary => {
@@ -350,7 +382,7 @@ impl Table {
     }
 
     pub fn slot(&self, key: u128) -> Option<u32> {
-        self.canonical.find(low(key), |index| self.slots[*index as usize].key == key).copied()
+        self.canonical.find(low(key), |index| self.slots[*index as usize].key() == key).copied()
     }
 
     pub fn alias(&mut self, raw: u128, slot: u32) {
@@ -387,13 +419,17 @@ impl Table {
     #[cold]
     fn begin(&mut self, key: u128, answer: &Answer, descent: Descent, (kind, now): (Kind, i64)) -> u32 {
         let mut slot = Slot::new(key, now);
-        (slot.descent, slot.latest_start, slot.factor) = (descent, descent.start, answer.factor);
+        Descent { raw: slot.raw, kin: slot.kin, start: slot.start, scraped: slot.scraped } = descent;
+        (slot.latest_start, slot.factor) = (descent.start, answer.factor);
         if let Some(before) = self.moved(descent) {
             slot.inherit(&mut self.slots[before as usize]);
         } else if let Some(recall) = &answer.recall {
             slot.recall(kind, recall);
         } else {
-            slot.elder = answer.elder.as_deref().and_then(Elder::remembered).map(Box::new);
+            let elder = answer.elder.as_deref().and_then(Elder::remembered);
+            if elder.is_some() {
+                slot.uncommon.get_or_insert_default().elder = elder;
+            }
         }
         slot.known |= answer.path.is_guarded() && self.departed.take(descent, key);
         let index = self.insert(slot);
@@ -419,25 +455,25 @@ impl Table {
 
     /// A stream that has moved so far, little by little, that a new one takes its place.
     fn moved(&self, descent: Descent) -> Option<u32> {
-        let is_other = |slot: &Slot| slot.amount().is_some() && !is_near(slot.descent.start, descent);
+        let is_other = |slot: &Slot| slot.amount().is_some() && !is_near(slot.start, descent);
         if descent.start == 0 { None } else { self.alike(descent, is_other) }
     }
 
     /// The stream of the same kin that had come to its end when this one began.
     pub fn elder(&self, index: u32) -> Option<Elder> {
         let slot = &self.slots[index as usize];
-        let start = slot.descent.start;
+        let start = slot.start;
         if start == 0 {
             return None;
         }
-        let kin = self.kindred.kin(&self.slots, slot.descent.kin).filter(|other| *other != index);
+        let kin = self.kindred.kin(&self.slots, slot.kin).filter(|other| *other != index);
         let known = kin.filter_map(|other| Elder::slot(&self.slots[other as usize]));
-        let stored = slot.elder.as_deref().copied();
+        let stored = slot.uncommon.as_ref().and_then(|uncommon| uncommon.elder);
         known.chain(stored).filter(|elder| elder.time <= start).max_by_key(|elder| elder.time)
     }
 
     fn insert(&mut self, slot: Slot) -> u32 {
-        let key = slot.key;
+        let key = slot.key();
         let index = if let Some(index) = self.free.pop() {
             self.slots[index as usize] = slot;
             index
@@ -446,7 +482,7 @@ impl Table {
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         };
         let slots = &self.slots;
-        self.canonical.insert_unique(low(key), index, |other| low(slots[*other as usize].key));
+        self.canonical.insert_unique(low(key), index, |other| low(slots[*other as usize].key()));
         index
     }
 
@@ -454,7 +490,7 @@ impl Table {
     pub fn evict(&mut self, before: i64) -> usize {
         self.departed.age(before);
         for slot in self.slots.iter().filter(|slot| slot.guarded && slot.is_idle(before)) {
-            self.departed.add(slot.descent, slot.key);
+            self.departed.add(slot.descent(), slot.key());
         }
         self.remove(|slot| slot.is_idle(before))
     }
