@@ -82,14 +82,8 @@ def build(config: Config, data_dir: Path, catalogue: Catalogue, database: Databa
     clock = _clock(database)
     sampler = Sampler()
     written = _write_path(config, catalogue, database, clock, sampler)
-    sealer = Sealer(
-        database,
-        doubtful=lambda: written.writer.doubtful,
-        busy=lambda: written.writer.busy,
-        before=lambda: attempt("counting for a scrape", queries.count_for_scrape),
-    )
-    upkeep = _upkeep(config, catalogue, database, clock, sealer)
-    governor = _governor(config, database, upkeep.retention, written.guard, sampler)
+    retention = Retention(database, catalogue, config, doubted=clock.doubted)
+    governor = _governor(config, database, retention, written.guard, sampler)
     queries = QueryService(
         database,
         catalogue,
@@ -98,6 +92,11 @@ def build(config: Config, data_dir: Path, catalogue: Catalogue, database: Databa
         started=time.time(),
         uptime=process.uptime,
         refusing=lambda: governor.monitor.is_closed,
+    )
+    upkeep = Upkeep(
+        _compactor(config, database, written.writer, queries),
+        retention,
+        RawRecordRetention(database, config, doubted=clock.doubted),
     )
     insights = InsightEngine(queries, Findings(database, clock.doubted))
     return Parts(config, data_dir, database, clock, written, upkeep, governor, queries, insights)
@@ -137,12 +136,14 @@ def _write_path(
     return WritePath(guard, writer, Pipeline(decoder, guard, writer, statistics), statistics)
 
 
-def _upkeep(config: Config, catalogue: Catalogue, database: Database, clock: Clock, sealer: Sealer) -> Upkeep:
-    return Upkeep(
-        Compactor(database, sealer, room=lambda: monitor.room(config, database.path)),
-        Retention(database, catalogue, config, doubted=clock.doubted),
-        RawRecordRetention(database, config, doubted=clock.doubted),
+def _compactor(config: Config, database: Database, writer: Writer, queries: QueryService) -> Compactor:
+    sealer = Sealer(
+        database,
+        doubtful=lambda: writer.doubtful,
+        busy=lambda: writer.busy,
+        before=lambda: attempt("counting for a scrape", queries.count_for_scrape),
     )
+    return Compactor(database, sealer, room=lambda: monitor.room(config, database.path))
 
 
 def _governor(

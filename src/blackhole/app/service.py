@@ -15,7 +15,7 @@ from blackhole.app.allowing import Allowing
 from blackhole.app.forgetting import Forgetting
 from blackhole.app.parts import Parts, build
 from blackhole.app.selfmetrics import Reporter
-from blackhole.app.status import Observed, StatusReporter
+from blackhole.app.status import StatusReporter
 from blackhole.app.tasks import Background, Task
 from blackhole.catalogue.load import files as catalogue_files
 from blackhole.catalogue.load import load
@@ -165,7 +165,7 @@ def _background(parts: Parts, endpoints: dict[str, str]) -> Background:
     reporter = Reporter(
         pipeline,
         parts.written.statistics.snapshot,
-        _status(parts, endpoints),
+        StatusReporter(parts, endpoints),
         seconds=parts.config.collection_interval,
     )
     return Background(
@@ -193,20 +193,6 @@ def _background(parts: Parts, endpoints: dict[str, str]) -> Background:
     )
 
 
-def _status(parts: Parts, endpoints: dict[str, str]) -> StatusReporter:
-    return StatusReporter(
-        Observed(
-            parts.database,
-            parts.upkeep.retention,
-            parts.clock,
-            parts.written.guard,
-            parts.written.writer,
-            parts.governor.sampler,
-            endpoints,
-        )
-    )
-
-
 def _start_writing(stack: contextlib.AsyncExitStack, parts: Parts) -> None:
     """Starts the write path. What an earlier run has left to release is committed first."""
     written = parts.written
@@ -225,7 +211,7 @@ def _services(parts: Parts, endpoints: dict[str, str], accepting: asyncio.Event)
     return Services(
         queries,
         lambda: written.statistics.snapshot(written.guard.unknown),
-        _status(parts, endpoints),
+        StatusReporter(parts, endpoints),
         parts.config,
         accepting.is_set,
         free,
