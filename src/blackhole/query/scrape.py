@@ -8,6 +8,7 @@ import math
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -141,6 +142,10 @@ class _Totals:
     counters: dict[int, float] = field(default_factory=dict)
     histograms: dict[int, Distribution] = field(default_factory=dict)
 
+    def begin(self, epoch: Epoch, seen_us: int) -> None:
+        self.since = epoch.number
+        self.seen = dict.fromkeys(("counters", "histograms"), seen_us)
+
 
 class Scraper:
     """Thread-safe. `help_of`: describes a metric."""
@@ -158,23 +163,26 @@ class Scraper:
         with self._lock:
             self._totals = _Totals()
             if epochs:
-                self._totals.since = epochs[-1].number
-                self._totals.seen = dict.fromkeys(("counters", "histograms"), last_us)
+                self._totals.begin(epochs[-1], last_us)
 
     def count(self) -> None:
         """Adds what was committed, before it is sealed or deleted. Raises QueryError."""
-        with self._lock:
-            epochs, _ = self._database.commit_times.epochs()
-            with self._database.reader() as reader:
-                self._add(reader, epochs)
+        with self._counted():
+            pass
 
     def read(self) -> Scrape:
         """Raises QueryError."""
+        with self._counted() as reader:
+            return self._told(reader)
+
+    @contextmanager
+    def _counted(self) -> Iterator[Reader]:
+        """A snapshot of which all is in the totals."""
         with self._lock:
             epochs, _ = self._database.commit_times.epochs()
             with self._database.reader() as reader:
                 self._add(reader, epochs)
-                return self._told(reader)
+                yield reader
 
     def _add(self, reader: Reader, epochs: Sequence[Epoch]) -> None:
         """All of an epoch is in the file before the next one begins."""
@@ -183,8 +191,7 @@ class Scraper:
             if epoch.number < totals.since:
                 continue
             if epoch.number > totals.since:
-                totals.since = epoch.number
-                totals.seen = dict.fromkeys(("counters", "histograms"), epoch.after_us)
+                totals.begin(epoch, epoch.after_us)
             self._count(reader, epoch.mark)
             self._observe(reader, epoch.mark)
 
