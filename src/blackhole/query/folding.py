@@ -16,7 +16,7 @@ from blackhole.model.times import format_time
 from blackhole.model.written_times import SECOND, shown_until
 from blackhole.query import summed
 from blackhole.query.chosen import Chosen
-from blackhole.query.language import HISTOGRAMS, MAX_POINTS, RATES, Point, Request, Series, too_many
+from blackhole.query.language import HISTOGRAMS, MAX_POINTS, RATES, Point, Request, Series, finite, too_many
 from blackhole.query.summed import Sums
 from blackhole.query.whole import Whole
 from blackhole.store.read.reader import Reader
@@ -186,22 +186,18 @@ def _points(filled: Filled, extremes: Sequence[Extremes], words: Iterable[str]) 
     texts = list(words)
     if extremes:
         return list(map(_point, texts, filled.values, filled.samples, filled.flags, extremes))
-    values = filled.values if isfinite(sum(filled.values)) else map(_shown, filled.values)
+    values = filled.values if isfinite(sum(filled.values)) else map(finite, filled.values)
     points = list(map(Point, texts, values, filled.samples))
     for place in compress(range(len(points)), filled.flags):
         points[place] = _point(texts[place], filled.values[place], filled.samples[place], filled.flags[place])
     return points
 
 
-def _shown(value: float) -> float | None:
-    return value if isfinite(value) else None
-
-
 def _point(timestamp: str, value: float, samples: int, flags: int, extremes: Extremes = None) -> Point:
     least, most = (UNSET, UNSET) if extremes is None else extremes
     return Point(
         timestamp,
-        _shown(value),
+        finite(value),
         samples,
         min=least,
         max=most,

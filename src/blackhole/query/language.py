@@ -1,5 +1,6 @@
 """The question and the answer of `POST query`, and what turns a question into a checked request."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +65,11 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timezone: str | None = None
     extremes: bool = False
     whole: bool = False
+
+
+def finite(value: float | None) -> float | None:
+    """What JSON can say of it."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):

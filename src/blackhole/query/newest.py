@@ -1,6 +1,5 @@
 """Turns the state of all series that are alive into the newest values of one part of the catalogue."""
 
-import math
 from collections.abc import Callable
 
 import msgspec
@@ -8,6 +7,7 @@ import msgspec
 from blackhole.model.series import MetricType
 from blackhole.model.times import format_time
 from blackhole.privacy.intervals import Interval, about
+from blackhole.query.language import finite
 from blackhole.query.rates import alive
 from blackhole.query.recent import LiveSeries, RecentStates, Release, p95
 from blackhole.query.reports import Newest, SeriesReport
@@ -44,7 +44,7 @@ def _newest(state: LiveSeries) -> Newest:
         unit=unit,
         privacy_level=state.level.word,
         attributes=state.attributes,
-        value=value if value is not None and math.isfinite(value) else None,
+        value=finite(value),
         lower=lower,
         upper=upper,
         timestamp=format_time(state.last_ns),

@@ -1,6 +1,5 @@
 """Turns a checked request into SQL and its rows into series of points."""
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
@@ -23,6 +22,7 @@ from blackhole.query.language import (
     Query,
     Request,
     Series,
+    finite,
     too_many,
 )
 from blackhole.query.whole import Whole
@@ -147,11 +147,11 @@ def run(
                 weight = more.pop()
             whole[group].add(value / by, weight)
             count = None if private else samples
-            least, most = map(_shown, more) if more else (UNSET, UNSET)
+            least, most = map(finite, more) if more else (UNSET, UNSET)
             points[group].append(
                 Point(
                     moment(bucket),
-                    _shown(value / by),
+                    finite(value / by),
                     count,
                     min=least,
                     max=most,
@@ -161,10 +161,6 @@ def run(
     return [
         Series(chosen.attributes[group], points[group], whole[group].answer()) for group in sorted(points)
     ]
-
-
-def _shown(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def sampling_rate(reader: Reader, request: Request, chosen: Chosen) -> float:

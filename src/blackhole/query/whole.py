@@ -1,13 +1,12 @@
 """Turns the values of a group's buckets into what their aggregation comes to over all of them."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import mul
 
 import msgspec
 
-from blackhole.query.language import RATES, Overall
+from blackhole.query.language import RATES, Overall, finite
 
 _MEANS = frozenset({"avg", *RATES})
 _ADDED = frozenset({"sum", "count"})
@@ -36,7 +35,7 @@ class Whole:
 
     def answer(self) -> Overall | msgspec.UnsetType:
         value = self._settled if self._settled is not None else self._joined()
-        return msgspec.UNSET if value is None else Overall(value if math.isfinite(value) else None)
+        return msgspec.UNSET if value is None else Overall(finite(value))
 
     def _joined(self) -> float | None:
         values = self._values
