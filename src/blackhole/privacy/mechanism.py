@@ -7,7 +7,6 @@ and ρ-zCDP; Bun, Steinke, "Concentrated Differential Privacy" (2016), for ρ as
 import math
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Self
 
 from blackhole.privacy.budget import epsilon_of, rho_of
 from blackhole.privacy.factorisation import column_norm, column_sum
@@ -27,9 +26,9 @@ class Mechanism(StrEnum):
     LAPLACE = "discrete_laplace"
 
     @classmethod
-    def of(cls, delta: float) -> Self:
+    def of(cls, delta: float) -> "Mechanism":
         """Laplace noise keeps its promise without a δ."""
-        return cls("discrete_gaussian" if delta > 0 else "discrete_laplace")
+        return cls.GAUSSIAN if delta > 0 else cls.LAPLACE
 
     @property
     def counts_rho(self) -> bool:

@@ -19,7 +19,7 @@ CATALOG = "blackhole_fresh"
 # Reads every column of every row and counts them. A block that is not as it was written is an error.
 READ_ALL = 'SELECT count(*), bit_xor(hash(t)) FROM main."{table}" AS t'
 # The rows of a row group of DuckDB. Rows with lists may hold a thousand values, so bytes count as well.
-_MOST_ROWS = 122_880
+ROWS_OF_A_GROUP = 122_880
 _SLICE_BYTES = 8 * 2**20
 _CHECKPOINT_BYTES = 32 * 2**20
 _SAMPLE_ROWS = 2_048
@@ -162,7 +162,7 @@ def copy_rows(
     """
     old, new = f"{quoted(source)}.main.{quoted(table)}", f"{CATALOG}.main.{quoted(table)}"
     size = _row_bytes(connection, source, table) if among[0] < among[1] else 1
-    rows = max(min(_MOST_ROWS, _SLICE_BYTES // size), 1)
+    rows = max(min(ROWS_OF_A_GROUP, _SLICE_BYTES // size), 1)
     kept, params = "", list(condition.params) if condition is not None else []
     if condition is not None:
         kept = f" AND NOT coalesce(({condition.sql}), false)"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from blackhole.store.database import Database
 from blackhole.store.file.opening import BLOCK_BYTES
+from blackhole.store.file.rewrite import ROWS_OF_A_GROUP
 from blackhole.store.upkeep.seal import Sealer
 
 # Free blocks are used again, so a few of them cost nothing.
@@ -24,7 +25,6 @@ AGAIN_LARGE_S = 86400.0
 # piece, which takes about 2.5 kB of memory and a part of a block until the file is compacted.
 MANY_PIECES = 6000
 AGAIN_IN_PIECES_S = 21600.0
-ROWS_OF_A_GROUP = 122_880
 
 # The free blocks, and the share of the used ones that deleted chunks still occupy between others.
 _FREE = """
@@ -89,8 +89,7 @@ class Compactor:
         fitting = self._fitting(size * used)
         mostly_free = free > FREE_SHARE * (free + used) and size * free > FREE_BYTES
         loose = now >= self._not_before and (size < fitting or mostly_free)
-        in_pieces = now >= self._in_pieces_not_before and self._pieces() > MANY_PIECES
-        if not loose and not in_pieces:
+        if not loose and (now < self._in_pieces_not_before or self._pieces() <= MANY_PIECES):
             return False
         if self._database.size() - size * free > self._room():
             log.info("the database is not rewritten: there is no room for the second file")
